@@ -1,0 +1,38 @@
+"""What the fields are called in JSON, and what any JSON is."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Final, TypeAlias
+from uuid import UUID
+
+import msgspec
+
+Time: TypeAlias = Annotated[datetime, msgspec.Meta(tz=True)]
+"""A date-time with its offset, as the compiled decoder knows it."""
+
+JSON: TypeAlias = "str | int | float | bool | list[JSON] | dict[str, JSON] | None"
+
+_WIRE_NAMES: Final = {
+    "organization_id": "organizationId",
+    "created_at": "createdAt",
+    "last_used_at": "lastUsedAt",
+    "updated_at": "updatedAt",
+    "role_ids": "roleIds",
+    "next_page_token": "nextPageToken",
+}
+
+
+def wire_name(name: str) -> str:
+    """Name a record's field as the API does."""
+    return _WIRE_NAMES.get(name, name)
+
+
+def parse_uuid(value: object) -> UUID:
+    """Read a UUID from its text with or without hyphens. Raises ValueError for all else."""
+    if isinstance(value, str):
+        try:
+            return msgspec.convert(value, UUID)
+        except msgspec.ValidationError:
+            pass
+    raise ValueError("expected a UUID")
