@@ -1,0 +1,24 @@
+"""The command line: `accesskeys`, also `python -m accesskeys_async`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+__all__ = ["main"]
+
+_EXTRA = frozenset({"rich", "typer"})
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code (`ExitCode`); `arguments` default to the process's own."""
+    try:
+        from accesskeys_async.cli.app import run
+    except ModuleNotFoundError as error:
+        if error.name not in _EXTRA:
+            raise
+        sys.stderr.write(
+            f"accesskeys: the command line needs {error.name}; run: pip install 'accesskeys-async[cli]'\n"
+        )
+        return 2
+    return run(sys.argv[1:] if arguments is None else arguments)

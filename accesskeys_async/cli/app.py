@@ -1,0 +1,95 @@
+"""The command line as a whole: which commands there are, and how a call that names none of them ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Annotated
+
+import typer
+import typer.main
+
+from accesskeys_async._version import __version__
+from accesskeys_async.cli.creation import create_key
+from accesskeys_async.cli.demo import demo
+from accesskeys_async.cli.emulation import emulator
+from accesskeys_async.cli.exits import ExitCode
+from accesskeys_async.cli.keys import delete_key, get_key, update_key
+from accesskeys_async.cli.listing import list_keys
+from accesskeys_async.cli.screen import Screen
+
+__all__ = ["app", "run"]
+
+# Rich would draw the help as well, but loading what it needs for that doubles the time it takes.
+app = typer.Typer(name="accesskeys", rich_markup_mode=None, pretty_exceptions_enable=False)
+
+for _name, _command in (
+    ("list", list_keys),
+    ("get", get_key),
+    ("create", create_key),
+    ("update", update_key),
+    ("delete", delete_key),
+    ("emulator", emulator),
+    ("demo", demo),
+):
+    app.command(_name)(_command)
+
+# Newer Typers bring a click of their own, older ones import the public one: the class above BadParameter and
+# UsageError is in both the one that is raised for whatever a person typed wrong.
+_UsageError: type[Exception] = typer.BadParameter.__mro__[2]
+
+
+@app.callback(invoke_without_command=True)
+def accesskeys(
+    context: typer.Context,
+    *,
+    version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+) -> None:
+    """Read and change the access keys of organizations.
+
+    The token comes from ACCESSKEYS_TOKEN or --credential-file, never from the command line itself, which
+    every process on the machine can read.
+
+    Exit codes: 0 done, 1 the API said no, 2 wrong usage, 3 no token or an unknown one, 4 unreachable or cut
+    short, 130 interrupted.
+
+    Begin with: accesskeys demo
+    """
+    if version:
+        typer.echo(f"accesskeys {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(ExitCode.USAGE)
+
+
+def run(arguments: Sequence[str], *, screen: Screen | None = None) -> int:
+    """Run one command and return its exit code; `screen` defaults to the streams of the process."""
+    screen = screen or Screen.of_process()
+    command = typer.main.get_command(app)
+    try:
+        outcome = command.main(
+            args=list(arguments), prog_name="accesskeys", standalone_mode=False, obj=screen
+        )
+    except _UsageError as error:
+        screen.error(_explain(error))
+        return ExitCode.USAGE
+    except typer.Abort:
+        return ExitCode.INTERRUPTED
+    except OSError as error:
+        screen.error(f"cannot write the output: {error.strerror}")
+        return ExitCode.UNREACHABLE
+    except SystemExit as stop:
+        # This is how Typer ends when the reader of its help is gone, and when it has completed a word.
+        return ExitCode.DONE if isinstance(stop.__context__, BrokenPipeError) else _code(stop.code)
+    return _code(outcome)
+
+
+def _explain(error: Exception) -> str:
+    say: Callable[[], str] = getattr(error, "format_message", error.__str__)
+    context: typer.Context | None = getattr(error, "ctx", None)
+    hint = f" (see: {context.command_path} --help)" if context else ""
+    return say().rstrip(".") + hint
+
+
+def _code(outcome: object) -> int:
+    return outcome if isinstance(outcome, int) else ExitCode.DONE

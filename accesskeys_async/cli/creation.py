@@ -1,0 +1,117 @@
+"""`accesskeys create`: make a key and hand its token over, or leave nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from accesskeys_async.cli.exits import CommandError, ExitCode
+from accesskeys_async.cli.invocation import Invocation
+from accesskeys_async.cli.keys import deprecation_told
+from accesskeys_async.cli.loop import run
+from accesskeys_async.cli.options import Organization, RoleIds, connected
+from accesskeys_async.cli.screen import OutputError
+
+if TYPE_CHECKING:
+    from accesskeys_async.cli.token_file import TokenFile
+    from accesskeys_async.client import AccessKeysClient
+    from accesskeys_async.records import CreatedAccessKey
+
+__all__ = ["create_key"]
+
+
+@connected
+def create_key(
+    invocation: Invocation,
+    org: Organization = None,
+    *,
+    name: Annotated[str, typer.Option(help="1 to 256 characters.")],
+    description: Annotated[str, typer.Option(help="1 to 256 characters.")],
+    role_id: RoleIds = None,
+    show_token: Annotated[bool, typer.Option("--show-token", help="Print the token.")] = False,
+    token_file: Annotated[
+        Path | None, typer.Option(help="Write the token to this new file, which only you can read.")
+    ] = None,
+) -> None:
+    """Create an access key. Its token is shown this once, so say where it goes.
+
+    When the token cannot be handed over after all, the new key is deleted again.
+    """
+    organization = invocation.organization(org)
+    if not show_token and token_file is None:
+        raise CommandError(
+            "a token is shown only once: say --show-token, or name a new file with --token-file"
+        )
+    from accesskeys_async.cli.token_file import TokenFile
+
+    # Made before anything is sent: what stands in its way then costs no key.
+    with contextlib.nullcontext() if token_file is None else TokenFile.create(token_file) as file:
+        run(
+            _create(
+                invocation,
+                organization,
+                name=name,
+                description=description,
+                role_ids=role_id,
+                show_token=show_token,
+                file=file,
+            )
+        )
+
+
+async def _create(
+    invocation: Invocation,
+    organization: str,
+    *,
+    name: str,
+    description: str,
+    role_ids: Sequence[str] | None,
+    show_token: bool,
+    file: TokenFile | None,
+) -> None:
+    from accesskeys_async import UNSET
+
+    async with invocation.client() as client:
+        try:
+            with deprecation_told(invocation, role_ids):
+                created = await client.create(
+                    organization, name=name, description=description, role_ids=role_ids or UNSET
+                )
+        except asyncio.CancelledError:
+            invocation.screen.notice(f"a key named {name} may exist all the same; look with: accesskeys list")
+            raise
+        try:
+            if file is not None:
+                file.write(created.token)
+            elif show_token:
+                _show(invocation, created, with_token=True)
+        except (OSError, OutputError) as error:
+            await _undo(client, organization, created, error)
+        if file is not None:
+            invocation.screen.notice(f"wrote the token to {file.path}")
+            _show(invocation, created, with_token=show_token)
+
+
+def _show(invocation: Invocation, created: CreatedAccessKey, *, with_token: bool) -> None:
+    token = created.token if with_token else None
+    invocation.screen.write(invocation.writer().record(created, token))
+
+
+async def _undo(
+    client: AccessKeysClient, organization: str, created: CreatedAccessKey, reason: OSError | OutputError
+) -> NoReturn:
+    from accesskeys_async import AccessKeysError
+
+    said = reason.strerror if isinstance(reason, OSError) else str(reason)
+    lost = f"the token of the new key {created.id} could not be handed over ({said})"
+    try:
+        await client.delete(organization, created.id, missing_ok=True)
+    except AccessKeysError as error:
+        message = f"{lost}, nor could the key be deleted again : {error}; delete {created.id} yourself"
+        raise CommandError(message, code=ExitCode.UNREACHABLE) from error
+    raise CommandError(f"{lost}; deleted the key again", code=ExitCode.UNREACHABLE) from reason

@@ -1,0 +1,85 @@
+"""`accesskeys emulator`: the API as a service on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from accesskeys_async.cli.exits import CommandError
+from accesskeys_async.cli.loop import TerminatedError, run
+from accesskeys_async.cli.options import local
+from accesskeys_async.cli.screen import Screen
+
+if TYPE_CHECKING:
+    from accesskeys_async.emulator import Emulator
+
+__all__ = ["emulator"]
+
+
+@local
+def emulator(
+    screen: Screen,
+    *,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8080,
+    database: Annotated[
+        Path | None, typer.Option(help="An SQLite file that keeps the keys; else they live in memory.")
+    ] = None,
+    organizations: Annotated[int, typer.Option(min=1, help="Organizations to begin with.")] = 1,
+    keys_per_organization: Annotated[int, typer.Option(min=0, help="Keys in each of them.")] = 0,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same organizations and keys.")] = 0,
+    control: Annotated[
+        bool, typer.Option("--control", help="Serve the control API, too, on a token of its own.")
+    ] = False,
+    allow_remote: Annotated[
+        bool, typer.Option("--allow-remote", help="Listen on an address that other machines reach.")
+    ] = False,
+) -> None:
+    """Serve the same API here, until Ctrl-C or SIGTERM.
+
+    Writes the variables to export on stdout: eval them in another shell, and every command there talks to
+    the emulator.
+    """
+    from accesskeys_async.emulator import Emulator
+
+    async def serve() -> None:
+        service = Emulator(
+            seed=seed,
+            organizations=organizations,
+            keys_per_organization=keys_per_organization,
+            database=database,
+            host=host,
+            port=port,
+            allow_remote=allow_remote,
+            control=control,
+        )
+        async with service:
+            screen.write(_exports(service, control=control))
+            screen.notice(f"serving {organizations:,} organizations at {service.base_url}; Ctrl-C stops it")
+            await asyncio.Event().wait()
+
+    try:
+        run(serve())
+    except TerminatedError:
+        # Asked to stop in the orderly way, it has done what it was asked for.
+        screen.notice("stopped")
+    except (OSError, ValueError) as error:
+        raise CommandError(f"cannot serve at {host}:{port}: {error}") from error
+
+
+def _exports(service: Emulator, *, control: bool) -> str:
+    first, *others = service.organizations
+    variables = {
+        "ACCESSKEYS_BASE_URL": service.base_url,
+        "ACCESSKEYS_TOKEN": first.token,
+        "ACCESSKEYS_ORGANIZATION": first.id,
+    }
+    if control:
+        variables["ACCESSKEYS_EMULATOR_CONTROL_TOKEN"] = service.control_token
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
+    lines += [f"# ACCESSKEYS_ORGANIZATION={other.id} ACCESSKEYS_TOKEN={other.token}" for other in others]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,101 @@
+"""One call of a command: where it sends, as whom, for how long, and how it writes what it gets."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from accesskeys_async.cli.exits import CommandError, ExitCode
+from accesskeys_async.cli.screen import Screen
+
+if TYPE_CHECKING:
+    from accesskeys_async.cli.writers import Writer
+    from accesskeys_async.client import AccessKeysClient
+    from accesskeys_async.records import Token
+
+__all__ = ["Format", "Invocation"]
+
+
+class Format(enum.StrEnum):
+    """How data is written."""
+
+    TABLE = "table"
+    JSON = "json"
+    NDJSON = "ndjson"
+    CSV = "csv"
+
+
+@frozen
+class Invocation:
+    """Hold what the shared options and the environment say to a command that talks to the API."""
+
+    screen: Screen
+    environ: Mapping[str, str]
+    format: Format | None = None
+    """None: a table on a terminal, JSON lines elsewhere."""
+    base_url: str | None = None
+    credential_file: Path | None = None
+    timeout: float = 15.0
+    deadline: float = 60.0
+
+    def client(self) -> AccessKeysClient:
+        """Make a client. Raises CommandError without a token, ConfigurationError for a bad setting."""
+        from accesskeys_async import AccessKeysClient, Timeout
+
+        return AccessKeysClient(
+            self._token(),
+            base_url=self.base_url or self.environ.get("ACCESSKEYS_BASE_URL") or None,
+            timeout=Timeout(connect=min(5.0, self.timeout), attempt=self.timeout),
+            deadline=self.deadline,
+        )
+
+    def writer(self) -> Writer:
+        """Make the writer of the chosen format."""
+        from accesskeys_async.cli.tables import TableWriter
+        from accesskeys_async.cli.writers import CsvWriter, JsonLinesWriter, JsonWriter
+
+        terminal = self.screen.stdout_is_terminal
+        ascii_only = not self.screen.speaks_unicode
+        match self.format or (Format.TABLE if terminal else Format.NDJSON):
+            case Format.JSON:
+                return JsonWriter(ascii_only)
+            case Format.NDJSON:
+                return JsonLinesWriter(ascii_only)
+            case Format.CSV:
+                return CsvWriter(terminal)
+            case Format.TABLE:
+                console = self.screen.console()
+                return TableWriter(console, console.width if terminal else None)
+
+    def organization(self, given: str | None) -> str:
+        """Take the organization from its argument, else from the environment. Raises CommandError."""
+        found = given or self.environ.get("ACCESSKEYS_ORGANIZATION")
+        if not found:
+            raise CommandError("no organization: give ORG, or set ACCESSKEYS_ORGANIZATION")
+        return found
+
+    def key(self, first: str | None, second: str | None) -> tuple[str, str]:
+        """Take organization and key from `[ORG] KEY`: one argument alone is the key."""
+        if first is None:
+            raise CommandError("no access key: give ORG KEY, or KEY with ACCESSKEYS_ORGANIZATION set")
+        if second is None:
+            return self.organization(None), first
+        return first, second
+
+    def _token(self) -> Token | str:
+        from accesskeys_async.cli.token_file import is_open_to_others, read_token
+
+        if self.credential_file is not None:
+            if is_open_to_others(self.credential_file):
+                path = self.credential_file
+                self.screen.notice(f"others can read the credential file {path}; run: chmod 600 {path}")
+            return read_token(self.credential_file)
+        token = self.environ.get("ACCESSKEYS_TOKEN")
+        if not token:
+            message = "no token: set ACCESSKEYS_TOKEN, or name a file that holds it with --credential-file"
+            raise CommandError(message, code=ExitCode.AUTHENTICATION)
+        return token

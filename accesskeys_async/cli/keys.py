@@ -1,0 +1,123 @@
+"""`accesskeys get`, `update` and `delete`: one key at a time."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from accesskeys_async.cli.exits import CommandError, ExitCode
+from accesskeys_async.cli.invocation import Invocation
+from accesskeys_async.cli.loop import run
+from accesskeys_async.cli.options import Key, KeyOrOrganization, RoleIds, connected
+
+if TYPE_CHECKING:
+    from accesskeys_async.records import AccessKey
+
+__all__ = ["delete_key", "get_key", "update_key"]
+
+
+@connected
+def get_key(invocation: Invocation, org: KeyOrOrganization = None, key: Key = None) -> None:
+    """Show one access key."""
+    invocation.screen.write(invocation.writer().record(run(_get(invocation, *invocation.key(org, key)))))
+
+
+@connected
+def update_key(
+    invocation: Invocation,
+    org: KeyOrOrganization = None,
+    key: Key = None,
+    *,
+    name: Annotated[str | None, typer.Option(help="The new name, 1 to 256 characters.")] = None,
+    description: Annotated[str | None, typer.Option(help="The new description, 1 to 256 characters.")] = None,
+    role_id: RoleIds = None,
+) -> None:
+    """Change an access key; what is not named stays as it is."""
+    place = invocation.key(org, key)
+    if name is None and description is None and not role_id:
+        raise CommandError("nothing to change: give --name or --description")
+    updated = run(_update(invocation, *place, name=name, description=description, role_ids=role_id))
+    invocation.screen.write(invocation.writer().record(updated))
+
+
+@connected
+def delete_key(
+    invocation: Invocation,
+    org: KeyOrOrganization = None,
+    key: Key = None,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")] = False,
+    missing_ok: Annotated[
+        bool, typer.Option("--missing-ok", help="A key that is gone already is no error.")
+    ] = False,
+) -> None:
+    """Delete an access key: whatever uses its token stops working at once.
+
+    Asks first, and shows which key it is about to delete, unless told --yes.
+    """
+    screen = invocation.screen
+    place = invocation.key(org, key)
+    if not yes:
+        if not screen.stdin_is_terminal:
+            raise CommandError(
+                "deleting asks first, and stdin is not a terminal; say --yes to delete unasked"
+            )
+        found = run(_get(invocation, *place))
+        # Asked between two loops: while one runs, Ctrl-C would wait for the answer.
+        if not screen.ask(f"delete {_told(found)}?"):
+            raise CommandError("not deleted", code=ExitCode.INTERRUPTED)
+    run(_delete(invocation, *place, missing_ok=missing_ok))
+    screen.notice(f"deleted {place[1]}")
+
+
+async def _get(invocation: Invocation, organization: str, key: str) -> AccessKey:
+    async with invocation.client() as client:
+        return await client.get(organization, key)
+
+
+async def _update(
+    invocation: Invocation,
+    organization: str,
+    key: str,
+    *,
+    name: str | None,
+    description: str | None,
+    role_ids: Sequence[str] | None,
+) -> AccessKey:
+    from accesskeys_async import UNSET
+
+    async with invocation.client() as client:
+        with deprecation_told(invocation, role_ids):
+            return await client.update(
+                organization,
+                key,
+                name=UNSET if name is None else name,
+                description=UNSET if description is None else description,
+                role_ids=role_ids or UNSET,
+            )
+
+
+async def _delete(invocation: Invocation, organization: str, key: str, *, missing_ok: bool) -> None:
+    async with invocation.client() as client:
+        await client.delete(organization, key, missing_ok=missing_ok)
+
+
+@contextmanager
+def deprecation_told(invocation: Invocation, role_ids: Sequence[str] | None) -> Iterator[None]:
+    """Tell the person once, on stderr, what the library would warn its caller of."""
+    if role_ids:
+        invocation.screen.notice("--role-id: role ids are deprecated by the API")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield
+
+
+def _told(key: AccessKey) -> str:
+    from accesskeys_async.cli.tables import date
+
+    used = "never used" if key.last_used_at is None else f"last used {date(key.last_used_at)}"
+    return f"{key.name} (…{key.suffix}, created {date(key.created_at)}, {used})"

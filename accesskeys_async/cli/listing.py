@@ -1,0 +1,118 @@
+"""`accesskeys list`: stream the keys of an organization."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from attrs import define
+
+from accesskeys_async.cli.exits import CommandError
+from accesskeys_async.cli.invocation import Invocation
+from accesskeys_async.cli.loop import run
+from accesskeys_async.cli.options import Organization, connected
+from accesskeys_async.cli.screen import Screen
+
+if TYPE_CHECKING:
+    from accesskeys_async.cli.writers import Writer
+    from accesskeys_async.records import AccessKeyPage
+
+__all__ = ["list_keys"]
+
+
+@connected
+def list_keys(
+    invocation: Invocation,
+    org: Organization = None,
+    *,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="Keys a request.")] = 100,
+    reverse: Annotated[bool, typer.Option("--reverse", help="From the other end.")] = False,
+    page_token: Annotated[
+        str | None, typer.Option(help="Begin at this page, as a listing that broke off said.")
+    ] = None,
+    max_items: Annotated[int | None, typer.Option(min=1, help="Stop after so many keys.")] = None,
+) -> None:
+    """List the access keys of an organization.
+
+    Keys are written as they come, so that a listing of any length needs little memory. One that breaks off
+    is still valid output, names the page to go on with, and exits with 4.
+    """
+    organization = invocation.organization(org)
+    listed = _Listed(invocation.screen, invocation.writer(), max_items, next_page=page_token)
+    size = limit if max_items is None else min(limit, max_items)
+    with listed.made_whole(), _progress(invocation.screen) as listed.tell:
+        run(_stream(invocation, organization, listed, limit=size, reverse=reverse))
+    if invocation.screen.stdout_is_terminal:
+        invocation.screen.notice(f"{listed.count:,} access key{'' if listed.count == 1 else 's'}")
+
+
+async def _stream(
+    invocation: Invocation, organization: str, listed: _Listed, *, limit: int, reverse: bool
+) -> None:
+    async with invocation.client() as client:
+        # No page is asked for ahead: while a pager holds the output up, the deadline of that call would
+        # run out unseen.
+        listing = client.list(
+            organization, limit=limit, reverse=reverse, page_token=listed.next_page, prefetch=0
+        )
+        async with contextlib.aclosing(listing.pages()) as pages:
+            async for page in pages:
+                listed.write(page)
+                if listed.is_enough:
+                    break
+
+
+@define
+class _Listed:
+    screen: Screen
+    writer: Writer
+    max_items: int | None
+    next_page: str | None
+    count: int = 0
+    tell: Callable[[int], None] = lambda _: None
+
+    @property
+    def is_enough(self) -> bool:
+        return self.count == self.max_items
+
+    def write(self, page: AccessKeyPage) -> None:
+        keys = page.results if self.max_items is None else page.results[: self.max_items - self.count]
+        self.screen.write(self.writer.page(keys))
+        self.count += len(keys)
+        self.next_page = page.next_page_token
+        self.tell(self.count)
+
+    @contextlib.contextmanager
+    def made_whole(self) -> Iterator[None]:
+        """Open and close the output, also around a listing that breaks off; then say where to go on."""
+        begun = self.writer.begin()
+        try:
+            self.screen.write(begun)
+            yield
+        except CommandError:
+            # The output itself failed, or there was nothing to send: there is nothing to close.
+            raise
+        except BaseException:
+            self.screen.write(self.writer.end())
+            if self.count and self.next_page:
+                token = shlex.quote(self.next_page)
+                self.screen.notice(f"broke off after {self.count:,} keys; go on with --page-token={token}")
+            raise
+        self.screen.write(self.writer.end())
+
+
+@contextlib.contextmanager
+def _progress(screen: Screen) -> Iterator[Callable[[int], None]]:
+    # Where the keys themselves scroll by, they are the progress.
+    if screen.quiet or not screen.stderr_is_terminal or screen.stdout_is_terminal:
+        yield lambda _: None
+        return
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.completed:,} access keys"), TimeElapsedColumn())
+    with Progress(*columns, console=screen.console(on_stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=None)
+        yield lambda count: progress.update(task, completed=count)

@@ -1,0 +1,72 @@
+"""One event loop a command, that Ctrl-C and SIGTERM end by cancelling what runs on it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from typing import TypeVar
+
+from accesskeys_async.cli.exits import CommandError, ExitCode
+
+__all__ = ["TerminatedError", "loop_factory", "run"]
+
+T = TypeVar("T")
+
+
+class TerminatedError(CommandError):
+    """SIGTERM asked the command to end, and it has cleaned up."""
+
+
+def run(main: Coroutine[object, object, T]) -> T:
+    """Run a coroutine to its end on uvloop where that is installed, else on asyncio's own loop.
+
+    Ctrl-C cancels it and, once it has cleaned up, raises KeyboardInterrupt; a second Ctrl-C does not wait.
+    SIGTERM cancels it and raises TerminatedError.
+    """
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        return runner.run(_terminable(main))
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return what makes uvloop's event loop, or None where it is not installed."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+async def _terminable(main: Coroutine[object, object, T]) -> T:
+    terminated = False
+    task = asyncio.current_task()
+    assert task is not None
+
+    def terminate() -> None:
+        nonlocal terminated
+        terminated = True
+        task.cancel()
+
+    with _sigterm(terminate):
+        try:
+            return await main
+        except asyncio.CancelledError:
+            if terminated and task.uncancel() == 0:
+                raise TerminatedError("terminated", code=ExitCode.TERMINATED) from None
+            raise
+
+
+@contextlib.contextmanager
+def _sigterm(callback: Callable[[], None]) -> Iterator[None]:
+    # Only the main thread may say what a signal does.
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, callback)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)

@@ -1,0 +1,132 @@
+"""The options that commands share, and the decorators that give them to a command."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Concatenate, Final
+
+import typer
+from attrs import evolve
+
+from accesskeys_async.cli.invocation import Format, Invocation
+from accesskeys_async.cli.reports import perform
+from accesskeys_async.cli.screen import Screen
+
+__all__ = ["Key", "KeyOrOrganization", "Organization", "RoleIds", "connected", "local"]
+
+_ORGANIZATION_HELP: Final = "The organization's id; else ACCESSKEYS_ORGANIZATION."
+
+Organization = Annotated[
+    str | None, typer.Argument(metavar="ORG", help=_ORGANIZATION_HELP, show_default=False)
+]
+"""The argument of a command about an organization."""
+
+KeyOrOrganization = Organization
+"""The first of two arguments: the organization, or the key where it is the only one."""
+
+Key = Annotated[str | None, typer.Argument(metavar="KEY", help="The access key's id.", show_default=False)]
+"""The second of two arguments, about a key."""
+
+RoleIds = Annotated[
+    list[str] | None, typer.Option("--role-id", help="A role's id, up to five times; deprecated by the API.")
+]
+"""The roles of a key that is made or changed."""
+
+
+def connected(command: Callable[Concatenate[Invocation, ...], None]) -> Callable[..., None]:
+    """Make what Typer calls of a function that takes an Invocation first; adds the shared options to it."""
+
+    def callback(context: typer.Context, **arguments: Any) -> None:
+        screen, debug = _take_surroundings(context, arguments)
+        settings = {parameter.name: arguments.pop(parameter.name) for parameter in _options_of(_connection)}
+        invocation = _connection(screen, **settings)
+        _finish(lambda: command(invocation, **arguments), screen=screen, debug=debug)
+
+    return _described(callback, command, _connection, _surroundings)
+
+
+def local(command: Callable[Concatenate[Screen, ...], None]) -> Callable[..., None]:
+    """Make what Typer calls of a function that takes a Screen first and needs no connection."""
+
+    def callback(context: typer.Context, **arguments: Any) -> None:
+        screen, debug = _take_surroundings(context, arguments)
+        _finish(lambda: command(screen, **arguments), screen=screen, debug=debug)
+
+    return _described(callback, command, _surroundings)
+
+
+def _connection(
+    screen: Screen,
+    *,
+    output_format: Annotated[
+        Format | None,
+        typer.Option("--format", "-f", help="Else a table on a terminal, and ndjson elsewhere."),
+    ] = None,
+    base_url: Annotated[
+        str | None,
+        typer.Option(help="Where the API is; else ACCESSKEYS_BASE_URL, else the public service."),
+    ] = None,
+    credential_file: Annotated[
+        Path | None, typer.Option(help="A file that holds the token on one line; else ACCESSKEYS_TOKEN.")
+    ] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds for one attempt of a request.")] = 15.0,
+    deadline: Annotated[
+        float, typer.Option(help="Seconds for a request with all its attempts and waits.")
+    ] = 60.0,
+) -> Invocation:
+    return Invocation(
+        screen=screen,
+        environ=os.environ,
+        format=output_format,
+        base_url=base_url,
+        credential_file=credential_file,
+        timeout=timeout,
+        deadline=deadline,
+    )
+
+
+def _surroundings(
+    *,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing on stderr but errors.")] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the log, and the traceback of an error.")
+    ] = False,
+) -> tuple[bool, bool]:
+    return quiet, debug
+
+
+def _take_surroundings(context: typer.Context, arguments: dict[str, Any]) -> tuple[Screen, bool]:
+    screen = context.obj if isinstance(context.obj, Screen) else Screen.of_process()
+    quiet, debug = _surroundings(quiet=arguments.pop("quiet"), debug=arguments.pop("debug"))
+    return evolve(screen, quiet=quiet), debug
+
+
+def _finish(command: Callable[[], object], *, screen: Screen, debug: bool) -> None:
+    raise typer.Exit(perform(command, screen=screen, debug=debug))
+
+
+def _described(
+    callback: Callable[..., None], command: Callable[..., None], *shared: Callable[..., object]
+) -> Callable[..., None]:
+    # Typer reads options off a signature: this one has the command's own, without the first parameter,
+    # and then the shared ones.
+    context, *_ = inspect.signature(callback, eval_str=True).parameters.values()
+    _, *own = inspect.signature(command, eval_str=True).parameters.values()
+    parameters = [context, *own]
+    for function in shared:
+        parameters += _options_of(function)
+    callback.__name__ = command.__name__
+    callback.__doc__ = command.__doc__
+    callback.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    callback.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # inspect's own protocol
+        [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
+    )
+    return callback
+
+
+def _options_of(function: Callable[..., object]) -> list[inspect.Parameter]:
+    parameters = inspect.signature(function, eval_str=True).parameters.values()
+    return [parameter for parameter in parameters if parameter.kind is inspect.Parameter.KEYWORD_ONLY]
