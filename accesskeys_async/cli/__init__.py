@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Sequence
 
 __all__ = ["main"]
 
-_EXTRA = frozenset({"rich", "typer"})
+_EXTRA = ("typer", "rich")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code (`ExitCode`); `arguments` default to the process's own."""
     try:
+        for package in _EXTRA:
+            importlib.import_module(package)
         from accesskeys_async.cli.app import run
     except ModuleNotFoundError as error:
         if error.name not in _EXTRA:

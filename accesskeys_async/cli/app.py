@@ -87,8 +87,8 @@ def run(arguments: Sequence[str], *, screen: Screen | None = None) -> int:
 def _explain(error: Exception) -> str:
     say: Callable[[], str] = getattr(error, "format_message", error.__str__)
     context: typer.Context | None = getattr(error, "ctx", None)
-    hint = f" (see: {context.command_path} --help)" if context else ""
-    return say().rstrip(".") + hint
+    place = context.command_path if context else "accesskeys"
+    return f"{say().rstrip('.')} (see: {place} --help)"
 
 
 def _code(outcome: object) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -74,6 +73,8 @@ async def _create(
     show_token: bool,
     file: TokenFile | None,
 ) -> None:
+    import asyncio
+
     from accesskeys_async import UNSET
 
     async with invocation.client() as client:

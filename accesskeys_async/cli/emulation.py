@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import errno
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +15,8 @@ from accesskeys_async.cli.options import local
 from accesskeys_async.cli.screen import Screen
 
 if TYPE_CHECKING:
+    import asyncio
+
     from accesskeys_async.emulator import Emulator
 
 __all__ = ["emulator"]
@@ -44,6 +46,8 @@ def emulator(
     Writes the variables to export on stdout: eval them in another shell, and every command there talks to
     the emulator.
     """
+    import asyncio
+
     from accesskeys_async.emulator import Emulator
 
     async def serve() -> None:
@@ -59,7 +63,7 @@ def emulator(
         )
         async with service:
             screen.write(_exports(service, control=control))
-            screen.notice(f"serving {organizations:,} organizations at {service.base_url}; Ctrl-C stops it")
+            screen.notice(f"serving at {service.base_url}; Ctrl-C stops it")
             await asyncio.Event().wait()
 
     try:
@@ -67,7 +71,11 @@ def emulator(
     except TerminatedError:
         # Asked to stop in the orderly way, it has done what it was asked for.
         screen.notice("stopped")
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
+        reason = "the port is in use; name another, or --port 0 for a free one" if taken else error
+        raise CommandError(f"cannot serve at {host}:{port}: {reason}") from error
+    except ValueError as error:
         raise CommandError(f"cannot serve at {host}:{port}: {error}") from error
 
 

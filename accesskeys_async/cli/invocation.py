@@ -68,8 +68,7 @@ class Invocation:
             case Format.CSV:
                 return CsvWriter(terminal)
             case Format.TABLE:
-                console = self.screen.console()
-                return TableWriter(console, console.width if terminal else None)
+                return TableWriter(self.screen, self.screen.console().width if terminal else None)
 
     def organization(self, given: str | None) -> str:
         """Take the organization from its argument, else from the environment. Raises CommandError."""

@@ -14,7 +14,7 @@ from accesskeys_async.cli.exits import CommandError, ExitCode
 from accesskeys_async.cli.printable import printable
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
 
 __all__ = ["OutputError", "ReaderGoneError", "Screen"]
 
@@ -114,6 +114,15 @@ class Screen:
             emoji=False,
             highlight=False,
         )
+
+    def draw(self, *content: RenderableType, width: int | None = None) -> str:
+        """Turn Rich content into text for stdout, a line end after each."""
+        console = self.console(width=width)
+        with console.capture() as capture:
+            for part in content:
+                console.print(part)
+        # Rich fills the lines of a table up to their width, which a pipe has no use for.
+        return "".join(f"{line.rstrip()}\n" for line in capture.get().split("\n")[:-1])
 
     def _say(self, text: str, *, end: str = "\n") -> None:
         # Nobody is left to tell when stderr itself fails.

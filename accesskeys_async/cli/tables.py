@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Final
 from attrs import define, field, frozen
 
 from accesskeys_async.cli.printable import printable
+from accesskeys_async.cli.screen import Screen
 from accesskeys_async.records import AccessKey, Token, Unset
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rich.console import Console, RenderableType
+    from rich.console import RenderableType
     from rich.text import Text
 
 __all__ = ["TableWriter", "date", "last_use"]
@@ -42,7 +43,7 @@ class TableWriter:
     whole, which is for text that no terminal shows.
     """
 
-    _console: Console
+    _screen: Screen
     _width: int | None
     _columns: tuple[_Column, ...] = field(init=False)
     _stacked: bool = field(init=False)
@@ -61,7 +62,8 @@ class TableWriter:
         rows = list(keys)
         if not rows:
             return ""
-        text = self._print(self._stack(rows) if self._stacked else self._grid(rows))
+        content = self._stack(rows) if self._stacked else self._grid(rows)
+        text = self._screen.draw(content, width=self._width or _UNBOUNDED)
         self._headed = True
         return text
 
@@ -70,18 +72,21 @@ class TableWriter:
         return ""
 
     def record(self, key: AccessKey, token: Token | None = None) -> str:
-        """Return the fields of one key, a line each, and its token where one is given."""
+        """Return the fields of one key, a line each, and its token where one is given.
+
+        Nothing is cut, and the wrapping is left to the terminal, so that a token is copied whole.
+        """
         from rich.table import Table
         from rich.text import Text
 
         grid = Table.grid(padding=(0, _GAP))
         grid.add_column(style="bold", no_wrap=True)
-        grid.add_column(overflow="fold")
+        grid.add_column()
         for title, cell in _fields(key):
             grid.add_row(title, cell)
         if token is not None:
             grid.add_row("token", Text(printable(token.reveal()), style="bold green"))
-        return self._print(grid)
+        return self._screen.draw(grid, width=_UNBOUNDED)
 
     def _grid(self, keys: Iterable[AccessKey]) -> RenderableType:
         from rich.table import Table
@@ -112,13 +117,6 @@ class TableWriter:
         for key in keys:
             lines += [Text(str(key.id), style="dim"), Padding(_name(key), (0, 0, 0, _GAP))]
         return Group(*lines)
-
-    def _print(self, content: RenderableType) -> str:
-        width = _UNBOUNDED if self._width is None else self._width
-        with self._console.capture() as capture:
-            self._console.print(content, width=width, crop=False)
-        # Rich fills each line up to the width, which a pipe has no use for.
-        return "".join(f"{line.rstrip()}\n" for line in capture.get().split("\n")[:-1])
 
 
 def date(moment: datetime | Unset | None) -> str:

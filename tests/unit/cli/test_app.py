@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import typer.main
+
+from accesskeys_async._version import __version__
+from accesskeys_async.cli.app import app, run
+
+COMMANDS = ["list", "get", "create", "update", "delete", "emulator", "demo"]
+CONNECTED = COMMANDS[:5]
+
+
+def test_the_version_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out == f"accesskeys {__version__}\n"
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert all(f"\n  {command} " in shown for command in COMMANDS)
+
+
+def test_nothing_at_all_is_wrong_usage_and_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "Usage: accesskeys" in captured.err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_and_option_has_its_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([command, "--help"]) == 0
+    capsys.readouterr()
+    built = typer.main.get_command(app).commands[command]
+    assert built.help
+    assert all(getattr(parameter, "help", None) for parameter in built.params), command
+
+
+@pytest.mark.parametrize("command", CONNECTED)
+def test_every_command_that_connects_takes_the_same_settings(command: str) -> None:
+    built = typer.main.get_command(app).commands[command]
+    options = {option for parameter in built.params for option in parameter.opts}
+    settings = "--format --base-url --credential-file --timeout --deadline --quiet --debug"
+    assert set(settings.split()) <= options
+    assert "--token" not in options
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["lst"], "No such command 'lst'"),
+        (["list", "--frm"], "No such option: --frm"),
+        (["list", "--limit", "0"], "--limit"),
+        (["list", "--limit", "101"], "--limit"),
+        (["list", "--format", "xml"], "--format"),
+        (["list", "a", "b"], "unexpected extra argument"),
+        (["list", "--limit"], "--limit"),
+        (["create", "--name", "x"], "--description"),
+        (["list", "\x1b[2J", "\x1b[2J"], "unexpected extra argument"),
+    ],
+)
+def test_wrong_usage_is_one_line_that_says_where_to_look(
+    make_desk: Callable, arguments: list[str], said: str
+) -> None:
+    desk = make_desk()
+    assert run(arguments, screen=desk.screen) == 2
+    assert said in desk.err
+    assert desk.err.startswith("accesskeys: ")
+    assert desk.err.endswith(" --help)\n")
+    assert desk.err.count("\n") == 1
+    assert "\x1b" not in desk.err
+    assert desk.out == ""
+
+
+def test_a_token_on_the_command_line_is_not_taken(make_desk: Callable) -> None:
+    desk = make_desk()
+    assert run(["list", "--token", "s3cret"], screen=desk.screen) == 2
+    assert "s3cret" not in desk.err

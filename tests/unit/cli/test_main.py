@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {"aiohttp", "cattrs", "msgspec", "asyncio", "accesskeys_async.client", "accesskeys_async.emulator"}
+
+
+def python(*arguments: str, **settings: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, timeout=60, check=False, **settings
+    )
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["list", "--help"], ["demo", "--help"]])
+def test_help_loads_nothing_of_the_client(arguments: list[str]) -> None:
+    code = (
+        "import json, sys\n"
+        "from accesskeys_async.cli import main\n"
+        f"status = main({arguments!r})\n"
+        "sys.stderr.write(json.dumps([status, sorted(sys.modules)]))"
+    )
+    done = python("-c", code)
+    status, modules = json.loads(done.stderr)
+    assert status == 0
+    assert done.stdout
+    assert not HEAVY & set(modules)
+
+
+@pytest.mark.parametrize("missing", ["typer", "rich"])
+def test_without_the_extra_it_says_what_to_install(missing: str) -> None:
+    code = (
+        f"import sys; sys.modules[{missing!r}] = None\n"
+        "from accesskeys_async.cli import main\n"
+        "sys.exit(main(['--help']))"
+    )
+    done = python("-c", code)
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"accesskeys: the command line needs {missing}; run: pip install 'accesskeys-async[cli]'\n"
+    )
+
+
+def test_a_missing_module_of_another_kind_is_not_blamed_on_the_extra() -> None:
+    code = "import sys; sys.modules['attrs'] = None\nfrom accesskeys_async.cli import main\nmain(['--help'])"
+    done = python("-c", code)
+    assert "ModuleNotFoundError: import of attrs halted" in done.stderr
+
+
+def test_the_module_runs_as_the_command_does() -> None:
+    done = python("-m", "accesskeys_async", "--version")
+    assert done.returncode == 0
+    assert done.stdout.startswith("accesskeys ")
+
+
+def test_completion_is_offered_and_knows_the_commands() -> None:
+    environ = {
+        **os.environ,
+        "_ACCESSKEYS_COMPLETE": "complete_zsh",
+        "_TYPER_COMPLETE_ARGS": "accesskeys li",
+    }
+    done = python("-m", "accesskeys_async", env=environ)
+    assert done.returncode == 0, done.stderr
+    assert "list" in done.stdout

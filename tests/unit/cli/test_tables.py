@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+from rich.cells import cell_len
+
+from accesskeys_async.cli.tables import TableWriter, date, last_use
+from accesskeys_async.records import UNSET, AccessKey, Token
+
+USED = datetime(2026, 3, 4, 23, 59, tzinfo=UTC)
+
+
+@pytest.fixture
+def make_table(make_desk: Callable) -> Callable[..., TableWriter]:
+    def make(width: int | None = None) -> TableWriter:
+        return TableWriter(make_desk().screen, width)
+
+    return make
+
+
+def test_the_header_comes_once_and_only_with_keys(
+    make_table: Callable[..., TableWriter], make_key: Callable[..., AccessKey]
+) -> None:
+    table = make_table(100)
+    assert table.begin() + table.page([]) == ""
+    first, second = table.page([make_key(1)]), table.page([make_key(2)])
+    assert first.splitlines()[0].split() == ["ID", "LAST", "USED", "SUFFIX", "CREATED", "NAME"]
+    assert len(second.splitlines()) == 1
+    assert table.end() == ""
+
+
+def test_pages_have_their_columns_at_the_same_place(
+    make_table: Callable[..., TableWriter], make_key: Callable[..., AccessKey]
+) -> None:
+    table = make_table(100)
+    text = table.page([make_key(name="short")]) + table.page([make_key(name="a good deal longer")])
+    _, first, second = text.splitlines()
+    assert first.index("short") == second.index("a good")
+
+
+@pytest.mark.parametrize("width", [20, 40, 57, 58, 70, 80, 100, 200])
+@pytest.mark.parametrize(
+    "name", ["🙂" * 256, "👩‍👩‍👧‍👦" * 40, "漢" * 256, "x" * 256, "e\u0301" * 128, "\x1b[2J" * 60]
+)
+def test_no_name_breaks_the_layout(
+    make_table: Callable[..., TableWriter], make_key: Callable[..., AccessKey], width: int, name: str
+) -> None:
+    lines = make_table(width).page([make_key(name=name), make_key(name="next")]).splitlines()
+    assert all(cell_len(line) <= max(width, 36) for line in lines)
+    assert sum("next" in line for line in lines) == 1
+    assert "\x1b" not in "".join(lines)
+
+
+@pytest.mark.parametrize("width", [10, 36, 40, 60, 80, 100])
+def test_the_id_is_always_whole(
+    make_table: Callable[..., TableWriter], make_key: Callable[..., AccessKey], width: int
+) -> None:
+    lines = "".join(make_table(width).page([make_key()]).split())
+    assert "00000000-0000-0000-0000-000000000001" in lines
+
+
+@pytest.mark.parametrize(
+    ("width", "titles"),
+    [
+        (60, "ID NAME"),
+        (75, "ID LAST USED NAME"),
+        (80, "ID LAST USED SUFFIX NAME"),
+        (90, "ID LAST USED SUFFIX CREATED NAME"),
+    ],
+)
+def test_a_narrow_terminal_gets_fewer_columns(
+    make_table: Callable[..., TableWriter], make_key: Callable[..., AccessKey], width: int, titles: str
+) -> None:
+    header = make_table(width).page([make_key()]).splitlines()[0]
+    assert " ".join(header.split()) == titles
+
+
+def test_a_name_stays_whole_where_no_terminal_shows_it(
+    make_table: Callable[..., TableWriter], make_key: Callable[..., AccessKey]
+) -> None:
+    _, line = make_table(None).page([make_key(name="🙂" * 256)]).splitlines()
+    assert line.endswith("🙂" * 256)
+
+
+def test_markup_in_a_name_is_only_text(
+    make_table: Callable[..., TableWriter], make_key: Callable[..., AccessKey]
+) -> None:
+    assert "[red]:smile: [/nope]" in make_table(None).page([make_key(name="[red]:smile: [/nope]")])
+    assert "[link=x]" in make_table(80).record(make_key(name="[link=x]"))
+
+
+def test_a_record_shows_every_field_a_line_each(
+    make_table: Callable[..., TableWriter], make_key: Callable[..., AccessKey]
+) -> None:
+    key = make_key(type="user", description="two\nlines", last_used_at=USED, role_ids=("r1", "r2"))
+    shown = dict(line.split("  ", 1) for line in make_table(80).record(key).splitlines())
+    assert {title: value.strip() for title, value in shown.items()} == {
+        "id": "00000000-0000-0000-0000-000000000001",
+        "organization": "0b0e0f3c-3f5a-4f55-9d0e-6f1f4d1f9a01",
+        "name": "ci",
+        "description": "two\\x0alines",
+        "type": "user",
+        "suffix": "AbCdEf",
+        "created": "2026-01-02 03:04:05+00:00",
+        "updated": "–",
+        "last used": "2026-03-04 23:59:00+00:00",
+        "role ids": "r1 r2",
+    }
+
+
+def test_a_record_shows_a_token_only_where_one_is_given(
+    make_table: Callable[..., TableWriter], make_key: Callable[..., AccessKey]
+) -> None:
+    assert "token" not in make_table(80).record(make_key())
+    assert "s3cret-token-AbCdEf" in make_table(80).record(make_key(), Token("s3cret-token-AbCdEf"))
+
+
+def test_a_long_token_is_never_wrapped_or_cut(
+    make_table: Callable[..., TableWriter], make_key: Callable[..., AccessKey]
+) -> None:
+    assert "t" * 200 in make_table(40).record(make_key(), Token("t" * 200))
+
+
+def test_never_used_is_told_apart_from_not_known(make_key: Callable[..., AccessKey]) -> None:
+    assert last_use(make_key(last_used_at=None)).plain == "never"
+    assert last_use(make_key(last_used_at=UNSET)).plain == "–"
+    assert last_use(make_key(last_used_at=USED)).plain == "2026-03-04"
+
+
+def test_a_moment_is_shown_as_its_day() -> None:
+    assert (date(USED), date(None), date(UNSET)) == ("2026-03-04", "–", "–")
