@@ -43,6 +43,8 @@ class Request:
     body: bytes | None = field(default=None, repr=False)
     repeatable: bool = True
     """Whether sending it twice does what sending it once does. False for a create alone."""
+    compress: bool = False
+    """Whether the answer is large enough to be worth packing."""
     deadline: float | None = None
     """When the call must be over, on the event loop's clock; None: no bound."""
 
@@ -65,6 +67,8 @@ class Response:
     """Seconds that this attempt took."""
     earlier: tuple[Attempt, ...] = field(default=(), repr=False)
     """The attempts before this one."""
+    stopped: str | None = None
+    """Why a failure was not tried again; None where it need not have been."""
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:

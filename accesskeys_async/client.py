@@ -1,0 +1,354 @@
+"""The client: the five operations, put together from the floors below."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Final, Self, TypeAlias, TypedDict, Unpack
+from uuid import UUID
+
+from aiohttp import ClientSession
+from attrs import evolve, frozen
+
+from accesskeys_async import operations
+from accesskeys_async.errors import (
+    APIConnectionError,
+    ConfigurationError,
+    CreateOutcomeUnknownError,
+    InvalidRequestError,
+)
+from accesskeys_async.listing import Listing
+from accesskeys_async.operations import Id, RoleIds
+from accesskeys_async.raw import RawOperations
+from accesskeys_async.records import UNSET, AccessKey, AccessKeyPage, CreatedAccessKey, Token, Unset
+from accesskeys_async.transport.exchange import Middleware, Next, Request, compose
+from accesskeys_async.transport.hooks import Hook, make_notify, observe
+from accesskeys_async.transport.retry import Retry, RetryBudget, RetryPolicy
+from accesskeys_async.transport.session import Pool, Session
+from accesskeys_async.transport.settings import Timeout, TokenSource, read_base_url, read_ssl, read_token
+from accesskeys_async.transport.throttle import ConcurrencyLimit, SharedPause, Throttle, Throttled
+
+__all__ = ["DEFAULT_BASE_URL", "AccessKeysClient", "ClientOptions"]
+
+DEFAULT_BASE_URL: Final = "https://api.bird.com"
+
+TokenLike: TypeAlias = str | Token | Callable[[], Awaitable[str | Token]]
+
+
+def _check_bound(name: str, value: float | None, *, at_least: float = 0, exclusive: bool = True) -> None:
+    if value is None:
+        return
+    if not (value > at_least if exclusive else value >= at_least):
+        raise ConfigurationError(
+            f"{name} is {value!r}; it takes more than {at_least:g}, or None for no bound"
+        )
+
+
+@frozen(kw_only=True)
+class _Options:
+    """What a clone may change."""
+
+    token: TokenSource
+    base_url: str
+    timeout: Timeout
+    deadline: float | None
+    retry: RetryPolicy
+    throttle: Throttle
+    max_response_bytes: int
+    middlewares: tuple[Middleware, ...]
+    hooks: tuple[Hook, ...]
+
+
+@frozen
+class _Shared:
+    """What a client and its clones have in common."""
+
+    pool: Pool
+    limit: ConcurrencyLimit
+    budget: RetryBudget
+
+
+class ClientOptions(TypedDict, total=False):
+    """What `AccessKeysClient.with_options` takes."""
+
+    token: TokenLike
+    base_url: str
+    timeout: Timeout
+    deadline: float | None
+    retry: RetryPolicy
+    throttle: Throttle
+    max_response_bytes: int
+    middlewares: Iterable[Middleware]
+    hooks: Iterable[Hook]
+
+
+class AccessKeysClient:
+    """Read and change the access keys of organizations.
+
+    Use it as `async with AccessKeysClient() as client:`, or call `aclose` when done. Its aiohttp session is
+    made at the first call, and belongs to that call's event loop and process.
+
+    Args:
+        token: A key's token, or an async callable that gives one before each attempt; None takes the
+            environment's ACCESSKEYS_TOKEN.
+        base_url: https, or http to a loopback address; None takes ACCESSKEYS_BASE_URL, else
+            https://api.bird.com.
+        session: An `aiohttp.ClientSession` to borrow. It is never closed, and its timeouts, middlewares and
+            `raise_for_status` do not apply to calls made here.
+        timeout: Bounds of one attempt, in seconds.
+        deadline: Seconds for one call, all its attempts and waits together; None for no bound. In a
+            listing, each page is one call. A middleware's own waits are not counted: `request.deadline`
+            tells it when the call must be over.
+        retry: How often and how patiently to try again.
+        max_concurrency: How many requests may be under way at once, clones included.
+        throttle: Decides when a request may go; share one among as many clients as you like. None: a pause
+            that all calls keep after a 429.
+        max_response_bytes: The bound of an answer's body, after decompression.
+        middlewares: Async callables `(request, call_next) -> response`, outermost first, run once a call.
+        hooks: Plain callables that are told of each call, attempt, wait and outcome.
+        ssl: A path of a CA bundle, or an `ssl.SSLContext`; None verifies by the system's authorities.
+        trust_env: Whether proxies and .netrc are taken from the environment.
+
+    Raises:
+        ConfigurationError: No token, http to a foreign host, or a setting that makes no sense.
+    """
+
+    def __init__(
+        self,
+        token: TokenLike | None = None,
+        *,
+        base_url: str | None = None,
+        session: ClientSession | None = None,
+        timeout: Timeout | None = None,
+        deadline: float | None = 60.0,
+        retry: RetryPolicy | None = None,
+        max_concurrency: int = 64,
+        throttle: Throttle | None = None,
+        max_response_bytes: int = 4 * 2**20,
+        middlewares: Iterable[Middleware] = (),
+        hooks: Iterable[Hook] = (),
+        ssl: ssl.SSLContext | str | os.PathLike[str] | None = None,
+        trust_env: bool = False,
+    ) -> None:
+        retry = retry or RetryPolicy()
+        options = _Options(
+            token=read_token(_default_token() if token is None else token),
+            base_url=base_url or os.environ.get("ACCESSKEYS_BASE_URL") or DEFAULT_BASE_URL,
+            timeout=timeout or Timeout(),
+            deadline=deadline,
+            retry=retry,
+            throttle=throttle or SharedPause(longest=retry.max_retry_after),
+            max_response_bytes=max_response_bytes,
+            middlewares=tuple(middlewares),
+            hooks=tuple(hooks),
+        )
+        frame = sys._getframe(1)
+        pool = Pool(
+            borrowed=session,
+            size=max_concurrency,
+            ssl_context=read_ssl(ssl),
+            trust_env=trust_env,
+            made_at=f"{frame.f_code.co_filename}:{frame.f_lineno}",
+        )
+        shared = _Shared(pool, ConcurrencyLimit(max_concurrency), retry.budget or RetryBudget())
+        self._set_up(options, shared, is_clone=False)
+
+    def _set_up(self, options: _Options, shared: _Shared, *, is_clone: bool) -> None:
+        _check_bound("deadline", options.deadline)
+        _check_bound("max_response_bytes", options.max_response_bytes)
+        self._options = options
+        self._shared = shared
+        self._is_clone = is_clone
+        self._deadline = options.deadline
+        session = Session(
+            shared.pool,
+            base_url=read_base_url(options.base_url),
+            token=options.token,
+            timeout=options.timeout,
+            max_response_bytes=options.max_response_bytes,
+        )
+        notify = make_notify(options.hooks)
+        retry = Retry(options.retry, options.retry.budget or shared.budget, notify=notify)
+        throttled = Throttled(shared.limit, options.throttle)
+        self._send: Next = compose((*options.middlewares, retry, throttled), session.send)
+        if notify is not None:
+            self._send = observe(notify, self._send)
+        self.raw = RawOperations(self._send, self._latest)
+
+    def with_options(self, **changes: Unpack[ClientOptions]) -> AccessKeysClient:
+        """Return a client with other options that shares this one's pool, budget and throttle.
+
+        It needs no closing of its own, and ends with the client that it was made from. Takes `token`,
+        `base_url`, `timeout`, `deadline`, `retry`, `throttle`, `max_response_bytes`, `middlewares` and
+        `hooks`. Raises ConfigurationError as the class does.
+        """
+        changed: dict[str, Any] = dict(changes)
+        if "token" in changes:
+            changed["token"] = read_token(changes["token"])
+        for name in ("middlewares", "hooks"):
+            if name in changed:
+                changed[name] = tuple(changed[name])
+        clone = AccessKeysClient.__new__(AccessKeysClient)
+        clone._set_up(evolve(self._options, **changed), self._shared, is_clone=True)
+        return clone
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections. Twice is fine; a borrowed session stays open; a clone closes nothing."""
+        if not self._is_clone:
+            await self._shared.pool.close()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._shared.pool.closed else "open"
+        return f"<AccessKeysClient {self._options.base_url} {state}>"
+
+    def list(
+        self,
+        org: Id,
+        *,
+        limit: int = operations.MAX_PAGE_SIZE,
+        reverse: bool = False,
+        page_token: str | None = None,
+        prefetch: int = 1,
+    ) -> Listing:
+        """List an organization's keys (`listAccessKeys`).
+
+        Nothing is sent until the listing is iterated. `limit` is the page size, 1 to 100. `prefetch` is how
+        many pages are fetched while the caller works, 0 for none.
+
+        Raises InvalidRequestError at once; iterating raises what `get` does, and PaginationError.
+        """
+        organization_id = operations.read_id("org", org)
+        operations.check_list(limit=limit, page_token=page_token)
+        if prefetch < 0:
+            raise InvalidRequestError("prefetch", f"is {prefetch}; it takes 0 or more")
+
+        async def fetch(token: str | None) -> AccessKeyPage:
+            request = operations.build_list(
+                organization_id, limit=limit, reverse=reverse, page_token=token, deadline=self._latest()
+            )
+            return operations.read_page(request, await self._send(request))
+
+        return Listing(fetch, page_token=page_token, prefetch=prefetch)
+
+    async def get(self, org: Id, key_id: Id) -> AccessKey:
+        """Read one key (`getAccessKey`).
+
+        Raises InvalidRequestError before sending; APIStatusError where the API refuses; APIConnectionError
+        where no whole answer came; DeadlineExceededError; APIResponseError where the answer is out of
+        contract; ClientClosedError.
+        """
+        key_id = operations.read_id("key_id", key_id)
+        request = operations.build_get(operations.read_id("org", org), key_id, deadline=self._latest())
+        return operations.read_key(request, await self._send(request), key_id=key_id)
+
+    def create(
+        self, org: Id, *, name: str, description: str, role_ids: RoleIds = UNSET
+    ) -> Coroutine[object, object, CreatedAccessKey]:
+        """Create a key (`createAccessKey`); its token is in the answer, and never shown again.
+
+        `name` and `description` are 1 to 256 characters. `role_ids`, 1 to 5 UUIDs, is deprecated by the API.
+
+        Raises what `get` does, and CreateOutcomeUnknownError where the request was sent and its answer lost:
+        a key may then exist whose token nobody has. It is never sent twice.
+        """
+        operations.warn_of_role_ids(role_ids, stacklevel=2)
+        return self._create(operations.read_id("org", org), name, description, role_ids)
+
+    async def _create(
+        self, organization_id: UUID, name: str, description: str, role_ids: RoleIds
+    ) -> CreatedAccessKey:
+        request = operations.build_create(
+            organization_id, name=name, description=description, role_ids=role_ids, deadline=self._latest()
+        )
+        began = datetime.now(UTC)
+        try:
+            response = await self._send(request)
+        except APIConnectionError as error:
+            if error.sent is False:
+                raise
+            raise _outcome_unknown(request, began, error) from error
+        return operations.read_created(request, response)
+
+    def update(
+        self,
+        org: Id,
+        key_id: Id,
+        *,
+        name: str | Unset = UNSET,
+        description: str | Unset = UNSET,
+        role_ids: RoleIds = UNSET,
+    ) -> Coroutine[object, object, AccessKey]:
+        """Change a key's properties (`updateAccessKey`); what is left UNSET stays as it is.
+
+        Bounds as in `create`. Raises what `get` does; InvalidRequestError also where nothing is named.
+        """
+        operations.warn_of_role_ids(role_ids, stacklevel=2)
+        return self._update(
+            operations.read_id("org", org), operations.read_id("key_id", key_id), name, description, role_ids
+        )
+
+    async def _update(
+        self,
+        organization_id: UUID,
+        key_id: UUID,
+        name: str | Unset,
+        description: str | Unset,
+        role_ids: RoleIds,
+    ) -> AccessKey:
+        request = operations.build_update(
+            organization_id,
+            key_id,
+            name=name,
+            description=description,
+            role_ids=role_ids,
+            deadline=self._latest(),
+        )
+        return operations.read_key(request, await self._send(request), key_id=key_id)
+
+    async def delete(self, org: Id, key_id: Id, *, missing_ok: bool = False) -> None:
+        """Delete a key for good (`deleteAccessKey`).
+
+        A 404 raises NotFoundError, unless `missing_ok`, or an earlier attempt of this call may have deleted
+        it. Raises what `get` does.
+        """
+        key_id = operations.read_id("key_id", key_id)
+        request = operations.build_delete(operations.read_id("org", org), key_id, deadline=self._latest())
+        operations.read_deleted(request, await self._send(request), missing_ok=missing_ok)
+
+    def _latest(self) -> float | None:
+        """When a call that begins now must be over, on the event loop's clock."""
+        return None if self._deadline is None else asyncio.get_running_loop().time() + self._deadline
+
+
+def _default_token() -> str:
+    token = os.environ.get("ACCESSKEYS_TOKEN")
+    if not token:
+        raise ConfigurationError("there is no token; pass one, or set ACCESSKEYS_TOKEN")
+    return token
+
+
+def _outcome_unknown(
+    request: Request, began: datetime, error: APIConnectionError
+) -> CreateOutcomeUnknownError:
+    unknown = CreateOutcomeUnknownError(
+        f"{request}: sent at {began.isoformat(timespec='seconds')}, and its answer was lost; a key may exist "
+        "whose token nobody has: list the organization's keys made since, and delete it by its id"
+    )
+    unknown.attempts = error.attempts
+    return unknown

@@ -1,0 +1,84 @@
+"""What a failure of aiohttp's means for the caller: was anything sent, and may it be tried again."""
+
+from __future__ import annotations
+
+import aiohttp
+from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
+from aiohttp.http_exceptions import ContentEncodingError
+
+from accesskeys_async.errors import APIConnectionError, APIResponseError, APITimeoutError, one_line
+from accesskeys_async.transport.exchange import Request
+
+__all__ = ["DroppedError", "classify", "stop_resending"]
+
+
+class DroppedError(aiohttp.ClientError):
+    """Stands for a lost connection on its way through aiohttp, which would resend a request by itself."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+async def stop_resending(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+    """Keep aiohttp from sending a GET, HEAD, PUT or DELETE once more when its connection drops.
+
+    A lost answer to a DELETE would come back as 404, and attempts would be miscounted.
+    """
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        reason = _reason(error)
+    raise DroppedError(reason)
+
+
+def classify(error: Exception, request: Request) -> APIConnectionError | APIResponseError:
+    """Turn what aiohttp raised into an error of ours, with nothing of aiohttp's left in it.
+
+    Only where no connection came about is it certain that nothing was sent.
+    """
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return APITimeoutError(
+            f"{request}: no connection in time; check the network, or allow more", sent=False
+        )
+    if isinstance(
+        error,
+        aiohttp.ClientConnectorError
+        | aiohttp.ClientHttpProxyError
+        | aiohttp.ServerFingerprintMismatch
+        | aiohttp.InvalidURL,
+    ):
+        return APIConnectionError(f"{request}: could not connect: {_reason(error)}", sent=False)
+    if isinstance(error, aiohttp.ClientPayloadError) and _has_bad_encoding(error):
+        return _out_of_contract(request, "a body in the encoding that it names")
+    if isinstance(error, aiohttp.ClientResponseError):
+        return _out_of_contract(
+            request, f"an HTTP answer, found something else ({one_line(error.message, 100)})"
+        )
+    if isinstance(error, TimeoutError):
+        return APITimeoutError(f"{request}: no answer in time", sent=None)
+    return APIConnectionError(
+        f"{request}: the connection was lost before the whole answer came: {_reason(error)}", sent=None
+    )
+
+
+def _out_of_contract(request: Request, expected: str) -> APIResponseError:
+    failure = APIResponseError("$", f"expected {expected}")
+    failure.context = str(request)
+    return failure
+
+
+def _has_bad_encoding(error: aiohttp.ClientPayloadError) -> bool:
+    return isinstance(error.__cause__ or error.__context__, ContentEncodingError)
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, DroppedError):
+        return error.reason
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return one_line(str(error), 200)
+    if isinstance(error, OSError) and error.strerror:
+        return one_line(error.strerror, 200)
+    return type(error).__name__

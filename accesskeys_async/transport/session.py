@@ -1,0 +1,292 @@
+"""One attempt over aiohttp, and the only place where a token becomes text."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import ssl
+import time
+import warnings
+from typing import Final, Literal, TypeAlias, TypedDict
+
+import aiohttp
+from multidict import CIMultiDict
+from yarl import URL
+
+from accesskeys_async._version import __version__
+from accesskeys_async.errors import (
+    AccessKeysError,
+    APIConnectionError,
+    APIResponseError,
+    APITimeoutError,
+    ClientClosedError,
+    ConfigurationError,
+    ResponseTooLargeError,
+)
+from accesskeys_async.records import Token
+from accesskeys_async.transport.exchange import Request, Response
+from accesskeys_async.transport.failures import classify, stop_resending
+from accesskeys_async.transport.settings import Timeout, TokenSource, read_token
+
+__all__ = ["Pool", "Session"]
+
+USER_AGENT: Final = (
+    f"accesskeys-async/{__version__} aiohttp/{aiohttp.__version__} Python/{platform.python_version()}"
+)
+MASK: Final = "***"
+
+
+class Pool:
+    """Hold one aiohttp session: made when first needed, or borrowed, for one event loop and one process."""
+
+    def __init__(
+        self,
+        *,
+        borrowed: aiohttp.ClientSession | None,
+        size: int,
+        ssl_context: ssl.SSLContext | None,
+        trust_env: bool,
+        made_at: str,
+    ) -> None:
+        self.closed = False
+        self.made_at = made_at
+        self._http: aiohttp.ClientSession | None = None
+        self._borrowed = borrowed
+        self._size = size
+        self._ssl_context = ssl_context
+        self._trust_env = trust_env
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._process = os.getpid()
+        if borrowed is not None and borrowed.auth is not None:
+            raise ConfigurationError(
+                "the session given has auth of its own; give one without, the token goes there"
+            )
+
+    def open(self, loop: asyncio.AbstractEventLoop) -> aiohttp.ClientSession:
+        """Return the session. Raises ClientClosedError where it can't be used from here."""
+        if loop is self._loop and self._http is not None and not self._http.closed and not self._is_forked():
+            return self._http
+        if self.closed:
+            raise ClientClosedError(f"the client made at {self.made_at} is closed; make a new one")
+        if self._is_forked():
+            raise ClientClosedError(
+                f"the client made at {self.made_at} belongs to process {self._process}; make one after a fork"
+            )
+        if self._loop is not None and loop is not self._loop:
+            raise ClientClosedError(
+                f"the client made at {self.made_at} belongs to another event loop; make one in each loop"
+            )
+        self._loop = loop
+        self._http = self._borrowed or self._make()
+        if self._http.closed:
+            raise ClientClosedError("the session given is closed; give an open one")
+        return self._http
+
+    def _is_forked(self) -> bool:
+        return os.getpid() != self._process
+
+    def _make(self) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=self._size, ssl=self._ssl_context or True),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=self._trust_env,
+        )
+
+    @property
+    def ssl_override(self) -> ssl.SSLContext | None:
+        """What a borrowed session must be told at each request; our own knows it from its connector."""
+        return self._ssl_context if self._borrowed is not None else None
+
+    async def close(self) -> None:
+        """Close what is ours; a borrowed session stays as it is. Twice is fine."""
+        self.closed = True
+        http, self._http = self._http, None
+        if http is not None and http is not self._borrowed and not self._is_forked():
+            await http.close()
+
+    def __del__(self) -> None:
+        http = getattr(self, "_http", None)
+        if http is not None and http is not self._borrowed and not self._is_forked() and not http.closed:
+            warnings.warn(
+                f"the client made at {self.made_at} was never closed; use `async with` or `aclose()`",
+                ResourceWarning,
+                source=self,
+                stacklevel=1,
+            )
+
+
+class _Alarm:
+    """Cancel the running task at a time: `asyncio.timeout_at` at the cost of a plain timer."""
+
+    __slots__ = ("_cancelling", "_handle", "_rung", "_task")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, when: float | None) -> None:
+        task = asyncio.current_task(loop)
+        if task is None:
+            raise RuntimeError("a call must be awaited from within a task")
+        self._task = task
+        self._cancelling = task.cancelling()
+        self._rung = False
+        self._handle = None if when is None else loop.call_at(when, self._ring)
+
+    def _ring(self) -> None:
+        self._rung = True
+        self._task.cancel()
+
+    def stop(self) -> bool:
+        """Switch it off, and tell whether it rang while nobody else cancelled the task."""
+        if self._handle is not None:
+            self._handle.cancel()
+        if not self._rung:
+            return False
+        self._rung = False
+        return self._task.uncancel() <= self._cancelling
+
+
+class _Options(TypedDict, total=False):
+    allow_redirects: bool
+    raise_for_status: bool
+    middlewares: tuple[aiohttp.ClientMiddlewareType, ...]
+    timeout: aiohttp.ClientTimeout
+    ssl: ssl.SSLContext
+
+
+class Session:
+    """Send a request once, with its token, and read the whole answer within bounds of time and size."""
+
+    def __init__(
+        self, pool: Pool, *, base_url: URL, token: TokenSource, timeout: Timeout, max_response_bytes: int
+    ) -> None:
+        self._pool = pool
+        self._prefix = str(base_url)
+        self._token = token
+        self._attempt_timeout = timeout.attempt
+        self._max_bytes = max_response_bytes
+        self._options = _Options(
+            allow_redirects=False,
+            raise_for_status=False,
+            middlewares=(stop_resending,),
+            timeout=aiohttp.ClientTimeout(connect=timeout.connect, sock_connect=timeout.connect),
+        )
+        if pool.ssl_override is not None:
+            self._options["ssl"] = pool.ssl_override
+        self._ready_headers = _make_headers(token) if isinstance(token, Token) else None
+
+    async def send(self, request: Request) -> Response:
+        """Make one attempt.
+
+        Returns the answer, whatever its status. Raises APIConnectionError where no whole answer came,
+        APIResponseError where it is no HTTP or too large, ClientClosedError where the client can't be used
+        from here. What a token callable raises goes through as it is.
+        """
+        loop = asyncio.get_running_loop()
+        http = self._pool.open(loop)
+        started_at, began = time.time(), time.perf_counter()
+        reply: aiohttp.ClientResponse | None = None
+        sent: Literal[False] | None = False
+        whole = False
+        headers: _Headers | None = None
+        failure: AccessKeysError
+        alarm = _Alarm(loop, self._latest(loop, request))
+        try:
+            headers = self._ready_headers or _make_headers(read_token(await self._ask_for_token()))
+            sent = None
+            reply = await http.request(
+                request.method,
+                self._url(request),
+                data=request.body,
+                headers=headers[request.body is not None, request.compress],
+                **self._options,
+            )
+            body = await self._read(reply, request)
+            whole = True
+        except (aiohttp.ClientError, OSError, ValueError, RuntimeError, asyncio.CancelledError) as error:
+            if alarm.stop():
+                failure = APITimeoutError(f"{request}: no whole answer in time; allow more", sent=sent)
+            elif sent is False or isinstance(error, asyncio.CancelledError):
+                raise
+            else:
+                failure = self._explain(error, request, http)
+        else:
+            return self._respond(reply, body, started_at, time.perf_counter() - began)
+        finally:
+            alarm.stop()
+            headers = None
+            if reply is not None and not whole:
+                reply.close()
+        # Raised here, and not in the handler: aiohttp's errors know the request and its headers.
+        raise failure
+
+    def _latest(self, loop: asyncio.AbstractEventLoop, request: Request) -> float | None:
+        if self._attempt_timeout is None:
+            return request.deadline
+        latest = loop.time() + self._attempt_timeout
+        return latest if request.deadline is None or latest < request.deadline else request.deadline
+
+    async def _ask_for_token(self) -> str | Token:
+        assert not isinstance(self._token, Token)
+        return await self._token()
+
+    def _url(self, request: Request) -> URL:
+        path = f"{self._prefix}{request.path}"
+        return URL(f"{path}?{request.query}" if request.query else path, encoded=True)
+
+    async def _read(self, reply: aiohttp.ClientResponse, request: Request) -> bytes:
+        content = reply.content
+        chunks: list[bytes] = []
+        size = 0
+        while chunk := await content.readany():
+            size += len(chunk)
+            if size > self._max_bytes:
+                raise self._too_large(request)
+            chunks.append(chunk)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def _too_large(self, request: Request) -> ResponseTooLargeError:
+        error = ResponseTooLargeError(
+            "$", f"expected at most {self._max_bytes} bytes; raise max_response_bytes"
+        )
+        error.context = str(request)
+        return error
+
+    def _explain(
+        self, error: Exception, request: Request, http: aiohttp.ClientSession
+    ) -> APIConnectionError | APIResponseError | ClientClosedError:
+        if http.closed:
+            return ClientClosedError(f"{request}: the client was closed under way")
+        if isinstance(error, RuntimeError):
+            raise error
+        return classify(error, request)
+
+    def _respond(
+        self, reply: aiohttp.ClientResponse, body: bytes, started_at: float, elapsed: float
+    ) -> Response:
+        if reply.status < 300:
+            return Response(reply.status, reply.headers, body, started_at, elapsed)
+        # A refusal may end up in an error, and so in a log: should it echo the token, it goes no further.
+        secret = reply.request_info.headers["Authorization"].removeprefix("AccessKey ")
+        headers = CIMultiDict((name, value.replace(secret, MASK)) for name, value in reply.headers.items())
+        body = body.replace(secret.encode(), MASK.encode())
+        return Response(reply.status, headers, body, started_at, elapsed)
+
+
+_Headers: TypeAlias = dict[tuple[bool, bool], CIMultiDict[str]]
+
+
+def _make_headers(token: TokenSource) -> _Headers:
+    """Make the headers of each kind of request: with a body or not, with an answer worth packing or not."""
+    assert isinstance(token, Token)
+    return {
+        (has_body, compress): CIMultiDict(
+            {
+                "Authorization": f"AccessKey {token.reveal()}",
+                "Accept": "application/json",
+                "Accept-Encoding": "gzip, deflate" if compress else "identity",
+                "User-Agent": USER_AGENT,
+                **({"Content-Type": "application/json"} if has_body else {}),
+            }
+        )
+        for has_body in (False, True)
+        for compress in (False, True)
+    }

@@ -1,0 +1,99 @@
+"""What a session is made from, checked before anything is sent."""
+
+from __future__ import annotations
+
+import ipaddress
+import ssl
+from collections.abc import Awaitable, Callable
+from os import PathLike, fspath
+from typing import Final, TypeAlias
+
+from attrs import field, frozen
+from yarl import URL
+
+from accesskeys_async.errors import ConfigurationError, one_line
+from accesskeys_async.records import Token
+
+__all__ = ["Timeout", "TokenSource", "read_base_url", "read_ssl", "read_token"]
+
+TokenSource: TypeAlias = Token | Callable[[], Awaitable[str | Token]]
+"""A token, or an async callable that gives the one to use now; it is asked before each attempt."""
+
+MAX_TOKEN_LENGTH: Final = 4096
+
+
+def _check_seconds(_: object, attribute: object, value: float | None) -> None:
+    if value is not None and not value > 0:
+        name = getattr(attribute, "name", "timeout")
+        raise ConfigurationError(
+            f"Timeout.{name} is {value!r}; it takes seconds above 0, or None for no bound"
+        )
+
+
+@frozen(kw_only=True)
+class Timeout:
+    """Bound one attempt. Times are in seconds; None is no bound."""
+
+    connect: float | None = field(default=5.0, validator=_check_seconds)
+    """To a connection that is ready: address look-up, TCP and TLS."""
+    attempt: float | None = field(default=15.0, validator=_check_seconds)
+    """From the attempt's start to the last byte of its answer."""
+
+
+def read_token(value: str | Token | Callable[[], Awaitable[str | Token]]) -> TokenSource:
+    """Check that a token can stand in a header, or pass a callable on. Raises ConfigurationError."""
+    if callable(value):
+        return value
+    token = value if isinstance(value, Token) else Token(value)
+    text = token.reveal()
+    if not text:
+        raise ConfigurationError("the token is empty; give a key's token, or set ACCESSKEYS_TOKEN")
+    if len(text) > MAX_TOKEN_LENGTH or not all("!" <= character <= "~" for character in text):
+        raise ConfigurationError(
+            f"the token of {len(text)} characters can't stand in a header; it takes 1 to {MAX_TOKEN_LENGTH} "
+            "visible ASCII characters and no white space: was it cut or quoted wrongly?"
+        )
+    return token
+
+
+def read_base_url(text: str) -> URL:
+    """Check a base URL, and take the slash off its end.
+
+    Raises ConfigurationError: it takes https, or http to a loopback address, since http shows the token to
+    all between; and no user, query or fragment.
+    """
+    try:
+        url = URL(text)
+    except (ValueError, TypeError):
+        url = URL()
+    shown = one_line(str(url.with_user(None)) if url.host else str(text), 100)
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise ConfigurationError(f"base_url is {shown!r}; it takes an https URL with a host")
+    if url.scheme == "http" and not _is_loopback(url.host):
+        raise ConfigurationError(
+            f"base_url is {shown!r}; http shows the token to all between and is for loopback only: use https"
+        )
+    if url.user is not None or url.password is not None or url.query_string or url.fragment:
+        raise ConfigurationError(f"base_url is {shown!r}; it takes no user, password, query or fragment")
+    return url.with_path(url.raw_path.rstrip("/"), encoded=True)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def read_ssl(value: ssl.SSLContext | str | PathLike[str] | None) -> ssl.SSLContext | None:
+    """Make a context of a CA bundle's path; one that verifies nothing is the caller's own to make.
+
+    Raises ConfigurationError where the bundle can't be read.
+    """
+    if value is None or isinstance(value, ssl.SSLContext):
+        return value
+    try:
+        return ssl.create_default_context(cafile=fspath(value))
+    except OSError as error:  # ssl.SSLError is one
+        problem = error.strerror or type(error).__name__
+    raise ConfigurationError(f"ssl is {fspath(value)!r}, which can't be read as a CA bundle: {problem}")
