@@ -1,0 +1,25 @@
+"""The access keys API as a real service on this machine, written from the contract alone."""
+
+from __future__ import annotations
+
+from .clock import Clock, ManualClock, SystemClock
+from .faults import Fault, Faults
+from .journal import Journal, JournalEntry
+from .limits import RateLimit
+from .population import Organization
+from .records import StoredKey
+from .service import Emulator
+
+__all__ = [
+    "Clock",
+    "Emulator",
+    "Fault",
+    "Faults",
+    "Journal",
+    "JournalEntry",
+    "ManualClock",
+    "Organization",
+    "RateLimit",
+    "StoredKey",
+    "SystemClock",
+]

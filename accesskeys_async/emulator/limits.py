@@ -1,0 +1,96 @@
+"""A rate limit for each organization: a bucket of tokens that fills as time goes by."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Mapping
+from datetime import datetime
+
+import attrs
+
+__all__ = ["RateLimit", "RateLimiter", "Verdict"]
+
+
+def _positive(_: object, attribute: attrs.Attribute[float], value: float) -> None:
+    if not (math.isfinite(value) and value > 0):
+        raise ValueError(f"{attribute.name} is {value}; it takes a number over 0")
+
+
+@attrs.frozen
+class RateLimit:
+    """So many requests a second for an organization, and so many at once.
+
+    `burst` is how many may come together after a rest; left out, what one second allows, and at least 1.
+    """
+
+    requests_per_second: float = attrs.field(validator=_positive)
+    burst: int = attrs.field(
+        kw_only=True,
+        default=attrs.Factory(lambda self: max(1, math.ceil(self.requests_per_second)), takes_self=True),
+        validator=attrs.validators.ge(1),
+    )
+
+
+@attrs.frozen
+class Verdict:
+    """Whether a request may pass, and the headers that tell the client how it stands."""
+
+    allowed: bool
+    headers: Mapping[str, str]
+
+
+_UNLIMITED = Verdict(True, {})
+
+
+class RateLimiter:
+    """Count each organization's requests against one limit, which may change at any time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._limit: RateLimit | None = None
+        self._buckets: dict[str, tuple[float, datetime]] = {}
+
+    @property
+    def limit(self) -> RateLimit | None:
+        """The limit in force; None lets everything pass."""
+        return self._limit
+
+    @limit.setter
+    def limit(self, limit: RateLimit | None) -> None:
+        with self._lock:
+            self._limit = limit
+            self._buckets.clear()
+
+    def reset(self) -> None:
+        """Let everything pass again."""
+        self.limit = None
+
+    def take(self, organization_id: str, now: datetime) -> Verdict:
+        """Count one request, if the limit lets it pass."""
+        with self._lock:
+            limit = self._limit
+            if limit is None:
+                return _UNLIMITED
+            level, since = self._buckets.get(organization_id, (float(limit.burst), now))
+            # A clock that is set back must not take away what was there.
+            elapsed = max(0.0, (now - since).total_seconds())
+            level = min(float(limit.burst), level + elapsed * limit.requests_per_second)
+            # A hair under 1 is what rounding leaves of a wait that was long enough.
+            allowed = level > 1 - 1e-9
+            level = max(0.0, level - allowed)
+            self._buckets[organization_id] = (level, now)
+        return Verdict(allowed, _headers(limit, level, allowed=allowed))
+
+
+def _headers(limit: RateLimit, level: float, *, allowed: bool) -> dict[str, str]:
+    to_full = math.ceil((limit.burst - level) / limit.requests_per_second)
+    headers = {
+        "RateLimit-Limit": str(limit.burst),
+        "RateLimit-Remaining": str(math.floor(level)),
+        "RateLimit-Reset": str(to_full),
+    }
+    if not allowed:
+        # Rounding up: who comes back after this many whole seconds is let in.
+        headers["Retry-After"] = str(max(1, math.ceil((1 - level) / limit.requests_per_second)))
+    return headers

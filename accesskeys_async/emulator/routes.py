@@ -1,0 +1,52 @@
+"""Which operation a method and a path ask for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Literal
+from urllib.parse import unquote
+
+import attrs
+
+__all__ = ["OPERATIONS", "Operation", "Route", "resolve"]
+
+Operation = Literal["list", "create", "get", "update", "delete"]
+OPERATIONS: tuple[Operation, ...] = ("list", "create", "get", "update", "delete")
+
+_COLLECTION: Mapping[str, Operation] = {"GET": "list", "POST": "create"}
+_ITEM: Mapping[str, Operation] = {"GET": "get", "PATCH": "update", "DELETE": "delete"}
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+@attrs.frozen
+class Route:
+    """What a path names.
+
+    `operation` is None where the path exists and the method does not; `allowed` are the methods there.
+    An id is None when the path has none, or when it is not a UUID: then nothing by that id exists.
+    """
+
+    operation: Operation | None
+    allowed: tuple[str, ...]
+    organization_id: str | None
+    access_key_id: str | None
+
+
+def resolve(method: str, raw_path: str) -> Route | None:
+    """Return the route of a percent-encoded path, or None where the API has nothing."""
+    match raw_path.split("/"):
+        case ["", "organizations", organization, "access-keys"] if organization:
+            methods, access_key = _COLLECTION, None
+        case ["", "organizations", organization, "access-keys", access_key] if organization and access_key:
+            methods = _ITEM
+        case _:
+            return None
+    return Route(methods.get(method), tuple(methods), _identifier(organization), _identifier(access_key))
+
+
+def _identifier(segment: str | None) -> str | None:
+    if segment is None:
+        return None
+    text = unquote(segment)
+    return text.lower() if _UUID.fullmatch(text) else None

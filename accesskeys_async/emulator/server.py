@@ -1,0 +1,91 @@
+"""The HTTP server: aiohttp's, with JSON for what does not even parse as a request."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+from aiohttp.abc import AbstractAccessLogger
+
+from .replies import error_reply
+
+__all__ = ["Listener"]
+
+_LOGGER = logging.getLogger("accesskeys_async.emulator")
+_SHUTDOWN_SECONDS = 0.5
+
+
+class _Protocol(web.RequestHandler):
+    """One connection."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002 - it quotes the request, which may hold a token
+    ) -> web.StreamResponse:
+        """Answer in JSON, and keep what was received out of the log."""
+        if status < 500:
+            reply = error_reply(status, "bad_request", "This is not an HTTP request that can be read")
+        else:
+            _LOGGER.error("a request failed inside the emulator", exc_info=exc)
+            reply = error_reply(status, "internal_error", "The emulator failed; this is a defect of it")
+        if request.writer.output_size > 0:
+            raise ConnectionResetError("the reply had begun")
+        response = web.Response(
+            status=reply.status, body=reply.body, headers={"Content-Type": "application/json"}
+        )
+        response.force_close()
+        return response
+
+
+class _NoAccessLog(AbstractAccessLogger):
+    """The journal has what an access log would."""
+
+    @property
+    def enabled(self) -> bool:
+        """Spare aiohttp the work."""
+        return False
+
+    def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
+        """Write nothing."""
+
+
+class _Server(web.Server):
+    """Make our protocol for each connection."""
+
+    def __call__(self) -> web.RequestHandler:
+        return _Protocol(
+            self, loop=asyncio.get_running_loop(), access_log_class=_NoAccessLog, lingering_time=1.0
+        )
+
+
+class Listener:
+    """A listening socket, open from `start` to `stop`."""
+
+    def __init__(self, answer: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> None:
+        self._runner = web.ServerRunner(_Server(answer), shutdown_timeout=_SHUTDOWN_SECONDS)
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen, and return the port; 0 takes a free one.
+
+        Raises:
+            OSError: The address cannot be had.
+        """
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, host, port)
+        try:
+            await site.start()
+        except BaseException:
+            await self._runner.cleanup()
+            raise
+        return site.port
+
+    async def stop(self) -> None:
+        """Close every connection, within a second or so."""
+        await self._runner.cleanup()
