@@ -32,8 +32,8 @@ CONCURRENCY: Final = 4
 def demo(
     screen: Screen,
     *,
-    organizations: Annotated[int, typer.Option(min=1, max=100, help="Organizations in the fleet.")] = 6,
-    keys_per_organization: Annotated[int, typer.Option(min=1, max=100_000, help="Keys in each.")] = 1500,
+    organizations: Annotated[int, typer.Option(min=1, max=100, help="Organizations in the fleet.")] = 8,
+    keys_per_organization: Annotated[int, typer.Option(min=1, max=100_000, help="Keys in each.")] = 4000,
     seed: Annotated[int, typer.Option(help="The same seed makes the same fleet.")] = 7,
 ) -> None:
     """Watch the client at work on this machine alone: no account, no network, a few seconds.
@@ -41,6 +41,7 @@ def demo(
     Starts the emulator with a fleet of keys, streams every organization at once, takes one key through
     its life, and breaks the service on purpose to show that the client rides through.
     """
+    from accesskeys_async import AccessKeysClient
     from accesskeys_async.emulator import Emulator
 
     async def show() -> None:
@@ -49,8 +50,8 @@ def demo(
         )
         async with emulator:
             _say(screen, "The API, on this machine alone", f"{emulator.base_url}, a fleet from seed {seed}")
-            await _stream_all(screen, emulator, expected=keys_per_organization + 1)
-            async with _client(emulator, emulator.organizations[0]) as client:
+            async with AccessKeysClient(emulator.token, base_url=emulator.base_url) as client:
+                await _stream_all(screen, client, emulator.organizations, expected=keys_per_organization + 1)
                 await _live_one_life(screen, client, emulator.organization_id)
                 await _ride_through(screen, client, emulator)
         _point_on(screen)
@@ -58,18 +59,22 @@ def demo(
     run(show())
 
 
-async def _stream_all(screen: Screen, emulator: Emulator, *, expected: int) -> None:
+async def _stream_all(
+    screen: Screen, client: AccessKeysClient, organizations: Sequence[Organization], *, expected: int
+) -> None:
     import asyncio
 
     from accesskeys_async.cli.fleet import Tally, tabulate
 
-    tallies = [Tally(organization.id) for organization in emulator.organizations]
+    tallies = [Tally(organization.id) for organization in organizations]
     turn = asyncio.Semaphore(CONCURRENCY)
     began = time.perf_counter()
     with _progress(screen, tallies, expected=expected) as tell:
         async with asyncio.TaskGroup() as group:
-            for organization, tally in zip(emulator.organizations, tallies, strict=True):
-                group.create_task(_stream(emulator, organization, tally, turn=turn, tell=tell))
+            for organization, tally in zip(organizations, tallies, strict=True):
+                # A clone has a token of its own and shares the connections.
+                its_client = client.with_options(token=organization.token)
+                group.create_task(_stream(its_client, tally, turn=turn, tell=tell))
     elapsed = time.perf_counter() - began
     count = sum(tally.keys for tally in tallies)
     _say(
@@ -81,15 +86,14 @@ async def _stream_all(screen: Screen, emulator: Emulator, *, expected: int) -> N
 
 
 async def _stream(
-    emulator: Emulator,
-    organization: Organization,
+    client: AccessKeysClient,
     tally: Tally,
     *,
     turn: asyncio.Semaphore,
     tell: Callable[[Tally], None],
 ) -> None:
-    async with turn, _client(emulator, organization) as client:
-        async for key in client.list(organization.id):
+    async with turn:
+        async for key in client.list(tally.organization_id):
             tally.add(key)
             tell(tally)
 
@@ -123,12 +127,12 @@ async def _ride_through(screen: Screen, client: AccessKeysClient, emulator: Emul
     _say(screen, "Broke the service", "one answer 429 with Retry-After: 1, then one dropped connection")
     response = await client.raw.get(emulator.organization_id, key.id)
     for attempt in response.attempts:
-        screen.write(f"    attempt {attempt.number}: {_tell_outcome(attempt)}\n")
+        screen.write(f"    attempt {attempt.number}: {tell_attempt(attempt)}\n")
     emulator.faults.assert_used()
     _say(screen, "Rode through", f"the call took {len(response.attempts)} attempts and its caller saw none")
 
 
-def _tell_outcome(attempt: Attempt) -> str:
+def tell_attempt(attempt: Attempt) -> str:
     outcome = str(attempt.status) if attempt.status is not None else "connection dropped"
     return f"{outcome}, waited {attempt.wait:.2f} s" if attempt.wait else outcome
 
@@ -140,12 +144,6 @@ def _point_on(screen: Screen) -> None:
         "and, in another, with the variables that it prints:\n"
         "    accesskeys list\n"
     )
-
-
-def _client(emulator: Emulator, organization: Organization) -> AccessKeysClient:
-    from accesskeys_async import AccessKeysClient
-
-    return AccessKeysClient(organization.token, base_url=emulator.base_url)
 
 
 def _say(screen: Screen, what: str, more: str) -> None:

@@ -15,8 +15,6 @@ from accesskeys_async.cli.options import local
 from accesskeys_async.cli.screen import Screen
 
 if TYPE_CHECKING:
-    import asyncio
-
     from accesskeys_async.emulator import Emulator
 
 __all__ = ["emulator"]

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from attrs import define
 
-from accesskeys_async.cli.exits import CommandError
 from accesskeys_async.cli.invocation import Invocation
 from accesskeys_async.cli.loop import run
 from accesskeys_async.cli.options import Organization, connected
-from accesskeys_async.cli.screen import Screen
+from accesskeys_async.cli.screen import OutputError, Screen
 
 if TYPE_CHECKING:
     from accesskeys_async.cli.writers import Writer
@@ -72,6 +71,7 @@ class _Listed:
     max_items: int | None
     next_page: str | None
     count: int = 0
+    begun: bool = False
     tell: Callable[[int], None] = lambda _: None
 
     @property
@@ -80,28 +80,33 @@ class _Listed:
 
     def write(self, page: AccessKeyPage) -> None:
         keys = page.results if self.max_items is None else page.results[: self.max_items - self.count]
-        self.screen.write(self.writer.page(keys))
+        self.screen.write(self._begin() + self.writer.page(keys))
         self.count += len(keys)
         self.next_page = page.next_page_token
         self.tell(self.count)
 
     @contextlib.contextmanager
     def made_whole(self) -> Iterator[None]:
-        """Open and close the output, also around a listing that breaks off; then say where to go on."""
-        begun = self.writer.begin()
+        """Close the output also after a listing that broke off, and then say where to go on."""
         try:
-            self.screen.write(begun)
             yield
-        except CommandError:
-            # The output itself failed, or there was nothing to send: there is nothing to close.
+        except OutputError:
             raise
         except BaseException:
-            self.screen.write(self.writer.end())
-            if self.count and self.next_page:
+            if self.begun:
+                self.screen.write(self.writer.end())
+            if self.begun and self.next_page:
                 token = shlex.quote(self.next_page)
                 self.screen.notice(f"broke off after {self.count:,} keys; go on with --page-token={token}")
             raise
-        self.screen.write(self.writer.end())
+        self.screen.write(self._begin() + self.writer.end())
+
+    def _begin(self) -> str:
+        # Not before the first page is there: what fails until then leaves no output at all.
+        if self.begun:
+            return ""
+        self.begun = True
+        return self.writer.begin()
 
 
 @contextlib.contextmanager

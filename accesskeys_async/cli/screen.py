@@ -39,6 +39,7 @@ class Screen:
     @classmethod
     def of_process(cls) -> Screen:
         """Take the process's own streams, set so that no character fails to be written."""
+        _fill_closed_descriptors()
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
@@ -139,6 +140,16 @@ class Screen:
             null = os.open(os.devnull, os.O_WRONLY)
             os.dup2(null, descriptor)
             os.close(null)
+
+
+def _fill_closed_descriptors() -> None:
+    # A socket that is given the number of a closed stdout would get what is meant for it, and libuv aborts
+    # when it is asked to close one.
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
 
 
 def _is_terminal(stream: TextIO | None) -> bool:

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
 from attrs import define, field
 
+from accesskeys_async.cli.app import run
 from accesskeys_async.cli.screen import Screen
+from accesskeys_async.emulator import Emulator
 from accesskeys_async.records import AccessKey
 
 ORGANIZATION = UUID("0b0e0f3c-3f5a-4f55-9d0e-6f1f4d1f9a01")
@@ -76,3 +78,40 @@ def make_key() -> Callable[..., AccessKey]:
         )
 
     return make
+
+
+@define
+class Called:
+    """What a command answered."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="session")
+def shared_service() -> Iterator[Emulator]:
+    with Emulator(organizations=2, keys_per_organization=249) as service:
+        yield service
+
+
+@pytest.fixture
+def service(shared_service: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
+    """A service as new, with 250 keys in each organization, and the environment that leads to it."""
+    shared_service.reset()
+    monkeypatch.setenv("ACCESSKEYS_BASE_URL", shared_service.base_url)
+    monkeypatch.setenv("ACCESSKEYS_TOKEN", shared_service.token)
+    monkeypatch.setenv("ACCESSKEYS_ORGANIZATION", shared_service.organization_id)
+    return shared_service
+
+
+@pytest.fixture
+def call(make_desk: Callable[..., Desk]) -> Callable[..., Called]:
+    """Run a command in this process."""
+
+    def call(*arguments: object, answer: str = "", terminal: bool = False) -> Called:
+        desk = make_desk(answer, terminal=terminal)
+        code = run([str(argument) for argument in arguments], screen=desk.screen)
+        return Called(code, desk.out, desk.err)
+
+    return call

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+
+from accesskeys_async.cli.app import run
+from accesskeys_async.cli.demo import tell_attempt
+from accesskeys_async.cli.screen import Screen
+from accesskeys_async.emulator import Emulator
+from accesskeys_async.records import Attempt
+
+SMALL = ("demo", "--organizations", "3", "--keys-per-organization", "120")
+
+
+def test_the_demo_does_all_that_it_promises(call: Callable) -> None:
+    began = time.monotonic()
+    done = call(*SMALL)
+    assert (done.code, done.err) == (0, "")
+    assert time.monotonic() - began < 15
+    for promised in (
+        "Streamed 3 organizations at once: 363 keys",
+        "Never used",
+        "Created a key: demo ",
+        "Changed its description: renewed by accesskeys demo",
+        "Read it back: demo, renewed by accesskeys demo",
+        "Deleted it: reading it answers 404",
+        "attempt 1: 429, waited 1.",
+        "attempt 2: connection dropped, waited ",
+        "attempt 3: 200",
+        "Rode through",
+        "accesskeys emulator",
+    ):
+        assert promised in done.out
+    assert "\x1b" not in done.out
+
+
+def test_the_demo_needs_no_environment_and_only_its_seed_says_what_it_shows(
+    call: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACCESSKEYS_BASE_URL", "http://127.0.0.1:9")
+    monkeypatch.delenv("ACCESSKEYS_TOKEN", raising=False)
+    done = call(*SMALL, "--seed", 5)
+    assert done.code == 0
+    assert all(
+        organization.id in done.out for organization in Emulator(seed=5, organizations=3).organizations
+    )
+
+
+def test_a_terminal_sees_a_bar_for_each_organization(make_desk: Callable) -> None:
+    data, seen = make_desk(), make_desk(terminal=True)
+    assert run([*SMALL], screen=Screen(None, data.stdout, seen.stderr)) == 0
+    assert "121/121" in seen.err
+    assert "\x1b" not in data.out
+
+
+@pytest.mark.parametrize(
+    ("status", "wait", "told"),
+    [(429, 1.204, "429, waited 1.20 s"), (None, 0.5, "connection dropped, waited 0.50 s"), (200, 0.0, "200")],
+)
+def test_an_attempt_is_told_with_its_wait(status: int | None, wait: float, told: str) -> None:
+    attempt = Attempt(
+        number=1,
+        started_at=datetime.now(UTC),
+        elapsed=0.1,
+        status=status,
+        error=None,
+        effect_unknown=False,
+        wait=wait,
+    )
+    assert tell_attempt(attempt) == told
