@@ -7,7 +7,7 @@ import os
 import ssl
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from datetime import UTC, datetime
+from datetime import timedelta
 from types import TracebackType
 from typing import Any, Final, Self, TypeAlias, TypedDict, Unpack
 from uuid import UUID
@@ -16,17 +16,13 @@ from aiohttp import ClientSession
 from attrs import evolve, frozen
 
 from accesskeys_async import operations
-from accesskeys_async.errors import (
-    APIConnectionError,
-    ConfigurationError,
-    CreateOutcomeUnknownError,
-    InvalidRequestError,
-)
+from accesskeys_async.creation import Creation, Draft, reap
+from accesskeys_async.errors import ConfigurationError, InvalidRequestError
 from accesskeys_async.listing import Listing
 from accesskeys_async.operations import Id, RoleIds
 from accesskeys_async.raw import RawOperations
 from accesskeys_async.records import UNSET, AccessKey, AccessKeyPage, CreatedAccessKey, Token, Unset
-from accesskeys_async.transport.exchange import Middleware, Next, Request, compose
+from accesskeys_async.transport.exchange import Middleware, Next, compose
 from accesskeys_async.transport.hooks import Hook, make_notify, observe
 from accesskeys_async.transport.retry import Retry, RetryBudget, RetryPolicy
 from accesskeys_async.transport.session import Pool, Session
@@ -165,7 +161,7 @@ class AccessKeysClient:
         self._shared = shared
         self._is_clone = is_clone
         self._deadline = options.deadline
-        session = Session(
+        self._session = session = Session(
             shared.pool,
             base_url=read_base_url(options.base_url),
             token=options.token,
@@ -258,32 +254,62 @@ class AccessKeysClient:
         return operations.read_key(request, await self._send(request), key_id=key_id)
 
     def create(
-        self, org: Id, *, name: str, description: str, role_ids: RoleIds = UNSET
+        self,
+        org: Id,
+        *,
+        name: str,
+        description: str,
+        role_ids: RoleIds = UNSET,
+        recover: bool = False,
+        settle: float = 3.0,
     ) -> Coroutine[object, object, CreatedAccessKey]:
         """Create a key (`createAccessKey`); its token is in the answer, and never shown again.
 
         `name` and `description` are 1 to 256 characters. `role_ids`, 1 to 5 UUIDs, is deprecated by the API.
 
-        Raises what `get` does, and CreateOutcomeUnknownError where the request was sent and its answer lost:
-        a key may then exist whose token nobody has. It is never sent twice.
+        A create whose answer was lost is never sent again as it is: CreateOutcomeUnknownError is raised,
+        and a key may exist whose token nobody has; the error's `candidates` are those it may be.
+
+        With `recover` the call is brought to a known end within the deadline. A mark, ` [ak:` and 16
+        characters and `]`, stands at the end of the description until the call is over (so it takes 22
+        characters less). After an answer is lost, the organization is listed until the marked key is found,
+        or `settle` seconds have passed; it is deleted, and the create is sent again, as often as the retry
+        policy says. The promise: when it returns, exactly one key of this call exists and its token is in
+        hand; when it raises, none exists, or the error is a CreateOutcomeUnknownError with the `nonce` for
+        `reap`. It holds where the API lists what it has made within `settle` seconds. Where all is done but
+        the mark can't be taken off, the key is returned with the mark still in its description, and a
+        warning logged.
+
+        Raises what `get` does, and CreateOutcomeUnknownError.
         """
         operations.warn_of_role_ids(role_ids, stacklevel=2)
-        return self._create(operations.read_id("org", org), name, description, role_ids)
+        draft = Draft(operations.read_id("org", org), name, description, role_ids)
+        return self._create(draft, recover=recover, settle=settle)
 
-    async def _create(
-        self, organization_id: UUID, name: str, description: str, role_ids: RoleIds
-    ) -> CreatedAccessKey:
-        request = operations.build_create(
-            organization_id, name=name, description=description, role_ids=role_ids, deadline=self._latest()
+    async def _create(self, draft: Draft, *, recover: bool, settle: float) -> CreatedAccessKey:
+        creation = Creation(self._send, draft, deadline=self._latest())
+        if not recover:
+            return await creation.run_once()
+        rounds = 1 + self._options.retry.max_retries
+        return await creation.run_to_a_known_end(settle=settle, rounds=rounds)
+
+    async def reap(
+        self, org: Id, nonce: str | None = None, *, older_than: timedelta = timedelta(0)
+    ) -> tuple[AccessKey, ...]:
+        """Delete what recoverable creates left behind, and return it.
+
+        A key goes only if its description ends with a mark (this `nonce`'s, where one is given), it was
+        never used, and it is older than `older_than` by the API's clock. Never by name. Without a nonce,
+        `older_than` must be longer than any create may still be under way, such as an hour.
+
+        Raises InvalidRequestError where neither is given, and what `get` does.
+        """
+        organization_id = operations.read_id("org", org)
+        if nonce is None and older_than <= timedelta(0):
+            raise InvalidRequestError("reap", "would take creates under way; give a nonce, or older_than")
+        return await reap(
+            self._send, organization_id, nonce=nonce, older_than=older_than, deadline=self._latest()
         )
-        began = datetime.now(UTC)
-        try:
-            response = await self._send(request)
-        except APIConnectionError as error:
-            if error.sent is False:
-                raise
-            raise _outcome_unknown(request, began, error) from error
-        return operations.read_created(request, response)
 
     def update(
         self,
@@ -321,14 +347,33 @@ class AccessKeysClient:
         )
         return operations.read_key(request, await self._send(request), key_id=key_id)
 
-    async def delete(self, org: Id, key_id: Id, *, missing_ok: bool = False) -> None:
+    async def delete(
+        self,
+        org: Id,
+        key_id: Id,
+        *,
+        missing_ok: bool = False,
+        expect_suffix: str | None = None,
+        allow_self: bool = False,
+    ) -> None:
         """Delete a key for good (`deleteAccessKey`).
 
-        A 404 raises NotFoundError, unless `missing_ok`, or an earlier attempt of this call may have deleted
+        The key is read first, and refused with InvalidRequestError where its suffix is not `expect_suffix`,
+        or is that of the token this client uses; `allow_self` without `expect_suffix` saves that reading. A
+        404 raises NotFoundError, unless `missing_ok`, or an earlier attempt of this call may have deleted
         it. Raises what `get` does.
         """
-        key_id = operations.read_id("key_id", key_id)
-        request = operations.build_delete(operations.read_id("org", org), key_id, deadline=self._latest())
+        organization_id, key_id = operations.read_id("org", org), operations.read_id("key_id", key_id)
+        deadline = self._latest()
+        if expect_suffix is not None or not allow_self:
+            request = operations.build_get(organization_id, key_id, deadline=deadline)
+            response = await self._send(request)
+            if response.status == 404 and missing_ok:
+                return
+            key = operations.read_key(request, response, key_id=key_id)
+            own = None if allow_self else await self._session.own_suffix()
+            operations.check_deletion(key, expect_suffix=expect_suffix, own_suffix=own)
+        request = operations.build_delete(organization_id, key_id, deadline=deadline)
         operations.read_deleted(request, await self._send(request), missing_ok=missing_ok)
 
     def _latest(self) -> float | None:
@@ -341,14 +386,3 @@ def _default_token() -> str:
     if not token:
         raise ConfigurationError("there is no token; pass one, or set ACCESSKEYS_TOKEN")
     return token
-
-
-def _outcome_unknown(
-    request: Request, began: datetime, error: APIConnectionError
-) -> CreateOutcomeUnknownError:
-    unknown = CreateOutcomeUnknownError(
-        f"{request}: sent at {began.isoformat(timespec='seconds')}, and its answer was lost; a key may exist "
-        "whose token nobody has: list the organization's keys made since, and delete it by its id"
-    )
-    unknown.attempts = error.attempts
-    return unknown

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final, Literal
+from uuid import UUID
 
 from accesskeys_async.records import AccessKey, Attempt
 
@@ -241,11 +243,23 @@ class CreateOutcomeUnknownError(AccessKeysError):
     """Tell that a create was sent and its answer lost: a key may exist whose token nobody has."""
 
     def __init__(
-        self, message: str, *, nonce: str | None = None, candidates: tuple[AccessKey, ...] = ()
+        self,
+        message: str,
+        *,
+        organization_id: UUID,
+        name: str,
+        began_at: datetime,
+        nonce: str | None = None,
+        candidates: tuple[AccessKey, ...] = (),
     ) -> None:
         super().__init__(message)
+        self.organization_id = organization_id
+        self.name = name
+        """The name that the key was to have."""
+        self.began_at = began_at
+        """When the call began, on this machine's clock, in UTC."""
         self.nonce = nonce
-        """What marks this call's key in its description; None where it has no mark."""
+        """What marks this call's key in its description; None where the call was not recoverable."""
         self.candidates = candidates
         """Keys that may be the one: same name and description, made since the call began."""
 

@@ -16,6 +16,7 @@ from accesskeys_async.errors import (
     BudgetExhaustedError,
     InvalidRequestError,
     RedirectError,
+    one_line,
     status_error,
 )
 from accesskeys_async.records import AccessKey, AccessKeyPage, CreatedAccessKey, Unset
@@ -31,6 +32,8 @@ __all__ = [
     "build_get",
     "build_list",
     "build_update",
+    "check_deletion",
+    "check_list",
     "read_created",
     "read_deleted",
     "read_id",
@@ -198,6 +201,19 @@ def build_delete(organization_id: UUID, key_id: UUID, *, deadline: float | None 
     """Build deleteAccessKey."""
     path = _key_path(organization_id, key_id)
     return Request("deleteAccessKey", "DELETE", path, organization_id, deadline=deadline)
+
+
+def check_deletion(key: AccessKey, *, expect_suffix: str | None, own_suffix: str | None) -> None:
+    """Refuse to delete another key than was meant, or the one in use. Raises InvalidRequestError."""
+    if expect_suffix is not None and key.suffix != expect_suffix:
+        raise InvalidRequestError(
+            "expect_suffix",
+            f"is {one_line(expect_suffix, 20)!r}, and access key {key.id} has {key.suffix!r}: not deleted",
+        )
+    if own_suffix and key.suffix == own_suffix:
+        raise InvalidRequestError(
+            "key_id", f"is {key.id}, whose token this client uses: not deleted; allow_self=True does it"
+        )
 
 
 def read_page(request: Request, response: Response) -> AccessKeyPage:

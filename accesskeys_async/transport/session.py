@@ -228,6 +228,12 @@ class Session:
         assert not isinstance(self._token, Token)
         return await self._token()
 
+    async def own_suffix(self) -> str:
+        """Return the last six characters of the token in use; empty where it is too short to tell."""
+        token = read_token(self._token if isinstance(self._token, Token) else await self._token())
+        assert isinstance(token, Token)
+        return token.suffix
+
     def _url(self, request: Request) -> URL:
         path = f"{self._prefix}{request.path}"
         return URL(f"{path}?{request.query}" if request.query else path, encoded=True)
