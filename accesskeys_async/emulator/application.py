@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from email.utils import format_datetime
+from importlib import resources
 
 import attrs
 from aiohttp import web
 
 from .bodies import read_json_body
 from .clock import Clock
+from .control import CONTROL_PREFIX, Control
 from .delivery import deliver
 from .faults import Fault, Faults
 from .journal import Journal, JournalEntry, without_secrets
 from .limits import RateLimiter
 from .operations import Asked, Operations
-from .replies import Refusal, Reply
+from .replies import Refusal, Reply, not_allowed
 from .routes import Route, resolve
 from .store import Bearer, Store
 
 __all__ = ["Application"]
 
+_DOCUMENT_PATH = "/openapi.json"
 _NOWHERE = Route(None, (), None, None)
 
 
@@ -36,6 +39,7 @@ class Application:
         faults: Faults,
         limiter: RateLimiter,
         journal: Journal,
+        control: Control | None,
     ) -> None:
         self._store = store
         self._operations = operations
@@ -43,8 +47,9 @@ class Application:
         self._faults = faults
         self._limiter = limiter
         self._journal = journal
+        self._control = control
         self._active: set[asyncio.Task[object]] = set()
-        self._requests = 0
+        self._replies = 0
 
     def abandon_requests(self) -> None:
         """Drop the connections whose requests are not answered yet, before they have any more effect."""
@@ -52,18 +57,19 @@ class Application:
             task.cancel()
 
     def reset(self) -> None:
-        """Abandon requests and count them from the beginning."""
+        """Abandon requests and count replies from the beginning."""
         self.abandon_requests()
-        self._requests = 0
+        self._replies = 0
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Return the response to a request, whatever it is."""
+        path = request.rel_url.raw_path
+        if path == _DOCUMENT_PATH or (path.startswith(CONTROL_PREFIX) and self._control):
+            return deliver(await self._aside(request, path), None, self._headers())
         task = asyncio.current_task()
         if task is not None:
             self._active.add(task)
             task.add_done_callback(self._active.discard)
-        self._requests += 1
-        path = request.rel_url.raw_path
         route = resolve(request.method, path) or _NOWHERE
         line = self._journal.open(
             JournalEntry(
@@ -76,17 +82,31 @@ class Application:
                 headers=without_secrets(request.headers.items()),
             )
         )
-        number = self._requests
         fault = self._take_fault(route)
         reply = await self._reply(request, route, fault)
-        headers = {
-            "Date": format_datetime(self._clock.now(), usegmt=True),
-            "x-request-id": f"{number:016x}",
-        }
-        response = deliver(reply, fault, headers)
+        response = deliver(reply, fault, self._headers())
         if fault is None or not fault.cuts:
             self._journal.close(line, response.status)
         return response
+
+    def _headers(self) -> dict[str, str]:
+        self._replies += 1
+        return {
+            "Date": format_datetime(self._clock.now(), usegmt=True),
+            "x-request-id": f"{self._replies:016x}",
+        }
+
+    async def _aside(self, request: web.BaseRequest, path: str) -> Reply:
+        """Answer what is not part of the API: neither faults nor the journal know of it."""
+        try:
+            if path != _DOCUMENT_PATH:
+                assert self._control is not None
+                return await self._control.answer(request)
+            if request.method != "GET":
+                raise not_allowed(("GET",))
+            return Reply(200, resources.files("accesskeys_async.emulator").joinpath("openapi.json").read_bytes())
+        except Refusal as refusal:
+            return refusal.reply
 
     def _take_fault(self, route: Route) -> Fault | None:
         if route.operation is None:

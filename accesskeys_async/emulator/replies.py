@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
 
-__all__ = ["Detail", "Refusal", "Reply", "error_reply", "invalid"]
+__all__ = ["Detail", "Refusal", "Reply", "error_reply", "invalid", "not_allowed"]
 
 Detail = Mapping[str, str]
 _NO_HEADERS: Mapping[str, str] = {}
@@ -55,3 +55,9 @@ def invalid(details: Sequence[Detail]) -> Refusal:
     """Return the 422 whose details each name a field and what is wrong with it."""
     message = "; ".join(f"{detail['field']} {detail['message']}" for detail in details)
     return Refusal(422, "validation_failed", message, details=details)
+
+
+def not_allowed(methods: Iterable[str]) -> Refusal:
+    """Return the 405 that names the methods of a path."""
+    allowed = ", ".join(methods)
+    return Refusal(405, "method_not_allowed", f"This path takes {allowed}", headers={"Allow": allowed})

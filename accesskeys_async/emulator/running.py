@@ -12,6 +12,7 @@ import attrs
 
 from .application import Application
 from .clock import Clock
+from .control import Control
 from .database import Database
 from .faults import Faults
 from .journal import Journal
@@ -40,6 +41,7 @@ class Settings:
     database: str | os.PathLike[str] | None
     host: str
     port: int
+    control_token: str | None = attrs.field(repr=False)
 
 
 class Running:
@@ -50,6 +52,7 @@ class Running:
         store: Store,
         *,
         writer: ThreadPoolExecutor,
+        control_token: str | None,
         clock: Clock,
         faults: Faults,
         limiter: RateLimiter,
@@ -58,6 +61,11 @@ class Running:
         self.store = store
         self.base_url = ""
         self._writer = writer
+        control: Control | None = None
+        if control_token is not None:
+            control = Control(
+                control_token, faults=faults, limiter=limiter, journal=journal, reset=self.reset
+            )
         self._application = Application(
             store,
             Operations(store, writer=writer),
@@ -65,6 +73,7 @@ class Running:
             faults=faults,
             limiter=limiter,
             journal=journal,
+            control=control,
         )
         # In this order: requests are abandoned before anything else, and ages count from the new time.
         self.holders: tuple[StateHolder, ...] = (self._application, clock, faults, limiter, journal)
@@ -89,7 +98,15 @@ class Running:
         except BaseException:
             writer.shutdown()
             raise
-        running = cls(store, writer=writer, clock=clock, faults=faults, limiter=limiter, journal=journal)
+        running = cls(
+            store,
+            writer=writer,
+            control_token=settings.control_token,
+            clock=clock,
+            faults=faults,
+            limiter=limiter,
+            journal=journal,
+        )
         try:
             port = await running._listener.start(settings.host, settings.port)
         except BaseException:

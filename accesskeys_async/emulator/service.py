@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from .clock import Clock, SystemClock
+from .derivation import Derivation
 from .faults import Faults
 from .journal import Journal
 from .limits import RateLimit, RateLimiter
@@ -65,13 +66,13 @@ class Emulator:
             database=database,
             host=host,
             port=port,
+            control_token=Derivation(seed).token("control") if control else None,
         )
         self.organizations = self._settings.population.list_organizations()
         self.faults = Faults()
         self.journal = Journal(journal_size)
         self._limiter = RateLimiter()
         self._clock = clock or SystemClock()
-        self._control = control
         self._running: Running | None = None
         self._thread: LoopThread | None = None
 
@@ -93,6 +94,17 @@ class Emulator:
             RuntimeError: It is not running.
         """
         return self._present().base_url
+
+    @property
+    def control_token(self) -> str:
+        """The token for `Authorization: Bearer` under `/_emulator/`.
+
+        Raises:
+            RuntimeError: It was made without `control=True`.
+        """
+        if self._settings.control_token is None:
+            raise RuntimeError("the control API is off; make the emulator with control=True")
+        return self._settings.control_token
 
     @property
     def rate_limit(self) -> RateLimit | None:
