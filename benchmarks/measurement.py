@@ -1,0 +1,79 @@
+"""What a round of a contestant took, and what many rounds say together."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+import orjson
+from attrs import asdict, field, frozen, validators
+
+from benchmarks.static_server import PROJECT
+
+__all__ = ["Round", "measure", "report", "run_rounds", "tabulate"]
+
+
+@frozen
+class Round:
+    """One contestant's one go."""
+
+    keys: int = field(validator=validators.gt(0))
+    seconds: float
+    cpu_seconds: float
+    """The processor's time, which what else runs on the machine disturbs less."""
+
+    @property
+    def rate(self) -> float:
+        """Keys a second."""
+        return self.keys / self.seconds
+
+
+def measure(warm_up: Callable[[], Awaitable[int]], stream: Callable[[], Awaitable[int]]) -> Round:
+    """Time a stream in this process, after a warm-up on the same event loop."""
+
+    async def timed() -> Round:
+        await warm_up()
+        began, cpu_began = time.perf_counter(), time.process_time()
+        keys = await stream()
+        return Round(keys, time.perf_counter() - began, time.process_time() - cpu_began)
+
+    return asyncio.run(timed())
+
+
+def report(measured: Round) -> str:
+    """Write a round down for the process that asked for it."""
+    return orjson.dumps(asdict(measured)).decode()
+
+
+def run_rounds(commands: Mapping[str, Sequence[str]], *, rounds: int) -> dict[str, list[Round]]:
+    """Run each command in turn, `rounds` times over, each time in a new process.
+
+    A command is a Python module and its arguments, and writes `report` to stdout. In turn, because the
+    machine's mood then hits all alike.
+    """
+    measured: dict[str, list[Round]] = {name: [] for name in commands}
+    for _ in range(rounds):
+        for name, command in commands.items():
+            done = subprocess.run(
+                [sys.executable, "-m", *command],
+                stdout=subprocess.PIPE,
+                check=True,
+                cwd=PROJECT,
+            )
+            measured[name].append(Round(**orjson.loads(done.stdout)))
+    return measured
+
+
+def tabulate(measured: Mapping[str, Sequence[Round]], *, yardstick: str) -> str:
+    """Draw a Markdown table of medians; the ratio is of keys a second, to those of `yardstick`."""
+    unit = statistics.median(one.rate for one in measured[yardstick])
+    lines = ["| | keys/s | ratio | µs of CPU a key |", "| --- | ---: | ---: | ---: |"]
+    for name, rounds in measured.items():
+        rate = statistics.median(one.rate for one in rounds)
+        cpu = statistics.median(one.cpu_seconds / one.keys for one in rounds) * 1e6
+        lines.append(f"| {name} | {rate:,.0f} | {rate / unit:.2f} | {cpu:.2f} |")
+    return "\n".join(lines)
