@@ -294,18 +294,18 @@ class AccessKeysClient:
         return await creation.run_to_a_known_end(settle=settle, rounds=rounds)
 
     async def reap(
-        self, org: Id, nonce: str | None = None, *, older_than: timedelta = timedelta(0)
+        self, org: Id, nonce: str | None = None, *, older_than: timedelta | None = None
     ) -> tuple[AccessKey, ...]:
         """Delete what recoverable creates left behind, and return it.
 
         A key goes only if its description ends with a mark (this `nonce`'s, where one is given), it was
-        never used, and it is older than `older_than` by the API's clock. Never by name. Without a nonce,
+        never used, and it is older than `older_than`, if given, by the API's clock. Never by name. Without a nonce,
         `older_than` must be longer than any create may still be under way, such as an hour.
 
         Raises InvalidRequestError where neither is given, and what `get` does.
         """
         organization_id = operations.read_id("org", org)
-        if nonce is None and older_than <= timedelta(0):
+        if nonce is None and (older_than is None or older_than <= timedelta(0)):
             raise InvalidRequestError("reap", "would take creates under way; give a nonce, or older_than")
         return await reap(
             self._send, organization_id, nonce=nonce, older_than=older_than, deadline=self._latest()

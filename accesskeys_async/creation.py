@@ -303,7 +303,7 @@ async def reap(
     organization_id: UUID,
     *,
     nonce: str | None,
-    older_than: timedelta,
+    older_than: timedelta | None,
     deadline: float | None,
 ) -> tuple[AccessKey, ...]:
     """Delete keys that bear a mark and were never used; see `AccessKeysClient.reap`."""
@@ -315,8 +315,8 @@ async def reap(
         and (nonce is None or found == nonce)
         and not key.last_used_at
     ]
-    latest = (census.server_time or datetime.now(UTC)) - older_than
-    lost = tuple(key for key in marked if key.created_at <= latest)
+    now = census.server_time or datetime.now(UTC)
+    lost = tuple(key for key in marked if older_than is None or key.created_at <= now - older_than)
     for key in lost:
         await _delete(send, key, deadline)
     return lost
