@@ -62,6 +62,7 @@ def _rebuild(
     kind: type[AccessKeysError], args: tuple[object, ...], state: dict[str, object]
 ) -> AccessKeysError:
     error = kind.__new__(kind, *args)
+    error.args = args  # an OSError, and so a TimeoutError, does not take them from __new__
     error.__dict__.update(state)
     return error
 

@@ -48,6 +48,7 @@ class Token:
     """The last six characters, as the API's `suffix`; empty where the text is too short to spare them."""
 
     def __init__(self, text: str) -> None:
+        self._text, self.suffix = None, ""  # a traceback shows even a token that is refused below
         if not isinstance(text, str):
             raise TypeError(f"a token is made from str, not {type(text).__name__}")
         self._text = text
