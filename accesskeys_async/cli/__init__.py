@@ -14,14 +14,21 @@ _EXTRA = ("typer", "rich")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code (`ExitCode`); `arguments` default to the process's own."""
     try:
+        return _run(sys.argv[1:] if arguments is None else arguments)
+    except KeyboardInterrupt:
+        # Pressed so early that no command was there to say so.
+        return 130
+
+
+def _run(arguments: Sequence[str]) -> int:
+    try:
         for package in _EXTRA:
             importlib.import_module(package)
-        from accesskeys_async.cli.app import run
     except ModuleNotFoundError as error:
-        if error.name not in _EXTRA:
-            raise
         sys.stderr.write(
             f"accesskeys: the command line needs {error.name}; run: pip install 'accesskeys-async[cli]'\n"
         )
         return 2
-    return run(sys.argv[1:] if arguments is None else arguments)
+    from accesskeys_async.cli.app import run
+
+    return run(arguments)

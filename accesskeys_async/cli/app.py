@@ -74,6 +74,7 @@ def run(arguments: Sequence[str], *, screen: Screen | None = None) -> int:
         screen.error(_explain(error))
         return ExitCode.USAGE
     except typer.Abort:
+        # Older Typers end so on Ctrl-C outside of a command; newer ones return the code.
         return ExitCode.INTERRUPTED
     except OSError as error:
         screen.error(f"cannot write the output: {error.strerror}")

@@ -89,7 +89,7 @@ async def _create(
         try:
             if file is not None:
                 file.write(created.token)
-            elif show_token:
+            else:
                 _show(invocation, created, with_token=True)
         except (OSError, OutputError) as error:
             await _undo(client, organization, created, error)
@@ -111,7 +111,7 @@ async def _undo(
     said = reason.strerror if isinstance(reason, OSError) else str(reason)
     lost = f"the token of the new key {created.id} could not be handed over ({said})"
     try:
-        await client.delete(organization, created.id, missing_ok=True)
+        await client.delete(organization, created.id, missing_ok=True, allow_self=True)
     except AccessKeysError as error:
         message = f"{lost}, nor could the key be deleted again : {error}; delete {created.id} yourself"
         raise CommandError(message, code=ExitCode.UNREACHABLE) from error

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from accesskeys_async.emulator import Emulator, Organization
     from accesskeys_async.records import Attempt
 
-__all__ = ["demo"]
+__all__ = ["demo", "live_one_life", "tell_attempt"]
 
 CONCURRENCY: Final = 4
 """How many organizations are streamed at a time."""
@@ -52,7 +52,7 @@ def demo(
             _say(screen, "The API, on this machine alone", f"{emulator.base_url}, a fleet from seed {seed}")
             async with AccessKeysClient(emulator.token, base_url=emulator.base_url) as client:
                 await _stream_all(screen, client, emulator.organizations, expected=keys_per_organization + 1)
-                await _live_one_life(screen, client, emulator.organization_id)
+                await live_one_life(screen, client, emulator.organization_id)
                 await _ride_through(screen, client, emulator)
         _point_on(screen)
 
@@ -98,7 +98,8 @@ async def _stream(
             tell(tally)
 
 
-async def _live_one_life(screen: Screen, client: AccessKeysClient, organization: str) -> None:
+async def live_one_life(screen: Screen, client: AccessKeysClient, organization: str) -> None:
+    """Create, change, read and delete a key. Raises CommandError if it is there after all."""
     from accesskeys_async import NotFoundError
 
     created = await client.create(organization, name="demo", description="made by accesskeys demo")
@@ -133,6 +134,7 @@ async def _ride_through(screen: Screen, client: AccessKeysClient, emulator: Emul
 
 
 def tell_attempt(attempt: Attempt) -> str:
+    """Say what came of an attempt, and how long the client waited then."""
     outcome = str(attempt.status) if attempt.status is not None else "connection dropped"
     return f"{outcome}, waited {attempt.wait:.2f} s" if attempt.wait else outcome
 

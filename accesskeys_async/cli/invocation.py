@@ -67,7 +67,7 @@ class Invocation:
                 return JsonLinesWriter(ascii_only)
             case Format.CSV:
                 return CsvWriter(terminal)
-            case Format.TABLE:
+            case _:
                 return TableWriter(self.screen, self.screen.console().width if terminal else None)
 
     def organization(self, given: str | None) -> str:

@@ -54,24 +54,34 @@ def delete_key(
     missing_ok: Annotated[
         bool, typer.Option("--missing-ok", help="A key that is gone already is no error.")
     ] = False,
+    allow_self: Annotated[
+        bool, typer.Option("--allow-self", help="Delete even the key whose token this command uses.")
+    ] = False,
 ) -> None:
     """Delete an access key: whatever uses its token stops working at once.
 
     Asks first, and shows which key it is about to delete, unless told --yes.
     """
     screen = invocation.screen
-    place = invocation.key(org, key)
+    organization, key_id = invocation.key(org, key)
+    suffix = None
     if not yes:
         if not screen.stdin_is_terminal:
-            raise CommandError(
-                "deleting asks first, and stdin is not a terminal; say --yes to delete unasked"
-            )
-        found = run(_get(invocation, *place))
+            raise CommandError("deleting asks first, and stdin is no terminal; say --yes to delete unasked")
+        found = run(_get(invocation, organization, key_id))
         # Asked between two loops: while one runs, Ctrl-C would wait for the answer.
         if not screen.ask(f"delete {_told(found)}?"):
             raise CommandError("not deleted", code=ExitCode.INTERRUPTED)
-    run(_delete(invocation, *place, missing_ok=missing_ok))
-    screen.notice(f"deleted {place[1]}")
+        suffix = found.suffix
+
+    async def delete() -> None:
+        async with invocation.client() as client:
+            await client.delete(
+                organization, key_id, missing_ok=missing_ok, expect_suffix=suffix, allow_self=allow_self
+            )
+
+    run(delete())
+    screen.notice(f"deleted {key_id}")
 
 
 async def _get(invocation: Invocation, organization: str, key: str) -> AccessKey:
@@ -99,11 +109,6 @@ async def _update(
                 description=UNSET if description is None else description,
                 role_ids=role_ids or UNSET,
             )
-
-
-async def _delete(invocation: Invocation, organization: str, key: str, *, missing_ok: bool) -> None:
-    async with invocation.client() as client:
-        await client.delete(organization, key, missing_ok=missing_ok)
 
 
 @contextmanager

@@ -96,8 +96,12 @@ class Screen:
         """Ask on stderr and read one line; only `y` and `yes` are a yes, the end of the input is a no."""
         if self.stdin is None:
             return False
-        self._say(f"{question} [y/N] ", end="")
-        answer = self.stdin.readline()
+        try:
+            self._say(f"{question} [y/N] ", end="")
+            answer = self.stdin.readline()
+        except KeyboardInterrupt:
+            self._say("")
+            raise
         if not answer.endswith("\n"):
             self._say("")
         return answer.strip().lower() in {"y", "yes"}

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import io
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -73,6 +75,21 @@ def test_wrong_usage_is_one_line_that_says_where_to_look(
     assert desk.err.count("\n") == 1
     assert "\x1b" not in desk.err
     assert desk.out == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(KeyboardInterrupt(), 130), (EOFError(), 130), (OSError(28, "No space left on device"), 4)],
+)
+def test_what_goes_wrong_outside_of_a_command_has_its_code(
+    make_desk: Callable, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int
+) -> None:
+    class Failing(io.StringIO):
+        def write(self, text: str) -> int:
+            raise error
+
+    monkeypatch.setattr(sys, "stdout", Failing())
+    assert run(["--version"], screen=make_desk().screen) == code
 
 
 def test_a_token_on_the_command_line_is_not_taken(make_desk: Callable) -> None:

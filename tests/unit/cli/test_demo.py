@@ -6,10 +6,12 @@ from datetime import UTC, datetime
 
 import pytest
 
+from accesskeys_async import AccessKeysClient
 from accesskeys_async.cli.app import run
-from accesskeys_async.cli.demo import tell_attempt
+from accesskeys_async.cli.demo import live_one_life, tell_attempt
+from accesskeys_async.cli.exits import CommandError
 from accesskeys_async.cli.screen import Screen
-from accesskeys_async.emulator import Emulator
+from accesskeys_async.emulator import Emulator, Fault
 from accesskeys_async.records import Attempt
 
 SMALL = ("demo", "--organizations", "3", "--keys-per-organization", "120")
@@ -54,6 +56,16 @@ def test_a_terminal_sees_a_bar_for_each_organization(make_desk: Callable) -> Non
     assert run([*SMALL], screen=Screen(None, data.stdout, seen.stderr)) == 0
     assert "121/121" in seen.err
     assert "\x1b" not in data.out
+
+
+async def test_a_key_that_outlives_its_deletion_fails_the_demo(make_desk: Callable) -> None:
+    async with (
+        Emulator() as emulator,
+        AccessKeysClient(emulator.token, base_url=emulator.base_url) as client,
+    ):
+        emulator.faults.add(Fault.status(204, operation="delete", body=b""))
+        with pytest.raises(CommandError, match="still there"):
+            await live_one_life(make_desk().screen, client, emulator.organization_id)
 
 
 @pytest.mark.parametrize(

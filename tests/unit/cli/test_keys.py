@@ -84,10 +84,10 @@ def test_delete_without_a_yes_deletes_nothing(
     assert service.journal.count(operation="delete") == 0
 
 
-def test_delete_unasked_says_so_and_reads_nothing_first(call: Callable, service: Emulator, key: str) -> None:
+def test_delete_unasked_says_what_it_has_done(call: Callable, service: Emulator, key: str) -> None:
     done = call("delete", "--yes", key)
     assert (done.code, done.out, done.err) == (0, "", f"deleted {key}\n")
-    assert [entry.operation for entry in service.journal] == ["delete"]
+    assert call("get", key).code == 1
 
 
 def test_delete_where_nobody_can_answer_is_refused(call: Callable, service: Emulator, key: str) -> None:
@@ -95,6 +95,14 @@ def test_delete_where_nobody_can_answer_is_refused(call: Callable, service: Emul
     assert done.code == 2
     assert "--yes" in done.err
     assert service.journal.count() == 0
+
+
+def test_delete_of_the_key_in_use_must_be_meant(call: Callable, service: Emulator) -> None:
+    own = service.verify(service.organization_id, service.token)
+    assert call("delete", "--yes", own).code == 2
+    assert call("list", "--max-items", 1).code == 0
+    assert call("delete", "--yes", "--allow-self", own).code == 0
+    assert call("list").code == 3
 
 
 def test_delete_of_a_key_that_is_gone(call: Callable, key: str) -> None:

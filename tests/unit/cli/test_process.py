@@ -241,7 +241,7 @@ def test_ctrl_c_answers_it_at_once(service: Emulator) -> None:
     terminal.read_until("[y/N] ")
     terminal.type("\x03")
     assert terminal.end() == 130
-    assert "accesskeys: interrupted" in terminal.shown
+    assert "\naccesskeys: interrupted\n" in terminal.shown
     assert service.journal.count(operation="delete") == 0
 
 
