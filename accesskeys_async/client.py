@@ -298,9 +298,9 @@ class AccessKeysClient:
     ) -> tuple[AccessKey, ...]:
         """Delete what recoverable creates left behind, and return it.
 
-        A key goes only if its description ends with a mark (this `nonce`'s, where one is given), it was
-        never used, and it is older than `older_than`, if given, by the API's clock. Never by name. Without a nonce,
-        `older_than` must be longer than any create may still be under way, such as an hour.
+        A key goes only if its description ends with a mark (this `nonce`'s, where one is given), if it was
+        never used, and if it is older than `older_than`, where given, by the API's clock. Never by name.
+        Without a nonce, `older_than` must be longer than any create may still be under way, such as an hour.
 
         Raises InvalidRequestError where neither is given, and what `get` does.
         """
