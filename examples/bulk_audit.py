@@ -1,0 +1,26 @@
+"""A bulk audit: every key of many organizations, all at once, that is old and was never used."""
+
+import asyncio
+import os
+import sys
+from datetime import UTC, datetime, timedelta
+
+from accesskeys_async import AccessKeysClient
+
+LONG_AGO = datetime.now(UTC) - timedelta(days=90)
+
+
+async def print_unused(client: AccessKeysClient, org: str) -> None:
+    async for key in client.list(org):
+        if key.last_used_at is None and key.created_at < LONG_AGO:
+            print(org, key.id, key.name, f"made {key.created_at:%Y-%m-%d}", sep="\t")
+
+
+async def main(orgs: list[str]) -> None:
+    async with AccessKeysClient() as client, asyncio.TaskGroup() as group:
+        for org in orgs:
+            group.create_task(print_unused(client, org))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1:] or [os.environ["ACCESSKEYS_ORGANIZATION"]]))
