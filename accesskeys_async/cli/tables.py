@@ -15,7 +15,6 @@ from accesskeys_async.records import AccessKey, Token, Unset
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rich.console import RenderableType
     from rich.text import Text
 
 __all__ = ["TableWriter", "date", "last_use"]
@@ -31,7 +30,8 @@ _UNBOUNDED: Final = 100_000
 class _Column:
     title: str
     width: int
-    cell: Callable[[AccessKey], Text]
+    cell: Callable[[AccessKey], tuple[str, str]]
+    """Gives the text and its style."""
 
 
 @define
@@ -59,13 +59,16 @@ class TableWriter:
 
     def page(self, keys: Iterable[AccessKey]) -> str:
         """Return the rows of the next keys, under the header if they are the first."""
-        rows = list(keys)
-        if not rows:
+        from rich.text import Text
+
+        # One text for the page: Rich's tables take ten times as long.
+        lines = [line for key in keys for line in (self._stack(key) if self._stacked else [self._row(key)])]
+        if not lines:
             return ""
-        content = self._stack(rows) if self._stacked else self._grid(rows)
-        text = self._screen.draw(content, width=self._width or _UNBOUNDED)
+        if not (self._headed or self._stacked):
+            lines.insert(0, self._header())
         self._headed = True
-        return text
+        return self._screen.draw(Text("\n").join(lines), width=_UNBOUNDED)
 
     def end(self) -> str:
         """Return nothing."""
@@ -88,35 +91,39 @@ class TableWriter:
             grid.add_row("token", Text(printable(token.reveal()), style="bold green"))
         return self._screen.draw(grid, width=_UNBOUNDED)
 
-    def _grid(self, keys: Iterable[AccessKey]) -> RenderableType:
-        from rich.table import Table
-
-        table = Table(
-            box=None,
-            show_header=not self._headed,
-            header_style="bold",
-            pad_edge=False,
-            padding=(0, _GAP, 0, 0),
-        )
-        table.add_column("ID", width=_ID_WIDTH, no_wrap=True)
-        for column in self._columns:
-            table.add_column(column.title, width=column.width, no_wrap=True)
-        taken = _ID_WIDTH + sum(_GAP + column.width for column in self._columns) + _GAP
-        name_width = None if self._width is None else self._width - taken
-        table.add_column("NAME", width=name_width, no_wrap=True, overflow="ellipsis")
-        for key in keys:
-            table.add_row(str(key.id), *(column.cell(key) for column in self._columns), _name(key))
-        return table
-
-    def _stack(self, keys: Iterable[AccessKey]) -> RenderableType:
-        from rich.console import Group
-        from rich.padding import Padding
+    def _header(self) -> Text:
         from rich.text import Text
 
-        lines: list[RenderableType] = []
-        for key in keys:
-            lines += [Text(str(key.id), style="dim"), Padding(_name(key), (0, 0, 0, _GAP))]
-        return Group(*lines)
+        titles = ["ID".ljust(_ID_WIDTH), *(column.title.ljust(column.width) for column in self._columns)]
+        return Text((" " * _GAP).join([*titles, "NAME"]), style="bold")
+
+    def _row(self, key: AccessKey) -> Text:
+        from rich.cells import set_cell_size
+        from rich.text import Text
+
+        line = Text(str(key.id))
+        for column in self._columns:
+            text, style = column.cell(key)
+            line.append(" " * _GAP)
+            line.append(set_cell_size(printable(text), column.width), style)
+        line.append(" " * _GAP)
+        return line.append_text(
+            self._name(key, room=None if self._width is None else self._width - line.cell_len)
+        )
+
+    def _stack(self, key: AccessKey) -> list[Text]:
+        from rich.text import Text
+
+        room = None if self._width is None else self._width - _GAP
+        return [Text(str(key.id), style="dim"), Text(" " * _GAP).append_text(self._name(key, room=room))]
+
+    def _name(self, key: AccessKey, *, room: int | None) -> Text:
+        from rich.text import Text
+
+        name = Text(printable(key.name))
+        if room is not None:
+            name.truncate(room, overflow="ellipsis")
+        return name
 
 
 def date(moment: datetime | Unset | None) -> str:
@@ -124,23 +131,17 @@ def date(moment: datetime | Unset | None) -> str:
     return moment.date().isoformat() if isinstance(moment, datetime) else ABSENT
 
 
-def last_use(key: AccessKey) -> Text:
-    """Write the day of the last use; `never` is told apart from not known."""
-    from rich.text import Text
-
-    if key.last_used_at is None:
-        return Text("never", style="yellow")
-    return Text(date(key.last_used_at))
+def last_use(key: AccessKey) -> tuple[str, str]:
+    """Write the day of the last use, and its style; `never` is told apart from not known."""
+    return ("never", "yellow") if key.last_used_at is None else (date(key.last_used_at), "")
 
 
 def _fitting(width: int | None) -> tuple[_Column, ...]:
-    from rich.text import Text
-
     # In the order in which they are given up, last first; shown in the same order.
     wanted = (
         _Column("LAST USED", 10, last_use),
-        _Column("SUFFIX", 6, lambda key: _text(key.suffix, style="dim")),
-        _Column("CREATED", 10, lambda key: Text(date(key.created_at))),
+        _Column("SUFFIX", 6, lambda key: (key.suffix, "dim")),
+        _Column("CREATED", 10, lambda key: (date(key.created_at), "")),
     )
     room = _UNBOUNDED if width is None else width - _ID_WIDTH - _GAP - _NAME_LEAST
     fitting: list[_Column] = []
@@ -150,16 +151,6 @@ def _fitting(width: int | None) -> tuple[_Column, ...]:
             break
         fitting.append(column)
     return tuple(fitting)
-
-
-def _name(key: AccessKey) -> Text:
-    return _text(key.name)
-
-
-def _text(value: str, *, style: str = "") -> Text:
-    from rich.text import Text
-
-    return Text(printable(value), style=style, no_wrap=True, overflow="ellipsis")
 
 
 def _fields(key: AccessKey) -> Iterable[tuple[str, Text]]:

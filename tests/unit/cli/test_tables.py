@@ -124,9 +124,9 @@ def test_a_long_token_is_never_wrapped_or_cut(
 
 
 def test_never_used_is_told_apart_from_not_known(make_key: Callable[..., AccessKey]) -> None:
-    assert last_use(make_key(last_used_at=None)).plain == "never"
-    assert last_use(make_key(last_used_at=UNSET)).plain == "–"
-    assert last_use(make_key(last_used_at=USED)).plain == "2026-03-04"
+    assert last_use(make_key(last_used_at=None))[0] == "never"
+    assert last_use(make_key(last_used_at=UNSET))[0] == "–"
+    assert last_use(make_key(last_used_at=USED))[0] == "2026-03-04"
 
 
 def test_a_moment_is_shown_as_its_day() -> None:
