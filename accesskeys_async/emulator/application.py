@@ -104,7 +104,9 @@ class Application:
                 return await self._control.answer(request)
             if request.method != "GET":
                 raise not_allowed(("GET",))
-            return Reply(200, resources.files("accesskeys_async.emulator").joinpath("openapi.json").read_bytes())
+            return Reply(
+                200, resources.files("accesskeys_async.emulator").joinpath("openapi.json").read_bytes()
+            )
         except Refusal as refusal:
             return refusal.reply
 

@@ -17,6 +17,11 @@ def _positive(_: object, attribute: attrs.Attribute[float], value: float) -> Non
         raise ValueError(f"{attribute.name} is {value}; it takes a number over 0")
 
 
+def _of_one_second(limit: RateLimit) -> int:
+    rate = limit.requests_per_second
+    return max(1, math.ceil(rate)) if math.isfinite(rate) else 1  # the rate is refused after this
+
+
 @attrs.frozen
 class RateLimit:
     """So many requests a second for an organization, and so many at once.
@@ -27,7 +32,7 @@ class RateLimit:
     requests_per_second: float = attrs.field(validator=_positive)
     burst: int = attrs.field(
         kw_only=True,
-        default=attrs.Factory(lambda self: max(1, math.ceil(self.requests_per_second)), takes_self=True),
+        default=attrs.Factory(_of_one_second, takes_self=True),
         validator=attrs.validators.ge(1),
     )
 

@@ -1,0 +1,42 @@
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import accesskeys_async.emulator
+
+
+def test_the_emulator_imports_nothing_of_the_rest_not_even_for_typing():
+    folder = Path(accesskeys_async.emulator.__file__).parent
+    for path in folder.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom):
+                assert node.level <= 1, path
+                assert node.level or not (node.module or "").startswith("accesskeys_async"), path
+            if isinstance(node, ast.Import):
+                assert not any(alias.name.startswith("accesskeys_async") for alias in node.names), path
+
+
+def test_starting_it_loads_nothing_of_the_client():
+    code = (
+        "import sys; from accesskeys_async.emulator import Emulator; Emulator().start().stop();"
+        "print([n for n in sys.modules if n.startswith('accesskeys_async.') and '.emulator' not in n])"
+    )
+
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+    assert loaded.strip() in {"[]", "['accesskeys_async._version']"}
+
+
+def test_every_public_name_is_listed_and_has_a_docstring():
+    names = accesskeys_async.emulator.__all__
+    imported = ast.parse(Path(accesskeys_async.emulator.__file__).read_text()).body
+    found = [
+        alias.name
+        for node in imported
+        if isinstance(node, ast.ImportFrom) and node.level
+        for alias in node.names
+    ]
+
+    assert sorted(found) == names
+    assert all(getattr(accesskeys_async.emulator, name).__doc__ for name in names)

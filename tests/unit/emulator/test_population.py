@@ -1,0 +1,76 @@
+import json
+from collections import Counter
+from datetime import UTC, datetime
+
+import pytest
+
+from accesskeys_async.emulator.population import Population
+from accesskeys_async.emulator.records import closed
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def records(population, now=NOW):
+    return [json.loads(closed(row[4], row[5])) for row in population.rows(now)]
+
+
+def test_the_same_seed_makes_the_same_fleet_and_another_seed_another():
+    population = Population(1, 2, 20)
+
+    assert list(population.rows(NOW)) == list(Population(1, 2, 20).rows(NOW))
+    assert not {r["id"] for r in records(population)} & {r["id"] for r in records(Population(2, 2, 20))}
+
+
+def test_each_organization_has_its_keys_and_one_more_whose_token_is_told():
+    population = Population(0, 3, 5)
+
+    counted = Counter(record["organizationId"] for record in records(population))
+
+    assert counted == {organization.id: 6 for organization in population.list_organizations()}
+    suffixes = [record["suffix"] for record in records(population)][5::6]
+    assert suffixes == [organization.token[-6:] for organization in population.list_organizations()]
+
+
+def test_a_token_does_not_show_in_an_organization():
+    organization = Population().list_organizations()[0]
+
+    assert organization.token not in repr(organization)
+    assert organization.id in repr(organization)
+
+
+def test_keys_are_in_the_order_of_their_making_and_live_in_the_past():
+    made = [record["createdAt"] for record in records(Population(0, 1, 300))]
+
+    assert made == sorted(made)
+    assert made[0] > "2023-01-01"
+    assert made[-1] == "2026-01-01T00:00:00.000Z"
+
+
+def test_times_are_possible():
+    for record in records(Population(0, 1, 500)):
+        for field in ("lastUsedAt", "updatedAt"):
+            moment = record.get(field)
+            assert moment is None or record["createdAt"] <= moment <= "2026-01-01T00:00:00.000Z"
+
+
+def test_a_fleet_has_what_an_audit_looks_for():
+    fleet = records(Population(0, 1, 1000))[:-1]
+    names = Counter(record["name"].casefold() for record in fleet)
+    used = [record["lastUsedAt"] for record in fleet]
+
+    assert 100 < used.count(None) < 200
+    assert sum(moment is not None and moment < "2025-11-17" for moment in used) > 100
+    assert sum(moment is not None and moment > "2025-12-18" for moment in used) > 400
+    assert sum(count - 1 for count in names.values()) > 20
+    assert sum("description" not in record for record in fleet) > 10
+    assert sum(record.get("description") == "test" for record in fleet) > 10
+    assert sum(", until 20" in record.get("description", "") for record in fleet) > 5
+    assert sum(record["name"].startswith("temp-") for record in fleet) > 5
+    assert sum("updatedAt" not in record for record in fleet) > 200
+    assert len({record["id"] for record in fleet}) == 1000
+
+
+@pytest.mark.parametrize("bounds", [{"organizations": 0}, {"keys_per_organization": -1}])
+def test_numbers_below_their_bounds_are_refused(bounds):
+    with pytest.raises(ValueError, match=next(iter(bounds))):
+        Population(**bounds)

@@ -1,0 +1,138 @@
+import asyncio
+import logging
+import time
+from urllib.parse import urlsplit
+
+import pytest
+
+from accesskeys_async.emulator import Emulator, Fault, ManualClock
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        b"nonsense\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET / HTTP/1.1\r\nAuthorization: AccessKey SECRET\x00\r\n\r\n",
+        b"GET / HTTP/1.1\r\nA: " + b"a" * 20_000 + b"\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 20,
+    ],
+    ids=["words", "version", "header", "long", "tls"],
+)
+async def test_what_is_not_http_is_answered_in_json_and_not_logged(send_raw, caplog, wire):
+    caplog.set_level(logging.DEBUG)
+
+    head, _, body = (await send_raw(wire)).partition(b"\r\n\r\n")
+
+    assert head.startswith((b"HTTP/1.1 400", b"HTTP/1.0 400"))
+    assert b"application/json" in head
+    assert body.startswith(b'{"code":"bad_request"')
+    assert "SECRET" not in caplog.text
+
+
+async def test_broken_chunks_are_400_in_json(emulator, send_raw):
+    head = (
+        f"POST /organizations/{emulator.organization_id}/access-keys HTTP/1.1\r\nHost: x\r\n"
+        f"Authorization: AccessKey {emulator.token}\r\nContent-Type: application/json\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n"
+    )
+
+    reply = await send_raw(head.encode() + b"zz\r\nnot a chunk\r\n")
+
+    assert b" 400 " in reply.partition(b"\r\n")[0]
+    assert b'"code":"' in reply
+
+
+class BrokenClock(ManualClock):
+    broken = False
+
+    def now(self):
+        return 1 / 0 if self.broken else super().now()
+
+
+async def test_a_defect_is_a_500_in_json_that_is_logged(caplog):
+    clock = BrokenClock()
+    async with Emulator(clock=clock) as emulator:
+        clock.broken = True
+        reader, writer = await plain(emulator)
+        reply = await reader.read()
+        writer.close()
+
+    assert reply.startswith(b"HTTP/1.1 500")
+    assert b'"code":"internal_error"' in reply
+    assert "ZeroDivisionError" in caplog.text
+    assert emulator.token not in caplog.text
+
+
+async def unfinished_body(emulator):
+    reader, writer = await asyncio.open_connection(*address_of(emulator))
+    writer.write(
+        f"POST /organizations/{emulator.organization_id}/access-keys HTTP/1.1\r\nHost: x\r\n"
+        f"Authorization: AccessKey {emulator.token}\r\nContent-Type: application/json\r\n"
+        "Content-Length: 1000\r\n\r\n{".encode()
+    )
+    return reader, writer
+
+
+async def unfinished_head(emulator):
+    reader, writer = await asyncio.open_connection(*address_of(emulator))
+    writer.write(b"GET / HTTP/1.1\r\nHos")
+    return reader, writer
+
+
+async def delayed(emulator):
+    emulator.faults.add(Fault.delay(3600))
+    return await plain(emulator)
+
+
+async def dripping(emulator):
+    emulator.faults.add(Fault.drip(3600))
+    return await plain(emulator)
+
+
+async def too_large(emulator):
+    reader, writer = await asyncio.open_connection(*address_of(emulator))
+    writer.write(
+        f"POST /organizations/{emulator.organization_id}/access-keys HTTP/1.1\r\nHost: x\r\n"
+        f"Authorization: AccessKey {emulator.token}\r\nContent-Type: application/json\r\n"
+        "Content-Length: 1000000\r\n\r\n{".encode()
+    )
+    assert (await reader.readline()).startswith(b"HTTP/1.1 413")
+    return reader, writer
+
+
+async def plain(emulator):
+    reader, writer = await asyncio.open_connection(*address_of(emulator))
+    writer.write(
+        f"GET /organizations/{emulator.organization_id}/access-keys HTTP/1.1\r\nHost: x\r\n"
+        f"Authorization: AccessKey {emulator.token}\r\n\r\n".encode()
+    )
+    return reader, writer
+
+
+def address_of(emulator):
+    url = urlsplit(emulator.base_url)
+    return url.hostname, url.port
+
+
+@pytest.mark.parametrize(
+    "client", [unfinished_body, unfinished_head, delayed, dripping, too_large], ids=lambda c: c.__name__
+)
+async def test_no_client_can_hold_up_the_stop(client):
+    emulator = Emulator()
+    async with emulator:
+        reader, writer = await client(emulator)
+        await make_a_round_trip(emulator)
+        began = time.monotonic()
+
+    assert time.monotonic() - began < 2
+    assert await reader.read() is not None
+    writer.close()
+
+
+async def make_a_round_trip(emulator):
+    """Return when a later request was answered: by then the earlier one has been taken up."""
+    reader, writer = await asyncio.open_connection(*address_of(emulator))
+    writer.write(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert (await reader.read()).startswith(b"HTTP/1.1 200")
+    writer.close()

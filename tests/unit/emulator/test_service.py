@@ -1,0 +1,178 @@
+import asyncio
+import socket
+import threading
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+from accesskeys_async.emulator import Emulator, Fault, ManualClock
+from accesskeys_async.emulator.population import Population
+
+
+def list_keys(emulator, organization=None):
+    organization = organization or emulator.organizations[0]
+    request = urllib.request.Request(
+        f"{emulator.base_url}/organizations/{organization.id}/access-keys?limit=100",
+        headers={"Authorization": f"AccessKey {organization.token}"},
+    )
+    with urllib.request.urlopen(request, timeout=5) as response:
+        return response.read()
+
+
+def test_it_serves_synchronous_code_from_a_thread_of_its_own():
+    emulator = Emulator(organizations=2, keys_per_organization=3)
+    threads = threading.active_count()
+
+    emulator.start()
+    try:
+        for organization in emulator.organizations:
+            assert list_keys(emulator, organization).count(b'"suffix"') == 4
+    finally:
+        emulator.stop()
+
+    assert threading.active_count() == threads
+    emulator.stop()
+
+
+def test_it_is_a_context_manager_too_and_can_be_started_again():
+    emulator = Emulator()
+    for _ in range(2):
+        with emulator as entered:
+            assert entered is emulator
+            assert list_keys(emulator)
+    with pytest.raises(RuntimeError, match="not running"):
+        _ = emulator.base_url
+
+
+async def test_it_runs_on_the_present_loop():
+    threads = threading.active_count()
+    async with Emulator() as emulator:
+        assert threading.active_count() == threads + 1  # the one that writes
+        assert await asyncio.to_thread(list_keys, emulator)
+
+
+def test_the_same_seed_gives_the_same_service():
+    assert Emulator(seed=5, organizations=2).organizations == Emulator(seed=5, organizations=2).organizations
+    assert Emulator(seed=5).token != Emulator(seed=6).token
+    first = Emulator(organizations=2)
+    assert (first.organization_id, first.token) == (first.organizations[0].id, first.organizations[0].token)
+
+
+def test_starting_twice_is_refused():
+    with Emulator() as emulator, pytest.raises(RuntimeError, match="running already"):
+        emulator.start()
+
+
+def test_a_port_in_use_is_an_error_and_leaves_nothing_behind():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        threads = threading.active_count()
+        with pytest.raises(OSError, match="in use"):
+            Emulator(port=taken.getsockname()[1]).start()
+
+    assert threading.active_count() == threads
+
+
+def test_a_database_of_another_population_is_an_error_and_leaves_nothing_behind(tmp_path):
+    with Emulator(database=tmp_path / "keys.db"):
+        pass
+    threads = threading.active_count()
+
+    with pytest.raises(ValueError, match="give the same, or another file"):
+        Emulator(database=tmp_path / "keys.db", seed=1).start()
+
+    assert threading.active_count() == threads
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.0.1", "::", "example.com", ""])
+def test_a_host_that_is_not_loopback_is_refused(host):
+    with pytest.raises(ValueError, match=r"not a loopback address.*--allow-remote"):
+        Emulator(host=host)
+    Emulator(host=host, allow_remote=True)
+
+
+@pytest.mark.parametrize(("host", "shown"), [("127.0.0.1", "127.0.0.1"), ("localhost", "localhost")])
+def test_the_base_url_names_the_host_and_the_port(host, shown):
+    with Emulator(host=host) as emulator:
+        assert emulator.base_url.startswith(f"http://{shown}:")
+        assert list_keys(emulator)
+
+
+def test_an_ipv6_host_is_in_brackets():
+    with Emulator(host="::1") as emulator:
+        assert emulator.base_url.startswith("http://[::1]:")
+
+
+def test_a_token_belongs_to_its_organization_and_looking_is_not_a_use():
+    with Emulator(organizations=2) as emulator:
+        first, second = emulator.organizations
+
+        assert emulator.verify(first.id, first.token) == emulator.keys(first.id)[0].id
+        assert emulator.verify(second.id, first.token) is None
+        assert emulator.verify(first.id, "unknown") is None
+        assert emulator.keys(first.id)[0].last_used_at is None
+
+
+def test_keys_are_plain_records_without_secrets():
+    with Emulator(keys_per_organization=5) as emulator:
+        keys = emulator.keys(emulator.organization_id)
+
+        assert len(keys) == 6
+        assert keys[-1].suffix == emulator.token[-6:]
+        assert emulator.token not in repr(keys)
+        assert emulator.keys("unknown") == ()
+
+
+def test_faults_can_be_added_and_everything_reset_from_any_thread():
+    with Emulator() as emulator:
+        emulator.faults.add(Fault.status(503))
+        with pytest.raises(urllib.error.HTTPError, match="503") as caught:
+            list_keys(emulator)
+        caught.value.close()
+        assert emulator.journal.count(status=503) == 1
+
+        emulator.reset()
+
+        assert len(emulator.journal) == 0
+        assert list_keys(emulator)
+
+
+def test_a_reset_of_the_default_population_takes_milliseconds():
+    with Emulator() as emulator:
+        began = time.perf_counter()
+        for _ in range(10):
+            emulator.reset()
+
+    assert (time.perf_counter() - began) / 10 < 0.05
+
+
+def test_a_reset_that_fails_says_so_where_it_was_asked_for():
+    class StuckClock(ManualClock):
+        def reset(self):
+            raise ZeroDivisionError
+
+    with Emulator(clock=StuckClock()) as emulator, pytest.raises(ZeroDivisionError):
+        emulator.reset()
+
+
+async def test_a_request_from_before_a_reset_has_no_effect_after_it(emulator, send, arrived):
+    before = emulator.keys(emulator.organization_id)
+    emulator.faults.add(Fault.delay(0.05, operation="create"))
+    late = asyncio.create_task(send("POST", body=b'{"name": "late", "description": "late"}'))
+    await arrived()
+
+    emulator.reset()
+
+    assert await late == b""
+    assert emulator.keys(emulator.organization_id) == before
+
+
+def test_a_hundred_thousand_keys_are_there_in_seconds():
+    began = time.monotonic()
+    rows = sum(1 for _ in Population(0, 10, 10_000).rows(ManualClock().now()))
+
+    assert rows == 100_010
+    assert time.monotonic() - began < 30
