@@ -283,7 +283,7 @@ class AccessKeysClient:
         Raises what `get` does, and CreateOutcomeUnknownError.
         """
         operations.warn_of_role_ids(role_ids, stacklevel=2)
-        draft = Draft(operations.read_id("org", org), name, description, role_ids)
+        draft = Draft(operations.read_id("org", org), name, description, operations.read_role_ids(role_ids))
         return self._create(draft, recover=recover, settle=settle)
 
     async def _create(self, draft: Draft, *, recover: bool, settle: float) -> CreatedAccessKey:

@@ -31,8 +31,7 @@ from accesskeys_async.errors import (
     one_line,
 )
 from accesskeys_async.listing import Listing
-from accesskeys_async.operations import RoleIds
-from accesskeys_async.records import UNSET, AccessKey, AccessKeyPage, CreatedAccessKey
+from accesskeys_async.records import UNSET, AccessKey, AccessKeyPage, CreatedAccessKey, Unset
 from accesskeys_async.transport.exchange import Next, Response
 from accesskeys_async.transport.hooks import logger
 
@@ -76,7 +75,7 @@ class Draft:
     organization_id: UUID
     name: str
     description: str
-    role_ids: RoleIds
+    role_ids: tuple[UUID, ...] | Unset
 
 
 class _Census:
@@ -224,7 +223,7 @@ class Creation:
             try:
                 if await self._delete_marked():
                     return True
-                looked = True
+                looked, failure = True, lost
             except AccessKeysError as error:
                 if not isinstance(error, APIConnectionError | ServerError | RateLimitError):
                     raise self._unknown(lost, ()) from error
@@ -233,7 +232,7 @@ class Creation:
             if looked and now >= until:
                 return False
             if self._deadline is not None and now + pause >= self._deadline:
-                raise self._unknown(lost, ()) from (lost if looked else failure)
+                raise self._unknown(lost, ()) from failure
             await self._sleep(min(pause, max(until - now, FIRST_LOOK)))
             pause = min(2 * pause, LONGEST_LOOK)
 

@@ -39,6 +39,7 @@ __all__ = [
     "read_id",
     "read_key",
     "read_page",
+    "read_role_ids",
     "warn_of_role_ids",
 ]
 
@@ -82,9 +83,16 @@ def _check_unicode(argument: str, value: str) -> None:
             )
 
 
-def _check_role_ids(role_ids: Iterable[str | UUID]) -> tuple[UUID, ...]:
+def read_role_ids(role_ids: RoleIds) -> tuple[UUID, ...] | Unset:
+    """Check role ids, and keep them: an iterator gives them once. Raises InvalidRequestError."""
+    if isinstance(role_ids, Unset):
+        return role_ids
     if isinstance(role_ids, str | UUID):
         raise InvalidRequestError("role_ids", "is a single id; it takes several, such as a list")
+    if not isinstance(role_ids, Iterable):
+        raise InvalidRequestError(
+            "role_ids", f"is of type {type(role_ids).__name__}; it takes several ids, such as a list"
+        )
     ids = tuple(read_id(f"role_ids[{index}]", value) for index, value in enumerate(role_ids))
     if not 1 <= len(ids) <= MAX_ROLES:
         raise InvalidRequestError("role_ids", f"has {len(ids)} ids; the API takes 1 to {MAX_ROLES}")
@@ -161,7 +169,7 @@ def build_create(
     body = wire.dump_changes(
         name=_check_text("name", name),
         description=_check_text("description", description),
-        role_ids=role_ids if isinstance(role_ids, Unset) else _check_role_ids(role_ids),
+        role_ids=read_role_ids(role_ids),
     )
     return Request(
         "createAccessKey",
@@ -191,7 +199,7 @@ def build_update(
         description=description
         if isinstance(description, Unset)
         else _check_text("description", description),
-        role_ids=role_ids if isinstance(role_ids, Unset) else _check_role_ids(role_ids),
+        role_ids=read_role_ids(role_ids),
     )
     path = _key_path(organization_id, key_id)
     return Request("updateAccessKey", "PATCH", path, organization_id, body=body, deadline=deadline)
@@ -226,8 +234,8 @@ def read_page(request: Request, response: Response) -> AccessKeyPage:
             raise APIResponseError("$.nextPageToken", f"expected at most {MAX_PAGE_TOKEN_LENGTH} characters")
         return page
     except APIResponseError as error:
-        _place(error, request, response)
-        raise
+        failure = _place(error, request, response)
+    raise failure
 
 
 def read_key(request: Request, response: Response, *, key_id: UUID) -> AccessKey:
@@ -237,8 +245,8 @@ def read_key(request: Request, response: Response, *, key_id: UUID) -> AccessKey
     try:
         return wire.read_key(response.body, organization_id=request.organization_id, key_id=key_id)
     except APIResponseError as error:
-        _place(error, request, response)
-        raise
+        failure = _place(error, request, response)
+    raise failure
 
 
 def read_created(request: Request, response: Response) -> CreatedAccessKey:
@@ -248,8 +256,8 @@ def read_created(request: Request, response: Response) -> CreatedAccessKey:
     try:
         return wire.read_created(response.body, organization_id=request.organization_id)
     except APIResponseError as error:
-        _place(error, request, response)
-        raise
+        failure = _place(error, request, response)
+    raise failure
 
 
 def read_deleted(request: Request, response: Response, *, missing_ok: bool) -> None:
@@ -264,9 +272,11 @@ def read_deleted(request: Request, response: Response, *, missing_ok: bool) -> N
     _refuse(request, response, expected=204)
 
 
-def _place(error: APIResponseError, request: Request, response: Response) -> None:
+def _place(error: APIResponseError, request: Request, response: Response) -> APIResponseError:
     error.context = str(request)
     error.attempts = response.attempts
+    # The frames below hold the body, which may have a token in it: a traceback that shows locals would, too.
+    return error.with_traceback(None)
 
 
 def _refuse(request: Request, response: Response, *, expected: int) -> NoReturn:

@@ -1,0 +1,307 @@
+from __future__ import annotations
+
+import json
+import traceback
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from accesskeys_async import wire
+from accesskeys_async.errors import APIResponseError
+from accesskeys_async.records import UNSET, AccessKeyPage, Token
+
+MakeRow = Callable[..., dict[str, Any]]
+
+
+def dump(value: object) -> bytes:
+    return json.dumps(value).encode()
+
+
+def test_a_key_reads_into_a_record(make_row: MakeRow, organization_id: UUID, key_id: UUID) -> None:
+    key = wire.read_key(dump(make_row()), organization_id=organization_id, key_id=key_id)
+    assert key.id == key_id
+    assert key.organization_id == organization_id
+    assert (key.name, key.type, key.description, key.suffix) == ("ci", "standard", "deploys", "AbCdEf")
+    assert key.last_used_at is None
+    assert key.created_at == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    assert key.updated_at == datetime(2026, 1, 2, 3, 4, 6, 789_000, tzinfo=UTC)
+    assert key.role_ids == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("field", "attribute"),
+    [
+        ("type", "type"),
+        ("description", "description"),
+        ("lastUsedAt", "last_used_at"),
+        ("updatedAt", "updated_at"),
+        ("roleIds", "role_ids"),
+    ],
+)
+def test_an_absent_field_is_unset_and_a_null_is_none(
+    field: str, attribute: str, make_row: MakeRow, organization_id: UUID, key_id: UUID
+) -> None:
+    for value, expected in ((..., UNSET), (None, None)):
+        body = dump(make_row(**{field: value}))
+        key = wire.read_key(body, organization_id=organization_id, key_id=key_id)
+        assert getattr(key, attribute) is expected
+
+
+def test_fields_that_nobody_knows_yet_break_nothing(
+    make_row: MakeRow, organization_id: UUID, key_id: UUID
+) -> None:
+    row = make_row(expiresAt={"deep": [1, {"er": None}]}, name2=1e300, __class__="x")
+    known = wire.read_key(dump(make_row()), organization_id=organization_id, key_id=key_id)
+    assert wire.read_key(dump(row), organization_id=organization_id, key_id=key_id) == known
+    page = dump({"results": [row], "total": 1, "nextPageToken": "t"})
+    assert wire.read_page(page, organization_id=organization_id) == AccessKeyPage((known,), "t")
+
+
+@pytest.mark.parametrize("end", [{}, {"nextPageToken": None}, {"nextPageToken": ""}])
+def test_a_last_page_has_no_token(
+    end: dict[str, str | None], make_row: MakeRow, organization_id: UUID
+) -> None:
+    for results in ([], [make_row()], [make_row(createdAt="2026-01-02T03:04:05+01:00")]):
+        page = wire.read_page(dump({"results": results, **end}), organization_id=organization_id)
+        assert len(page) == len(results)
+        assert page.next_page_token is None
+
+
+MISTAKES = [
+    ("id", 7, "expected a UUID"),
+    ("id", "no-uuid", "expected a UUID"),
+    ("id", None, "expected a UUID"),
+    ("id", ..., "expected a value, found none"),
+    ("organizationId", [], "expected a UUID"),
+    ("organizationId", ..., "expected a value, found none"),
+    ("name", 7, "expected a string"),
+    ("name", None, "expected a string"),
+    ("name", ..., "expected a value, found none"),
+    ("type", 7, "expected a string"),
+    ("description", {}, "expected a string"),
+    ("suffix", "AbCdE", "expected a string of 6 characters"),
+    ("suffix", "AbCdEfG", "expected a string of 6 characters"),
+    ("suffix", None, "expected a string of 6 characters"),
+    ("suffix", ..., "expected a value, found none"),
+    ("createdAt", "2026-01-02", "expected a date-time with its offset"),
+    ("createdAt", "2026-01-02T03:04:05", "expected a date-time with its offset"),
+    ("createdAt", "0001-01-01T00:00:00+23:00", "expected a date-time with its offset"),
+    ("createdAt", 1767323045, "expected a date-time with its offset"),
+    ("createdAt", None, "expected a date-time with its offset"),
+    ("createdAt", ..., "expected a value, found none"),
+    ("lastUsedAt", "yesterday", "expected a date-time with its offset"),
+    ("updatedAt", False, "expected a date-time with its offset"),
+    ("roleIds", "a", "expected an array of strings"),
+    ("roleIds", ["a", 7], "expected an array of strings"),
+]
+
+
+@pytest.mark.parametrize(("field", "value", "expected"), MISTAKES)
+def test_a_mistake_is_named_with_its_place(
+    field: str, value: Any, expected: str, make_row: MakeRow, organization_id: UUID, key_id: UUID
+) -> None:
+    wrong = make_row(**{field: value})
+    with pytest.raises(APIResponseError) as in_key:
+        wire.read_key(dump(wrong), organization_id=organization_id, key_id=key_id)
+    assert (in_key.value.place, in_key.value.expected) == (f"$.{field}", expected)
+
+    page = {"results": [make_row(), make_row(), make_row(), wrong, make_row()]}
+    with pytest.raises(APIResponseError) as in_page:
+        wire.read_page(dump(page), organization_id=organization_id)
+    assert (in_page.value.place, in_page.value.expected) == (f"$.results[3].{field}", expected)
+
+
+def test_the_mistakes_cover_every_field(make_row: MakeRow) -> None:
+    assert {field for field, _, _ in MISTAKES} == set(make_row())
+
+
+@pytest.mark.parametrize(
+    ("body", "place", "expected"),
+    [
+        (b"[]", "$", "expected an object"),
+        (b"null", "$", "expected an object"),
+        (b"{}", "$.results", "expected a value, found none"),
+        (b'{"results": {}}', "$.results", "expected an array"),
+        (b'{"results": null}', "$.results", "expected an array"),
+        (b'{"results": [7]}', "$.results[0]", "expected an object"),
+        (b'{"results": [], "nextPageToken": 7}', "$.nextPageToken", "expected a string"),
+        (b'{"results": [], "nextPageToken": ["a"]}', "$.nextPageToken", "expected a string"),
+    ],
+)
+def test_a_page_of_another_shape_is_named_with_its_place(
+    body: bytes, place: str, expected: str, organization_id: UUID
+) -> None:
+    with pytest.raises(APIResponseError) as caught:
+        wire.read_page(body, organization_id=organization_id)
+    assert (caught.value.place, caught.value.expected) == (place, expected)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b" ",
+        b"<html>502</html>",
+        b'{"results": [',
+        b'{"results": []} and more',
+        b'\xef\xbb\xbf{"results": []}',
+        b'{"results": [], "nextPageToken": "\xff"}',
+        b'{"results": [], "nextPageToken": "\\ud800"}',
+        b'{"results": ' + b"[" * 100_000,
+        b'{"results": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    ],
+)
+def test_what_is_no_json_is_said_to_be_none(body: bytes, organization_id: UUID, key_id: UUID) -> None:
+    for read in (
+        lambda: wire.read_page(body, organization_id=organization_id),
+        lambda: wire.read_key(body, organization_id=organization_id, key_id=key_id),
+        lambda: wire.read_created(body, organization_id=organization_id),
+    ):
+        with pytest.raises(APIResponseError) as caught:
+            read()
+        assert caught.value.place == "$"
+        assert caught.value.expected.startswith("expected JSON, found")
+
+
+def test_another_key_or_organization_than_was_asked_for_is_refused(
+    make_row: MakeRow, organization_id: UUID, key_id: UUID
+) -> None:
+    other = UUID(int=7)
+    with pytest.raises(APIResponseError, match=r"^\$\.id: expected 0{8}-") as caught:
+        wire.read_key(dump(make_row()), organization_id=organization_id, key_id=other)
+    assert str(key_id) not in str(caught.value)
+    with pytest.raises(APIResponseError, match=r"^\$\.organizationId: expected 0{8}-"):
+        wire.read_key(dump(make_row()), organization_id=other, key_id=key_id)
+    with pytest.raises(APIResponseError, match=r"^\$\.organizationId: expected 0{8}-"):
+        wire.read_created(dump(make_row(accessKey="x" * 20 + "AbCdEf")), organization_id=other)
+
+
+@pytest.mark.parametrize("foreign", [0, 1, 2])
+@pytest.mark.parametrize("zone", ["Z", "+01:00"])
+def test_a_page_with_one_key_of_another_organization_is_refused(
+    foreign: int, zone: str, make_row: MakeRow, organization_id: UUID
+) -> None:
+    rows = [make_row(createdAt=f"2026-01-02T03:04:05{zone}") for _ in range(3)]
+    rows[foreign]["organizationId"] = str(UUID(int=7))
+    with pytest.raises(APIResponseError) as caught:
+        wire.read_page(dump({"results": rows}), organization_id=organization_id)
+    assert caught.value.place == f"$.results[{foreign}].organizationId"
+
+
+def test_a_whole_page_of_another_organization_is_refused(make_row: MakeRow) -> None:
+    with pytest.raises(APIResponseError, match=r"^\$\.results\[0\]\.organizationId"):
+        wire.read_page(dump({"results": [make_row()] * 2}), organization_id=UUID(int=7))
+
+
+def test_an_organization_written_in_two_ways_is_one(make_row: MakeRow, organization_id: UUID) -> None:
+    rows = [make_row(), make_row(organizationId=str(organization_id).upper())]
+    rows.append(make_row(organizationId=organization_id.hex))
+    page = wire.read_page(dump({"results": rows}), organization_id=organization_id)
+    assert {key.organization_id for key in page} == {organization_id}
+
+
+@pytest.mark.parametrize("field", ["accessKey", "token", "secret", "a field of any name"])
+def test_a_created_token_is_found_whatever_its_field_is_called(
+    field: str, make_row: MakeRow, organization_id: UUID, key_id: UUID
+) -> None:
+    row = make_row(**{field: "the-secret-part-AbCdEf"}, another="not it", nested={"x": "y-AbCdEf"}, count=7)
+    created = wire.read_created(dump(row), organization_id=organization_id)
+    assert created.token == Token("the-secret-part-AbCdEf")
+    assert created.id == key_id
+    assert created.name == "ci"
+
+
+def test_a_field_of_the_record_is_never_taken_for_the_token(make_row: MakeRow, organization_id: UUID) -> None:
+    row = make_row(name="name-AbCdEf", description="text-AbCdEf", type="t-AbCdEf", key="the-secret-AbCdEf")
+    created = wire.read_created(dump(row), organization_id=organization_id)
+    assert created.token.reveal() == "the-secret-AbCdEf"
+
+
+@pytest.mark.parametrize(
+    ("extra", "found", "named"),
+    [
+        ({}, 0, "none"),
+        ({"accessKey": "AbCdEf"}, 0, "accessKey"),
+        ({"accessKey": "something else"}, 0, "accessKey"),
+        ({"accessKey": ["secret-AbCdEf"]}, 0, "accessKey"),
+        ({"accessKey": {"token": "secret-AbCdEf"}}, 0, "accessKey"),
+        ({"b": "secret-AbCdEf", "a": "secret-AbCdEf"}, 2, "a, b"),
+        ({"new\nline\x1b[31m" + "x" * 99: 7}, 0, "new line [31m" + "x" * 26 + "…"),
+    ],
+)
+def test_without_one_token_the_fields_that_came_are_named_and_never_their_values(
+    extra: dict[str, Any], found: int, named: str, make_row: MakeRow, organization_id: UUID, key_id: UUID
+) -> None:
+    with pytest.raises(APIResponseError) as caught:
+        wire.read_created(dump(make_row(**extra)), organization_id=organization_id)
+    assert str(caught.value) == (
+        f"$: expected one string that ends with the suffix, found {found} (fields outside the record: {named})"
+        f"; access key {key_id} was made, and its token is lost: delete it"
+    )
+    assert "secret" not in str(caught.value)
+    assert caught.value.key_id == str(key_id)
+
+
+def test_no_more_than_twenty_fields_are_named(make_row: MakeRow, organization_id: UUID) -> None:
+    with pytest.raises(APIResponseError) as caught:
+        wire.read_created(
+            dump(make_row(**{f"f{n}": n for n in range(1000)})), organization_id=organization_id
+        )
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize("made", [{"id": ...}, {"id": "7"}, {"id": 7}])
+def test_the_key_that_was_made_is_named_only_where_the_answer_says_it(
+    made: dict[str, Any], make_row: MakeRow, organization_id: UUID, key_id: UUID
+) -> None:
+    with pytest.raises(APIResponseError) as caught:
+        wire.read_created(dump(make_row(**made)), organization_id=organization_id)
+    assert caught.value.key_id is None
+    with pytest.raises(APIResponseError) as caught:
+        wire.read_created(dump([make_row()]), organization_id=organization_id)
+    assert caught.value.key_id is None
+    with pytest.raises(APIResponseError) as caught:
+        wire.read_created(dump(make_row(name=7)), organization_id=organization_id)
+    assert caught.value.key_id == str(key_id)
+
+
+@pytest.mark.parametrize("field", ["id", "organizationId", "name", "suffix", "createdAt", "roleIds"])
+def test_an_error_carries_no_value_of_the_answer_and_no_other_error(
+    field: str, make_row: MakeRow, organization_id: UUID, key_id: UUID
+) -> None:
+    wrong = make_row(**{field: {"private": "value"}}, accessKey="the-secret-part-AbCdEf")
+    for read in (
+        lambda: wire.read_key(dump(wrong), organization_id=organization_id, key_id=key_id),
+        lambda: wire.read_page(dump({"results": [wrong]}), organization_id=organization_id),
+        lambda: wire.read_created(dump(wrong), organization_id=organization_id),
+    ):
+        with pytest.raises(APIResponseError) as caught:
+            read()
+        assert caught.value.__cause__ is None
+        assert caught.value.__context__ is None
+        shown = "".join(traceback.format_exception(caught.value))
+        assert "private" not in shown
+        assert "the-secret-part" not in shown
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "message", "details"),
+    [
+        (b'{"code": "c", "message": "m", "details": [{"a": 1}]}', "c", "m", [{"a": 1}]),
+        (b'{"code": 42}', "42", None, None),
+        (b'{"code": null, "message": 7, "details": "text"}', None, None, "text"),
+        (b"{}", None, None, None),
+        (b"[]", None, None, None),
+        (b"", None, None, None),
+        (b"<html>", None, None, None),
+        (b'{"message": "\xff"}', None, None, None),
+        (b'{"details": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", None, None, None),
+        (b'{"code": 1' + b"0" * 5000 + b"}", None, None, None),
+    ],
+)
+def test_any_body_of_a_refusal_will_do(body: bytes, code: str, message: str, details: object) -> None:
+    said = wire.read_error(body)
+    assert (said.code, said.message, said.details) == (code, message, details)

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+from uuid import UUID
+
+import pytest
+from attrs import asdict
+from hypothesis import given
+from hypothesis import strategies as st
+
+from accesskeys_async import wire
+from accesskeys_async.records import UNSET, AccessKey, CreatedAccessKey, Token
+
+instants = st.datetimes(timezones=st.just(UTC))
+texts = st.text(st.characters(exclude_categories=["Cs"]))
+keys = st.builds(
+    AccessKey,
+    id=st.uuids(),
+    organization_id=st.uuids(),
+    name=texts,
+    suffix=st.text(st.characters(exclude_categories=["Cs"]), min_size=6, max_size=6),
+    created_at=instants,
+    type=st.just(UNSET) | st.none() | texts,
+    description=st.just(UNSET) | st.none() | texts,
+    last_used_at=st.just(UNSET) | st.none() | instants,
+    updated_at=st.just(UNSET) | st.none() | instants,
+    role_ids=st.just(UNSET) | st.none() | st.lists(texts).map(tuple),
+)
+
+
+@given(keys)
+def test_a_key_that_is_written_reads_as_it_was(key: AccessKey) -> None:
+    body = json.dumps(wire.dump_key(key)).encode()
+    assert wire.read_key(body, organization_id=key.organization_id, key_id=key.id) == key
+
+
+def test_a_key_is_written_as_the_api_does(make_key: Callable[..., AccessKey]) -> None:
+    key = make_key(
+        created_at=datetime(2026, 1, 2, 4, 4, 5, tzinfo=timezone(timedelta(hours=1))),
+        last_used_at=None,
+        role_ids=("a",),
+    )
+    assert wire.dump_key(key) == {
+        "id": "00000000-0000-0000-0000-000000000001",
+        "organizationId": str(key.organization_id),
+        "name": "ci",
+        "suffix": "AbCdEf",
+        "createdAt": "2026-01-02T03:04:05Z",
+        "lastUsedAt": None,
+        "roleIds": ["a"],
+    }
+
+
+def test_a_token_is_not_written(make_key: Callable[..., AccessKey]) -> None:
+    created = CreatedAccessKey(**asdict(make_key()), token=Token("the-secret-part-AbCdEf"))
+    assert wire.dump_key(created) == wire.dump_key(make_key())
+
+
+@pytest.mark.parametrize(
+    ("changes", "body"),
+    [
+        ({}, {}),
+        ({"name": "a"}, {"name": "a"}),
+        ({"name": UNSET, "description": "é😀\x00"}, {"description": "é😀\x00"}),
+        ({"role_ids": (UUID(int=1),)}, {"roleIds": ["00000000-0000-0000-0000-000000000001"]}),
+    ],
+)
+def test_changes_are_written_without_what_is_unset(changes: dict[str, Any], body: dict[str, Any]) -> None:
+    assert json.loads(wire.dump_changes(**changes)) == body
