@@ -159,12 +159,13 @@ def _say(screen: Screen, what: str, more: str) -> None:
 def _progress(
     screen: Screen, tallies: Sequence[Tally], *, expected: int
 ) -> Iterator[Callable[[Tally], None]]:
+    if screen.quiet or not screen.stderr_is_terminal:
+        yield lambda _: None
+        return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    shown = screen.stderr_is_terminal and not screen.quiet
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    console = screen.console(on_stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not shown) as progress:
+    with Progress(*columns, console=screen.console(on_stderr=True), transient=True) as progress:
         tasks = {
             tally.organization_id: progress.add_task(tally.organization_id[:8], total=expected)
             for tally in tallies
