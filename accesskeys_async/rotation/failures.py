@@ -1,0 +1,109 @@
+"""What the rotation room raises, and what an error of the API means for a rotation."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from accesskeys_async.errors import (
+    AccessKeysError,
+    APIConnectionError,
+    APIStatusError,
+    CreateOutcomeUnknownError,
+    DeadlineExceededError,
+    InvalidRequestError,
+    RateLimitError,
+    ServerError,
+    one_line,
+)
+from accesskeys_async.records import Token
+
+__all__ = [
+    "JournalError",
+    "LeaseLostError",
+    "RotationBusyError",
+    "RotationError",
+    "RotationRefusedError",
+    "SinkError",
+    "StillThereError",
+    "StuckError",
+    "UnknownRotationError",
+    "describe_failure",
+    "is_passing",
+    "made_nothing",
+]
+
+
+class RotationError(AccessKeysError):
+    """Stand above the errors of rotations."""
+
+
+class UnknownRotationError(RotationError, LookupError):
+    """Tell that the journal has no such rotation."""
+
+
+class RotationRefusedError(RotationError):
+    """Tell that a rotation is in no state for what was asked."""
+
+
+class RotationBusyError(RotationError):
+    """Tell that another worker holds the rotation's lease."""
+
+    def __init__(self, message: str, *, until: datetime) -> None:
+        super().__init__(message)
+        self.until = until
+        """When the lease ends at the latest, unless it is renewed."""
+
+
+class LeaseLostError(RotationError):
+    """Tell a worker that its lease is over or taken, so that it must not act any more."""
+
+
+class JournalError(RotationError):
+    """Tell that the journal can't be opened, read or written."""
+
+
+class SinkError(RotationError):
+    """Tell that a sink has not taken a token, and has left what it held as it was."""
+
+
+class StuckError(RotationError):
+    """Tell that a rotation can't go on until a person has looked, and why."""
+
+
+class StillThereError(RotationError):
+    """Tell that a key that was deleted can still be read; that passes."""
+
+
+_PASSING: Final = (
+    APIConnectionError,
+    DeadlineExceededError,
+    RateLimitError,
+    ServerError,
+    StillThereError,
+    TimeoutError,
+)
+
+
+def is_passing(error: Exception) -> bool:
+    """Tell whether the same step may succeed later without anybody doing anything."""
+    return isinstance(error, (*_PASSING, CreateOutcomeUnknownError))
+
+
+def made_nothing(error: Exception) -> bool:
+    """Tell whether a create that ended in this error certainly made no key."""
+    if isinstance(error, APIConnectionError):
+        return error.sent is False
+    if isinstance(error, APIStatusError):
+        return not isinstance(error, ServerError)
+    return isinstance(error, DeadlineExceededError | InvalidRequestError)
+
+
+def describe_failure(error: BaseException, *, token: Token | None = None) -> str:
+    """Write an error on one line, without the token should the error quote it."""
+    text = str(error) or type(error).__name__
+    if not isinstance(error, AccessKeysError):
+        text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    if token is not None:
+        text = text.replace(token.reveal(), repr(token))
+    return one_line(text)

@@ -1,0 +1,296 @@
+"""The rotator: plans, takes the step that is due, and writes down what failed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from datetime import timedelta
+from typing import Final
+from uuid import UUID, uuid4
+
+from attrs import evolve
+
+from accesskeys_async.client import AccessKeysClient
+from accesskeys_async.creation import find_nonce, mark
+from accesskeys_async.errors import (
+    AccessKeysError,
+    APIStatusError,
+    ClientClosedError,
+    ConfigurationError,
+    InvalidRequestError,
+)
+from accesskeys_async.operations import Id, read_id
+from accesskeys_async.rotation.delivery import Probe, Sink
+from accesskeys_async.rotation.failures import (
+    JournalError,
+    LeaseLostError,
+    RotationBusyError,
+    RotationRefusedError,
+    StuckError,
+    describe_failure,
+    is_passing,
+)
+from accesskeys_async.rotation.hold import Hold
+from accesskeys_async.rotation.journal import Journal
+from accesskeys_async.rotation.orphans import Orphans
+from accesskeys_async.rotation.probe import ReadProbe
+from accesskeys_async.rotation.renewal import Renewal
+from accesskeys_async.rotation.retirement import Retirement
+from accesskeys_async.rotation.settings import RotationSettings
+from accesskeys_async.rotation.states import Progress, Rotation, State, get_backoff
+from accesskeys_async.rotation.withdrawal import Withdrawal, check_abortable
+
+__all__ = ["Rotator"]
+
+AT_ONCE: Final = 8
+_NOT_OURS: Final = (ClientClosedError, ConfigurationError, JournalError)
+
+
+class Rotator:
+    """Replace access keys by new ones, safely under crashes, duplicate events and several workers.
+
+    A rotation goes planned, creating, created, distributed, verified, grace, deleting, confirmed; each is
+    in the journal before what follows is begun. See `docs/rotation.md` for what is promised.
+
+    Args:
+        client: Speaks for an organization's administrator; each call gets `settings.act` as its deadline.
+        journal: Where the rotations stand, open. It never holds a token.
+        sink: Keeps the new token durably, or raises.
+        probe: Tries the new key, or raises; None reads the key with its own token.
+        settings: How patient to be.
+    """
+
+    def __init__(
+        self,
+        client: AccessKeysClient,
+        journal: Journal,
+        sink: Sink,
+        probe: Probe | None = None,
+        *,
+        settings: RotationSettings | None = None,
+    ) -> None:
+        self._settings = settings = settings or RotationSettings()
+        self._client = client = client.with_options(deadline=settings.act.total_seconds())
+        self._journal = journal
+        self._now = settings.clock
+        orphans = Orphans(client, settings)
+        self._withdrawal = Withdrawal(orphans, settings)
+        self._retirement = Retirement(client, orphans=orphans, settings=settings)
+        self._renewal = Renewal(
+            client,
+            journal,
+            sink=sink,
+            probe=probe or ReadProbe(client),
+            orphans=orphans,
+            withdrawal=self._withdrawal,
+            settings=settings,
+        )
+
+    async def plan(
+        self, org: Id, key_id: Id, *, grace: timedelta = timedelta(days=7), require_idle: bool = True
+    ) -> Rotation:
+        """Write down that a key is to be replaced; nothing is changed yet.
+
+        After the sink has acknowledged, both keys live for `grace`. With `require_idle` the old one must
+        also have gone unused since. A key has one living rotation: planning it again returns that.
+
+        Raises what `client.get` does; RotationRefusedError where the key is being rotated on other terms.
+        """
+        organization_id, key_id = read_id("org", org), read_id("key_id", key_id)
+        if grace < timedelta(0):
+            raise InvalidRequestError("grace", f"is {grace}; it takes 0 or more")
+        key = await self._client.get(organization_id, key_id)
+        description = key.description if isinstance(key.description, str) else key.name
+        nonce = find_nonce(description)
+        if nonce is not None:
+            description = description.removesuffix(mark("", nonce)) or key.name
+        now = self._now()
+        rotation = Rotation(
+            id=uuid4(),
+            organization_id=organization_id,
+            key_id=key_id,
+            suffix=key.suffix,
+            name=key.name,
+            description=description,
+            grace=grace,
+            require_idle=require_idle,
+            planned_at=now,
+            due_at=now,
+        )
+        return await self._journal.add(rotation)
+
+    async def advance(self, rotation_id: UUID | str) -> Progress:
+        """Take the step that is due, if any, and say when to come again. Calling it too often is harmless.
+
+        What fails and may pass is written down and due again later; what does not pass sends the rotation
+        to needs-human. Raises UnknownRotationError; JournalError; ClientClosedError; ConfigurationError;
+        and whatever the sink or the probe raises that is no Exception.
+        """
+        rotation = await self._journal.get(read_id("rotation_id", rotation_id))
+        self._renewal.forget(rotation)
+        if not rotation.is_due(self._now()):
+            return Progress(rotation, rotation.due_at)
+        hold = await self._claim(rotation)
+        if hold is None:
+            return await self._tell_busy(rotation.id)
+        try:
+            await self._step(hold)
+        except LeaseLostError:
+            return await self._tell_busy(rotation.id)
+        finally:
+            await hold.release()
+        return Progress(hold.rotation, hold.rotation.due_at)
+
+    async def run(self, rotation_id: UUID | str) -> Progress:
+        """Take all steps that are due, one after the other. Raises what `advance` does."""
+        while True:
+            progress = await self.advance(rotation_id)
+            if progress.busy or not progress.rotation.is_due(self._now()):
+                return progress
+
+    async def resume(self) -> tuple[Progress, ...]:
+        """Run all rotations that have a step due, a few at a time.
+
+        Raises an ExceptionGroup, after all have been run, where `run` raised for some.
+        """
+        places = asyncio.Semaphore(AT_ONCE)
+
+        async def run(rotation: Rotation) -> Progress | Exception:
+            async with places:
+                try:
+                    return await self.run(rotation.id)
+                except Exception as error:  # noqa: BLE001 - raised below, after the others
+                    return error
+
+        due = await self._journal.find_due(self._now())
+        outcomes = await asyncio.gather(*(run(rotation) for rotation in due))
+        errors = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
+        if errors:
+            raise ExceptionGroup(f"{len(errors)} of {len(due)} rotations could not be run", errors)
+        return tuple(outcome for outcome in outcomes if isinstance(outcome, Progress))
+
+    async def abort(self, rotation_id: UUID | str) -> Progress:
+        """Give a rotation up, without taking away a key that may be in use.
+
+        Before the sink was called, the new key is deleted: aborted. After that, until the old key is about
+        to be deleted, nothing is deleted, and a person must look: needs-human. From there it only closes
+        the rotation: aborted. Twice is fine.
+
+        Raises RotationRefusedError from deleting on; RotationBusyError where another worker holds it.
+        """
+        rotation = await self._journal.get(read_id("rotation_id", rotation_id))
+        if rotation.state is State.ABORTED:
+            return Progress(rotation, None)
+        check_abortable(rotation)
+        hold = await self._claim_now(rotation)
+        try:
+            await self._guarded(hold, self._withdrawal.abort(hold))
+        finally:
+            await hold.release()
+        return Progress(hold.rotation, hold.rotation.due_at)
+
+    async def retry(self, rotation_id: UUID | str) -> Progress:
+        """Put a rotation that needed a person back to where it stood; its step is due at once.
+
+        Raises RotationRefusedError where it is not needs-human; RotationBusyError.
+        """
+        rotation = await self._journal.get(read_id("rotation_id", rotation_id))
+        if rotation.state is not State.NEEDS_HUMAN or rotation.stuck_at is None:
+            raise RotationRefusedError(
+                f"rotation {rotation.id} is {rotation.state}, not needs-human: there is nothing to retry"
+            )
+        hold = await self._claim_now(rotation)
+        try:
+            await hold.write(
+                evolve(
+                    hold.rotation,
+                    state=rotation.stuck_at,
+                    stuck_at=None,
+                    due_at=self._now(),
+                    failures=0,
+                    problem=None,
+                )
+            )
+        finally:
+            await hold.release()
+        return Progress(hold.rotation, hold.rotation.due_at)
+
+    async def status(self, rotation_id: UUID | str | None = None) -> tuple[Rotation, ...]:
+        """Read one rotation, or all, oldest first. Raises UnknownRotationError; JournalError."""
+        if rotation_id is None:
+            return await self._journal.find()
+        return (await self._journal.get(read_id("rotation_id", rotation_id)),)
+
+    async def _claim(self, rotation: Rotation) -> Hold | None:
+        owner = f"{self._settings.worker[:31]}/{uuid4().hex}"
+        lease = self._settings.lease
+        held = await self._journal.claim(rotation, owner, now=self._now(), lease=lease)
+        return None if held is None else Hold(self._journal, held, lease=lease, clock=self._now)
+
+    async def _claim_now(self, rotation: Rotation) -> Hold:
+        hold = await self._claim(rotation)
+        if hold is None:
+            until = (await self._journal.get(rotation.id)).lease_until or self._now()
+            raise RotationBusyError(
+                f"rotation {rotation.id} is in another worker's hands until {until} at the latest; come then",
+                until=until,
+            )
+        return hold
+
+    async def _tell_busy(self, rotation_id: UUID) -> Progress:
+        rotation = await self._journal.get(rotation_id)
+        if rotation.owner is None:
+            return Progress(rotation, rotation.due_at, busy=True)
+        return Progress(rotation, rotation.lease_until, busy=True)
+
+    async def _step(self, hold: Hold) -> None:
+        rotation = hold.rotation
+        if rotation.aborting:
+            await self._guarded(hold, self._withdrawal.finish(hold))
+            return
+        match rotation.state:
+            case State.PLANNED:
+                step = self._renewal.begin(hold)
+            case State.CREATING | State.CREATED:
+                step = self._renewal.renew(hold)
+            case State.DISTRIBUTED:
+                step = self._renewal.verify(hold)
+            case State.VERIFIED:
+                step = self._retirement.begin_grace(hold)
+            case State.GRACE:
+                step = self._retirement.end_grace(hold)
+            case State.DELETING:
+                step = self._retirement.go_on_deleting(hold)
+            case _:
+                return
+        await self._guarded(hold, step)
+
+    async def _guarded(self, hold: Hold, step: Coroutine[object, object, None]) -> None:
+        """Carry a step out, and write down how it failed."""
+        try:
+            await step
+        except (LeaseLostError, *_NOT_OURS):
+            raise
+        except StuckError as error:
+            await self._give_to_human(hold, str(error))
+        except (AccessKeysError, TimeoutError) as error:
+            if is_passing(error):
+                await self._put_off(hold, error)
+            else:
+                await self._give_to_human(hold, describe_failure(error))
+
+    async def _put_off(self, hold: Hold, error: Exception) -> None:
+        failures = hold.rotation.failures + 1
+        wait = get_backoff(failures)
+        if isinstance(error, APIStatusError) and error.retry_after is not None:
+            wait = max(wait, timedelta(seconds=error.retry_after))
+        due_at = self._now() + wait
+        problem = describe_failure(error)
+        await hold.write(evolve(hold.rotation, failures=failures, due_at=due_at, problem=problem))
+
+    async def _give_to_human(self, hold: Hold, problem: str) -> None:
+        rotation = hold.rotation
+        stuck_at = rotation.stuck_at or rotation.state
+        await hold.write(
+            evolve(rotation, state=State.NEEDS_HUMAN, stuck_at=stuck_at, due_at=None, problem=problem)
+        )

@@ -1,0 +1,202 @@
+"""Sinks that ship with the library: a file, a line of an env file, a command."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import re
+import secrets
+import signal
+from collections.abc import Generator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from accesskeys_async.errors import ConfigurationError
+from accesskeys_async.records import Token
+from accesskeys_async.rotation.delivery import Delivery
+from accesskeys_async.rotation.failures import SinkError, describe_failure
+
+__all__ = ["CommandSink", "EnvFileSink", "FileSink"]
+
+PRIVATE: Final = 0o600
+MAX_REPORT: Final = 4096
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+class FileSink:
+    """Keep the token in a file of its own, on one line, readable by its owner alone.
+
+    A reader sees the old file or the new one, whole, also after a crash. `read` gives the token back, and
+    may be a client's `token`: that client then goes over by itself.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = Path(path)
+
+    async def __call__(self, delivery: Delivery) -> None:
+        """Replace the file. Raises SinkError."""
+        await asyncio.to_thread(self._write, delivery.token.reveal())
+
+    async def read(self) -> Token:
+        """Return the token that the file holds. Raises OSError where there is none."""
+        return Token(await asyncio.to_thread(lambda: self._path.read_text(encoding="utf-8").strip()))
+
+    def _write(self, text: str) -> None:
+        with _refusals(self._path):
+            _replace(self._path, f"{text}\n")
+
+
+class EnvFileSink:
+    """Keep the token as one line `NAME=token` of an env file, and leave its other lines as they are.
+
+    Several may write to one file at once. The file becomes readable by its owner alone.
+
+    Raises:
+        ConfigurationError: The name is none that a shell would take.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, name: str = "ACCESSKEYS_TOKEN") -> None:
+        if not _NAME.fullmatch(name):
+            raise ConfigurationError(f"name is {name!r}; it takes letters, digits and _, a letter first")
+        self._path = Path(path)
+        self._line = re.compile(rf"(?m)^[ \t]*(?:export[ \t]+)?{name}[ \t]*=.*$")
+        self._name = name
+
+    async def __call__(self, delivery: Delivery) -> None:
+        """Replace the line, or add it. Raises SinkError."""
+        await asyncio.to_thread(self._write, delivery.token.reveal())
+
+    def _write(self, token: str) -> None:
+        path = self._path.resolve()
+        with _refusals(path), _locked(path.parent):
+            try:
+                text = path.read_text(encoding="utf-8")
+            except FileNotFoundError:
+                text = ""
+            # A later line of the same name would win over ours, so all of them change.
+            line = f"{self._name}={_quote(token)}"
+            if self._line.search(text):
+                text = self._line.sub(lambda _: line, text)
+            else:
+                text += ("" if not text or text.endswith("\n") else "\n") + f"{line}\n"
+            _replace(path, text)
+
+
+class CommandSink:
+    """Give the token to a command on its standard input, never in its arguments or environment.
+
+    The command acknowledges with exit code 0; any other, and it must have left things as they were. It
+    finds the new key's id in ACCESSKEYS_KEY_ID, and ACCESSKEYS_ORGANIZATION, ACCESSKEYS_REPLACED_KEY_ID and
+    ACCESSKEYS_ROTATION_ID; this process's own ACCESSKEYS_TOKEN is kept from it.
+
+    `timeout` is in seconds; a command that takes longer is killed with all that it has started.
+
+    Raises:
+        ConfigurationError: There is no command, or the timeout is not above 0.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str | os.PathLike[str]],
+        *,
+        timeout: float = 30.0,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        if isinstance(command, str) or not command:
+            raise ConfigurationError("command takes a program and its arguments, as a sequence")
+        if not timeout > 0:
+            raise ConfigurationError(f"timeout is {timeout!r}; it takes seconds above 0")
+        self._command = [os.fspath(part) for part in command]
+        self._timeout = timeout
+        self._environ = environ
+
+    async def __call__(self, delivery: Delivery) -> None:
+        """Run the command. Raises SinkError where it fails, with the end of what it said on stderr."""
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *self._command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.PIPE,
+                env=self._make_environment(delivery),
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise SinkError(f"the command {self._command[0]!r} can't be run: {error.strerror}") from error
+        try:
+            async with asyncio.timeout(self._timeout):
+                _, said = await process.communicate(f"{delivery.token.reveal()}\n".encode())
+        except TimeoutError:
+            raise SinkError(f"the command {self._command[0]!r} took over {self._timeout:g} s") from None
+        finally:
+            await _end(process)
+        if process.returncode:
+            told = describe_failure(
+                SinkError(said[-MAX_REPORT:].decode(errors="replace")), token=delivery.token
+            )
+            raise SinkError(f"the command {self._command[0]!r} ended with {process.returncode}: {told}")
+
+    def _make_environment(self, delivery: Delivery) -> dict[str, str]:
+        environ = dict(os.environ if self._environ is None else self._environ)
+        environ.pop("ACCESSKEYS_TOKEN", None)
+        return environ | {
+            "ACCESSKEYS_KEY_ID": str(delivery.key.id),
+            "ACCESSKEYS_ORGANIZATION": str(delivery.key.organization_id),
+            "ACCESSKEYS_REPLACED_KEY_ID": str(delivery.replaces),
+            "ACCESSKEYS_ROTATION_ID": str(delivery.rotation_id),
+        }
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        # The whole group: a shell's child would otherwise keep the token.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+
+
+@contextlib.contextmanager
+def _refusals(path: Path) -> Generator[None]:
+    try:
+        yield
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        raise SinkError(f"{path} can't be written: {reason}") from error
+
+
+@contextlib.contextmanager
+def _locked(directory: Path) -> Generator[None]:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _replace(path: Path, text: str) -> None:
+    path = path.resolve()  # a link stays a link, and what it leads to is replaced
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, PRIVATE)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(text.encode())
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def _quote(text: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9_./+=:@%-]*", text):
+        return text
+    return "'" + text.replace("'", "'\\''") + "'"
