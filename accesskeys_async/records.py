@@ -6,7 +6,7 @@ import enum
 import hmac
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Final, NoReturn, final
+from typing import Final, Literal, NoReturn, final
 from uuid import UUID
 
 from attrs import field, frozen
@@ -21,7 +21,7 @@ class Unset(enum.Enum):
 
     UNSET = "UNSET"
 
-    def __bool__(self) -> bool:
+    def __bool__(self) -> Literal[False]:
         return False
 
     def __repr__(self) -> str:

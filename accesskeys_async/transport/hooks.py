@@ -13,7 +13,17 @@ from accesskeys_async.errors import AccessKeysError
 from accesskeys_async.records import Attempt
 from accesskeys_async.transport.exchange import Next, Request, Response
 
-__all__ = ["AttemptFinished", "CallFinished", "CallStarted", "Event", "Hook", "Notify", "WaitStarted"]
+__all__ = [
+    "AttemptFinished",
+    "CallFinished",
+    "CallStarted",
+    "Event",
+    "Hook",
+    "Notify",
+    "WaitStarted",
+    "make_notify",
+    "observe",
+]
 
 logger: Final = logging.getLogger("accesskeys_async")
 

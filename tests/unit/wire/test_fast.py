@@ -53,7 +53,7 @@ def pages(time: st.SearchStrategy[str]) -> st.SearchStrategy[dict[str, Any]]:
 
 
 @given(pages(utc_times))
-def test_the_fast_way_takes_every_page_in_utc_and_reads_it_as_the_strict_one_does(
+def test_the_fast_way_reads_every_page_in_utc_as_the_strict_one_does(
     page: dict[str, Any],
 ) -> None:
     body = json.dumps(page).encode()

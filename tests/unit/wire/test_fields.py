@@ -43,5 +43,5 @@ def test_a_uuid_reads_from_its_text_in_either_case_with_or_without_hyphens(value
     ],
 )
 def test_all_else_is_no_uuid(value: object) -> None:
-    with pytest.raises(ValueError, match="^expected a UUID$"):
+    with pytest.raises(ValueError, match=r"^expected a UUID$"):
         parse_uuid(value)

@@ -238,7 +238,8 @@ def test_without_one_token_the_fields_that_came_are_named_and_never_their_values
     with pytest.raises(APIResponseError) as caught:
         wire.read_created(dump(make_row(**extra)), organization_id=organization_id)
     assert str(caught.value) == (
-        f"$: expected one string that ends with the suffix, found {found} (fields outside the record: {named})"
+        f"$: expected one string that ends with the suffix, found {found} "
+        f"(fields outside the record: {named})"
         f"; access key {key_id} was made, and its token is lost: delete it"
     )
     assert "secret" not in str(caught.value)

@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import ast
+import importlib
+import pkgutil
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+import accesskeys_async
+
+PACKAGE = Path(accesskeys_async.__file__).parent
+APART = {"cli", "emulator", "pytest_plugin", "__main__"}
+"""What is no part of the library: programs, and a tower of its own."""
+
+
+def list_modules() -> list[str]:
+    names = [module.name for module in pkgutil.walk_packages([str(PACKAGE)], "accesskeys_async.")]
+    return [name for name in names if name.split(".")[1] not in APART]
+
+
+MODULES = list_modules()
+WITH_ALL = [name for name in MODULES if hasattr(importlib.import_module(name), "__all__")]
+
+
+def list_definitions(module: types.ModuleType) -> set[str]:
+    """The classes and functions that a module makes itself, without an underscore, and no constants."""
+    return {
+        name
+        for name, value in vars(module).items()
+        if not name.startswith("_")
+        and isinstance(value, type | types.FunctionType)
+        and value.__module__ == module.__name__
+    }
+
+
+def test_there_are_modules_to_look_at() -> None:
+    assert {
+        "accesskeys_async.records",
+        "accesskeys_async.transport.retry",
+        "accesskeys_async.wire.fast",
+    } <= set(MODULES)
+    assert "accesskeys_async.errors" in WITH_ALL
+
+
+@pytest.mark.parametrize("name", WITH_ALL)
+def test_all_names_what_a_module_has(name: str) -> None:
+    module = importlib.import_module(name)
+    assert len(set(module.__all__)) == len(module.__all__)
+    for exported in module.__all__:
+        assert hasattr(module, exported), exported
+
+
+# Shared among the modules of the package, and not meant for its users.
+INTERNAL = {
+    "accesskeys_async.errors": {"one_line", "status_error"},
+}
+
+
+@pytest.mark.parametrize("name", [name for name in WITH_ALL if not name.endswith((".wire", ".transport"))])
+def test_what_a_module_defines_is_in_its_all(name: str) -> None:
+    module = importlib.import_module(name)
+    assert list_definitions(module) - set(module.__all__) == INTERNAL.get(name, set())
+
+
+def test_every_module_that_hands_out_public_names_has_an_all() -> None:
+    for home, names in accesskeys_async._HOMES.items():
+        module = importlib.import_module(f"accesskeys_async.{home}")
+        assert set(names) <= set(module.__all__), home
+
+
+@pytest.mark.parametrize("name", accesskeys_async.__all__)
+def test_every_public_name_is_there(name: str) -> None:
+    assert getattr(accesskeys_async, name) is not None
+    assert name in dir(accesskeys_async)
+
+
+def test_an_unknown_name_is_none_of_ours() -> None:
+    with pytest.raises(AttributeError, match=r"^module 'accesskeys_async' has no attribute 'Nothing'$"):
+        accesskeys_async.Nothing  # noqa: B018 - the look-up is under test
+
+
+def test_a_name_is_looked_up_only_once() -> None:
+    first = accesskeys_async.Token
+    assert vars(accesskeys_async)["Token"] is first
+
+
+def read_type_checking_imports() -> dict[str, set[str]]:
+    """What the package's `if TYPE_CHECKING` block imports: home -> names, each as itself."""
+    tree = ast.parse((PACKAGE / "__init__.py").read_text())
+    (block,) = (node for node in tree.body if isinstance(node, ast.If))
+    homes: dict[str, set[str]] = {}
+    for node in block.body:
+        assert isinstance(node, ast.ImportFrom)
+        assert node.module is not None
+        for alias in node.names:
+            assert alias.asname == alias.name
+            homes.setdefault(node.module.removeprefix("accesskeys_async."), set()).add(alias.name)
+    return homes
+
+
+def test_what_type_checkers_see_is_what_there_is() -> None:
+    assert read_type_checking_imports() == {
+        home: set(names) for home, names in accesskeys_async._HOMES.items()
+    }
+
+
+def test_a_public_name_has_one_home_and_homes_are_sorted() -> None:
+    names = [name for group in accesskeys_async._HOMES.values() for name in group]
+    assert len(names) == len(set(names))
+    assert list(accesskeys_async._HOMES) == sorted(accesskeys_async._HOMES)
+
+
+def list_documented() -> list[tuple[str, object]]:
+    found: list[tuple[str, object]] = []
+    for module_name in MODULES:
+        module = importlib.import_module(module_name)
+        found.append((module_name, module))
+        for name in list_definitions(module):
+            value = getattr(module, name)
+            found.append((f"{module_name}.{name}", value))
+            if isinstance(value, type):
+                found += [
+                    (f"{module_name}.{name}.{member}", method)
+                    for member, method in vars(value).items()
+                    if not member.startswith("_")
+                    and isinstance(method, types.FunctionType | property | classmethod)
+                ]
+    return found
+
+
+@pytest.mark.parametrize(("name", "value"), [pytest.param(n, v, id=n) for n, v in list_documented()])
+def test_every_public_name_has_a_docstring(name: str, value: object) -> None:
+    # attrs gives an undocumented class none; a Protocol's or an enum's inherited one does not count.
+    text = value.__doc__ if not isinstance(value, type) else vars(value).get("__doc__")
+    assert text, name
+
+
+def run(code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    return done.stdout.strip()
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    heavy = ("aiohttp", "attrs", "attr", "cattrs", "msgspec", "asyncio", "typer", "rich")
+    code = f"import sys, accesskeys_async; print([name for name in {heavy} if name in sys.modules])"
+    assert run(code) == "[]"
+
+
+def test_records_and_errors_load_neither_aiohttp_nor_cattrs() -> None:
+    code = (
+        "import sys; from accesskeys_async import AccessKey, APIStatusError; "
+        "print([name for name in ('aiohttp', 'cattrs', 'msgspec') if name in sys.modules])"
+    )
+    assert run(code) == "[]"
+
+
+def test_the_package_says_that_it_is_typed_and_which_version_it_is() -> None:
+    assert (PACKAGE / "py.typed").is_file()
+    assert accesskeys_async.__version__ == importlib.import_module("accesskeys_async._version").__version__
+
+
+def test_the_library_logs_to_nobody_unless_asked() -> None:
+    code = (
+        "import logging, accesskeys_async; "
+        "print([type(h).__name__ for h in logging.getLogger('accesskeys_async').handlers])"
+    )
+    assert run(code) == "['NullHandler']"
