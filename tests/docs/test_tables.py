@@ -1,0 +1,148 @@
+"""The tables in the README and the docs say what the code says."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import attrs
+import pytest
+import typer.main
+from multidict import CIMultiDict
+
+from accesskeys_async import AccessKeysClient, RetryPolicy, Timeout, errors
+from accesskeys_async.cli.app import app
+from accesskeys_async.cli.exits import ExitCode
+from accesskeys_async.errors import APIConnectionError, APITimeoutError, status_error
+from accesskeys_async.transport.exchange import Response
+from accesskeys_async.transport.retry import Wait, decide
+
+ROOT: Final = Path(__file__).parents[2]
+README: Final = ROOT / "README.md"
+CLI_PAGE: Final = ROOT / "docs" / "cli.md"
+
+CODE_SPAN: Final = re.compile(r"\A`([^`]*)`\Z")
+"""A cell that is nothing but code."""
+
+COMMAND_LINE: Final = typer.main.get_command(app)
+COMMANDS: Final[Mapping[str, typer.core.TyperCommand]] = getattr(COMMAND_LINE, "commands")  # noqa: B009
+
+
+def _read_rows(page: Path, *, heading: str) -> dict[str, list[str]]:
+    """Return the rows of the table whose first heading this is, by their first cell."""
+    lines = iter(page.read_text(encoding="utf-8").splitlines())
+    next(line for line in lines if line.startswith(f"| {heading} |"))
+    next(lines)
+    rows: dict[str, list[str]] = {}
+    for line in lines:
+        if not line.startswith("|"):
+            break
+        first, *others = [cell.strip() for cell in line.strip("|").split(" | ")]
+        rows[CODE_SPAN.sub(r"\1", first)] = others
+    return rows
+
+
+def test_the_table_of_options_has_each_option_with_its_default() -> None:
+    options = {
+        parameter.name: parameter.default
+        for parameter in inspect.signature(AccessKeysClient).parameters.values()
+    }
+    for record in (Timeout, RetryPolicy):
+        for field in attrs.fields(record):
+            options[f"{record.__name__}.{field.name}"] = field.default
+    rows = _read_rows(README, heading="option of `AccessKeysClient`")
+    assert {name: ast.literal_eval(cells[0].strip("`")) for name, cells in rows.items()} == options
+    assert list(rows) == list(options)
+
+
+def test_the_table_of_errors_has_each_error_with_what_it_is_and_its_statuses() -> None:
+    tree = {
+        name: [base.__name__ for base in getattr(errors, name).__bases__]
+        for name in errors.__all__
+        if name != "AccessKeysError"
+    }
+    rows = _read_rows(README, heading="error")
+    assert {name: re.findall(r"`(\w+)`", cells[0]) for name, cells in rows.items()} == tree
+    for name, cells in rows.items():
+        for status in re.findall(r"\b[1-5]\d\d\b", cells[1]):
+            assert status_error(int(status)).__name__ == name
+
+
+def _response(status: int, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(status, CIMultiDict(headers or {}), b"")
+
+
+OUTCOMES: Final[Mapping[str, tuple[Response | APIConnectionError, ...]]] = {
+    "not connected, nothing sent": (
+        APIConnectionError("refused", sent=False),
+        APITimeoutError("no connection in time", sent=False),
+    ),
+    "429": (_response(429), _response(429, {"Retry-After": "1"})),
+    "503 with `Retry-After`": (_response(503, {"Retry-After": "1"}),),
+    "500, 502, 503, 504": tuple(_response(status) for status in (500, 502, 503, 504)),
+    "sent, then dropped, cut off or timed out": (
+        APIConnectionError("dropped", sent=None),
+        APITimeoutError("no answer in time", sent=None),
+    ),
+    "any other status": tuple(
+        _response(status) for status in range(200, 600) if status not in {429, 500, 502, 503, 504}
+    ),
+}
+
+
+@pytest.mark.parametrize("what_happened", OUTCOMES)
+def test_the_table_of_retries_says_what_is_decided(what_happened: str) -> None:
+    rows = _read_rows(README, heading="what happened")
+    assert list(rows) == list(OUTCOMES)
+    for cell, repeatable in zip(rows[what_happened], (True, False), strict=True):
+        for outcome in OUTCOMES[what_happened]:
+            decision = decide(
+                outcome,
+                attempt=1,
+                repeatable=repeatable,
+                policy=RetryPolicy(),
+                remaining=None,
+                jitter=0.5,
+            )
+            assert isinstance(decision, Wait) is cell.startswith("yes"), (cell, outcome)
+
+
+def test_the_table_of_exit_codes_has_each_of_them() -> None:
+    assert [int(code) for code in _read_rows(README, heading="exit code")] == list(ExitCode)
+
+
+def test_the_table_of_commands_has_each_of_them() -> None:
+    rows = _read_rows(README, heading="command")
+    assert [row.split()[0] for row in rows] == list(COMMANDS)
+
+
+def _read_cli_page() -> dict[str, dict[str, str]]:
+    """Return each command's options with their defaults, from the sections that name the command."""
+    told: dict[str, dict[str, str]] = {name: {} for name in ("accesskeys", *COMMANDS)}
+    for section in re.split(r"^## ", CLI_PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
+        heading = section.splitlines()[0]
+        named = COMMANDS if "every command" in heading else re.findall(r"`(\w+)`", heading)
+        options = re.findall(r"^\| (`-.*?) \| (.*?) \|", section, re.MULTILINE)
+        for name in named:
+            told[name].update(options)
+    return told
+
+
+def _list_options(command: str) -> dict[str, str]:
+    parameters = (COMMAND_LINE if command == "accesskeys" else COMMANDS[command]).params
+    options: dict[str, str] = {}
+    for parameter in parameters:
+        if isinstance(parameter, typer.core.TyperOption):
+            names = sorted(parameter.opts, key=len, reverse=True)
+            shown = not (parameter.default is None or parameter.is_flag)
+            options[", ".join(f"`{name}`" for name in names)] = f"`{parameter.default}`" if shown else ""
+    return options
+
+
+@pytest.mark.parametrize("command", ["accesskeys", *COMMANDS])
+def test_the_page_of_the_command_line_has_each_option_with_its_default(command: str) -> None:
+    assert _read_cli_page()[command] == _list_options(command)
