@@ -26,7 +26,14 @@ from accesskeys_async.transport.exchange import Middleware, Next, compose
 from accesskeys_async.transport.hooks import Hook, make_notify, observe
 from accesskeys_async.transport.retry import Retry, RetryBudget, RetryPolicy
 from accesskeys_async.transport.session import Pool, Session
-from accesskeys_async.transport.settings import Timeout, TokenSource, read_base_url, read_ssl, read_token
+from accesskeys_async.transport.settings import (
+    Timeout,
+    TokenSource,
+    hide_token,
+    read_base_url,
+    read_ssl,
+    read_token,
+)
 from accesskeys_async.transport.throttle import ConcurrencyLimit, SharedPause, Throttle, Throttled
 
 __all__ = ["DEFAULT_BASE_URL", "AccessKeysClient", "ClientOptions"]
@@ -131,6 +138,7 @@ class AccessKeysClient:
         ssl: ssl.SSLContext | str | os.PathLike[str] | None = None,
         trust_env: bool = False,
     ) -> None:
+        token = hide_token(token)  # from here on no frame of ours, which a traceback may show, has its text
         retry = retry or RetryPolicy()
         options = _Options(
             token=read_token(_default_token() if token is None else token),
@@ -183,9 +191,10 @@ class AccessKeysClient:
         `base_url`, `timeout`, `deadline`, `retry`, `throttle`, `max_response_bytes`, `middlewares` and
         `hooks`. Raises ConfigurationError as the class does.
         """
-        changed: dict[str, Any] = dict(changes)
         if "token" in changes:
-            changed["token"] = read_token(changes["token"])
+            changes["token"] = hide_token(changes["token"])
+            changes["token"] = read_token(changes["token"])
+        changed: dict[str, Any] = dict(changes)
         for name in ("middlewares", "hooks"):
             if name in changed:
                 changed[name] = tuple(changed[name])
@@ -210,6 +219,8 @@ class AccessKeysClient:
             await self._shared.pool.close()
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_shared"):  # a traceback with locals shows even one that was refused
+            return "<AccessKeysClient not made>"
         state = "closed" if self._shared.pool.closed else "open"
         return f"<AccessKeysClient {self._options.base_url} {state}>"
 

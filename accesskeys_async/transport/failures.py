@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 import aiohttp
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 from aiohttp.http_exceptions import ContentEncodingError
@@ -10,6 +13,8 @@ from accesskeys_async.errors import APIConnectionError, APIResponseError, APITim
 from accesskeys_async.transport.exchange import Request
 
 __all__ = ["DroppedError", "classify", "stop_resending"]
+
+_QUOTED: Final = re.compile("[:'\"`\n]")
 
 
 class DroppedError(aiohttp.ClientError):
@@ -54,9 +59,9 @@ def classify(error: Exception, request: Request) -> APIConnectionError | APIResp
     if isinstance(error, aiohttp.ClientPayloadError) and _has_bad_encoding(error):
         return _out_of_contract(request, "a body in the encoding that it names")
     if isinstance(error, aiohttp.ClientResponseError):
-        return _out_of_contract(
-            request, f"an HTTP answer, found something else ({one_line(error.message, 100)})"
-        )
+        # The rest of aiohttp's message quotes the answer, which may echo the token.
+        problem = one_line(_QUOTED.split(error.message, maxsplit=1)[0], 100)
+        return _out_of_contract(request, f"an HTTP answer, found something else ({problem})")
     if isinstance(error, TimeoutError):
         return APITimeoutError(f"{request}: no answer in time", sent=None)
     return APIConnectionError(

@@ -6,7 +6,7 @@ import ipaddress
 import ssl
 from collections.abc import Awaitable, Callable
 from os import PathLike, fspath
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 from attrs import field, frozen
 from yarl import URL
@@ -14,7 +14,9 @@ from yarl import URL
 from accesskeys_async.errors import ConfigurationError, one_line
 from accesskeys_async.records import Token
 
-__all__ = ["Timeout", "TokenSource", "read_base_url", "read_ssl", "read_token"]
+__all__ = ["Timeout", "TokenSource", "hide_token", "read_base_url", "read_ssl", "read_token"]
+
+T = TypeVar("T")
 
 TokenSource: TypeAlias = Token | Callable[[], Awaitable[str | Token]]
 """A token, or an async callable that gives the one to use now; it is asked before each attempt."""
@@ -44,16 +46,21 @@ def read_token(value: str | Token | Callable[[], Awaitable[str | Token]]) -> Tok
     """Check that a token can stand in a header, or pass a callable on. Raises ConfigurationError."""
     if callable(value):
         return value
-    token = value if isinstance(value, Token) else Token(value)
-    text = token.reveal()
-    if not text:
+    value = hide_token(value)  # so that a traceback with locals does not show it
+    length = len(value.reveal())
+    if not length:
         raise ConfigurationError("the token is empty; give a key's token, or set ACCESSKEYS_TOKEN")
-    if len(text) > MAX_TOKEN_LENGTH or not all("!" <= character <= "~" for character in text):
+    if length > MAX_TOKEN_LENGTH or not all("!" <= character <= "~" for character in value.reveal()):
         raise ConfigurationError(
-            f"the token of {len(text)} characters can't stand in a header; it takes 1 to {MAX_TOKEN_LENGTH} "
+            f"the token of {length} characters can't stand in a header; it takes 1 to {MAX_TOKEN_LENGTH} "
             "visible ASCII characters and no white space: was it cut or quoted wrongly?"
         )
-    return token
+    return value
+
+
+def hide_token(value: T | str) -> T | Token:
+    """Mask a token that is still text; what is not text is passed on."""
+    return Token(value) if isinstance(value, str) else value
 
 
 def read_base_url(text: str) -> URL:

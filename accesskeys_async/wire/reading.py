@@ -7,7 +7,7 @@ from uuid import UUID
 
 from attrs import fields, frozen
 
-from accesskeys_async.errors import APIResponseError, one_line
+from accesskeys_async.errors import APIResponseError
 from accesskeys_async.records import AccessKey, AccessKeyPage, CreatedAccessKey, Token
 from accesskeys_async.wire import fast, strict
 from accesskeys_async.wire.fields import JSON, parse_uuid, wire_name
@@ -44,6 +44,7 @@ def _check_id(found: UUID, asked: UUID, place: str) -> None:
         raise APIResponseError(place, f"expected {asked}, which was asked for, found another")
 
 
+MAX_SHOWN_NAME: Final = 30
 _RECORD_NAMES: Final = frozenset(wire_name(field.name) for field in fields(AccessKey))
 
 
@@ -78,9 +79,14 @@ def _find_token(value: JSON, suffix: str) -> Token:
     ]
     if len(found) == 1:
         return Token(found[0])
-    names = ", ".join(sorted(one_line(name, 40) for name in list(extra)[:20])) or "none"
+    names = ", ".join(sorted(_show_name(name) for name in list(extra)[:20])) or "none"
     problem = f"expected one string that ends with the suffix, found {len(found)}"
     raise APIResponseError("$", f"{problem} (fields outside the record: {names})")
+
+
+def _show_name(name: str) -> str:
+    """Name a field, unless it could be a token itself."""
+    return name if len(name) <= MAX_SHOWN_NAME and name.isidentifier() else f"one of {len(name)} characters"
 
 
 def _id_of(value: JSON) -> str | None:
