@@ -25,6 +25,7 @@ from accesskeys_async.errors import (
     ResponseTooLargeError,
 )
 from accesskeys_async.records import Token
+from accesskeys_async.transport.alarms import Alarms
 from accesskeys_async.transport.exchange import Request, Response
 from accesskeys_async.transport.failures import classify, stop_resending
 from accesskeys_async.transport.settings import Timeout, TokenSource, read_token
@@ -35,6 +36,12 @@ USER_AGENT: Final = (
     f"accesskeys-async/{__version__} aiohttp/{aiohttp.__version__} Python/{platform.python_version()}"
 )
 MASK: Final = "***"
+COMMON_HEADERS: Final = {
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",
+    "User-Agent": USER_AGENT,
+}
+"""What is the same in every request; small answers are not worth packing."""
 
 
 class Pool:
@@ -57,16 +64,23 @@ class Pool:
         self._ssl_context = ssl_context
         self._trust_env = trust_env
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._alarms: Alarms | None = None
         self._process = os.getpid()
         if borrowed is not None and borrowed.auth is not None:
             raise ConfigurationError(
                 "the session given has auth of its own; give one without, the token goes there"
             )
 
-    def open(self, loop: asyncio.AbstractEventLoop) -> aiohttp.ClientSession:
-        """Return the session. Raises ClientClosedError where it can't be used from here."""
-        if loop is self._loop and self._http is not None and not self._http.closed and not self._is_forked():
-            return self._http
+    def open(self, loop: asyncio.AbstractEventLoop) -> tuple[aiohttp.ClientSession, Alarms]:
+        """Return the session, and the alarms of its loop.
+
+        Raises ClientClosedError where it can't be used from here.
+        """
+        http, alarms = self._http, self._alarms
+        if loop is self._loop and http is not None and alarms is not None and not self._is_forked():
+            if http.closed:
+                raise ClientClosedError("the session given was closed; give an open one")
+            return http, alarms
         if self.closed:
             raise ClientClosedError(f"the client made at {self.made_at} is closed; make a new one")
         if self._is_forked():
@@ -78,10 +92,9 @@ class Pool:
                 f"the client made at {self.made_at} belongs to another event loop; make one in each loop"
             )
         self._loop = loop
+        self._alarms = Alarms(loop)
         self._http = self._borrowed or self._make()
-        if self._http.closed:
-            raise ClientClosedError("the session given is closed; give an open one")
-        return self._http
+        return self.open(loop)
 
     def _is_forked(self) -> bool:
         return os.getpid() != self._process
@@ -90,8 +103,14 @@ class Pool:
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self._size, ssl=self._ssl_context or True),
             cookie_jar=aiohttp.DummyCookieJar(),
+            headers=COMMON_HEADERS,
             trust_env=self._trust_env,
         )
+
+    @property
+    def is_borrowed(self) -> bool:
+        """Whether the session is the caller's, and knows nothing of ours."""
+        return self._borrowed is not None
 
     @property
     def ssl_override(self) -> ssl.SSLContext | None:
@@ -101,6 +120,8 @@ class Pool:
     async def close(self) -> None:
         """Close what is ours; a borrowed session stays as it is. Twice is fine."""
         self.closed = True
+        if self._alarms is not None:
+            self._alarms.close()
         http, self._http = self._http, None
         if http is not None and http is not self._borrowed and not self._is_forked():
             await http.close()
@@ -116,32 +137,7 @@ class Pool:
             )
 
 
-class _Alarm:
-    """Cancel the running task at a time: `asyncio.timeout_at` at the cost of a plain timer."""
-
-    __slots__ = ("_cancelling", "_handle", "_rung", "_task")
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, when: float | None) -> None:
-        task = asyncio.current_task(loop)
-        if task is None:
-            raise RuntimeError("a call must be awaited from within a task")
-        self._task = task
-        self._cancelling = task.cancelling()
-        self._rung = False
-        self._handle = None if when is None else loop.call_at(when, self._ring)
-
-    def _ring(self) -> None:
-        self._rung = True
-        self._task.cancel()
-
-    def stop(self) -> bool:
-        """Switch it off, and tell whether it rang while nobody else cancelled the task."""
-        if self._handle is not None:
-            self._handle.cancel()
-        if not self._rung:
-            return False
-        self._rung = False
-        return self._task.uncancel() <= self._cancelling
+_Headers: TypeAlias = dict[tuple[bool, bool], CIMultiDict[str]]
 
 
 class _Options(TypedDict, total=False):
@@ -159,7 +155,9 @@ class Session:
         self, pool: Pool, *, base_url: URL, token: TokenSource, timeout: Timeout, max_response_bytes: int
     ) -> None:
         self._pool = pool
-        self._prefix = str(base_url)
+        self._scheme = base_url.scheme
+        self._authority = base_url.raw_authority
+        self._path = base_url.raw_path.rstrip("/")
         self._token = token
         self._attempt_timeout = timeout.attempt
         self._max_bytes = max_response_bytes
@@ -171,7 +169,8 @@ class Session:
         )
         if pool.ssl_override is not None:
             self._options["ssl"] = pool.ssl_override
-        self._ready_headers = _make_headers(token) if isinstance(token, Token) else None
+        self._common = COMMON_HEADERS if pool.is_borrowed else {}
+        self._ready_headers = self._make_headers(token) if isinstance(token, Token) else None
 
     async def send(self, request: Request) -> Response:
         """Make one attempt.
@@ -181,16 +180,16 @@ class Session:
         from here. What a token callable raises goes through as it is.
         """
         loop = asyncio.get_running_loop()
-        http = self._pool.open(loop)
+        http, alarms = self._pool.open(loop)
         started_at, began = time.time(), time.perf_counter()
         reply: aiohttp.ClientResponse | None = None
         sent: Literal[False] | None = False
         whole = False
         headers: _Headers | None = None
         failure: AccessKeysError
-        alarm = _Alarm(loop, self._latest(loop, request))
+        alarm = alarms.arm(self._latest(loop, request))
         try:
-            headers = self._ready_headers or _make_headers(read_token(await self._ask_for_token()))
+            headers = self._ready_headers or self._make_headers(read_token(await self._ask_for_token()))
             sent = None
             reply = await http.request(
                 request.method,
@@ -235,8 +234,13 @@ class Session:
         return token.suffix
 
     def _url(self, request: Request) -> URL:
-        path = f"{self._prefix}{request.path}"
-        return URL(f"{path}?{request.query}" if request.query else path, encoded=True)
+        return URL.build(
+            scheme=self._scheme,
+            authority=self._authority,
+            path=self._path + request.path,
+            query_string=request.query,
+            encoded=True,
+        )
 
     async def _read(self, reply: aiohttp.ClientResponse, request: Request) -> bytes:
         content = reply.content
@@ -276,23 +280,17 @@ class Session:
         body = body.replace(secret.encode(), MASK.encode())
         return Response(reply.status, headers, body, started_at, elapsed)
 
-
-_Headers: TypeAlias = dict[tuple[bool, bool], CIMultiDict[str]]
-
-
-def _make_headers(token: TokenSource) -> _Headers:
-    """Make the headers of each kind of request: with a body or not, with an answer worth packing or not."""
-    assert isinstance(token, Token)
-    return {
-        (has_body, compress): CIMultiDict(
-            {
-                "Authorization": f"AccessKey {token.reveal()}",
-                "Accept": "application/json",
-                "Accept-Encoding": "gzip, deflate" if compress else "identity",
-                "User-Agent": USER_AGENT,
-                **({"Content-Type": "application/json"} if has_body else {}),
-            }
-        )
-        for has_body in (False, True)
-        for compress in (False, True)
-    }
+    def _make_headers(self, token: TokenSource) -> _Headers:
+        """Make the headers of each kind of request: with a body or not, an answer worth packing or not."""
+        assert isinstance(token, Token)
+        kinds: _Headers = {}
+        for has_body in (False, True):
+            for compress in (False, True):
+                headers = CIMultiDict(self._common)
+                headers["Authorization"] = f"AccessKey {token.reveal()}"
+                if has_body:
+                    headers["Content-Type"] = "application/json"
+                if compress:
+                    headers["Accept-Encoding"] = "gzip, deflate"
+                kinds[has_body, compress] = headers
+        return kinds
