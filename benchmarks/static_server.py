@@ -11,7 +11,7 @@ import contextlib
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -42,7 +42,7 @@ class Target:
 
 
 @contextlib.contextmanager
-def serve(keys: int) -> Iterator[Target]:
+def serve(keys: int) -> Generator[Target]:
     """Serve a listing of so many keys from a process of its own."""
     command = [sys.executable, "-m", "benchmarks.static_server", "--keys", str(keys)]
     with subprocess.Popen(
