@@ -12,12 +12,13 @@ from uuid import UUID
 
 from attrs import field, frozen
 
-from accesskeys_async.errors import APIConnectionError
+from accesskeys_async.errors import APIConnectionError, APIResponseError
 from accesskeys_async.records import Attempt
 
 __all__ = [
     "Middleware",
     "Next",
+    "Outcome",
     "Request",
     "Response",
     "compose",
@@ -113,8 +114,12 @@ def _link(middleware: Middleware, call_next: Next) -> Next:
     return pass_on
 
 
+Outcome: TypeAlias = Response | APIConnectionError | APIResponseError
+"""What an attempt comes to: an answer, none, or one that is no HTTP or too large."""
+
+
 def describe_attempt(
-    outcome: Response | APIConnectionError,
+    outcome: Outcome,
     *,
     number: int,
     started_at: float,
@@ -134,11 +139,11 @@ def describe_attempt(
     )
 
 
-def is_effect_unknown(outcome: Response | APIConnectionError) -> bool:
+def is_effect_unknown(outcome: Outcome) -> bool:
     """Tell whether a request may have taken effect though no success was reported."""
     if isinstance(outcome, Response):
         return outcome.status >= 500 and not is_turned_away(outcome)
-    return outcome.sent is None
+    return not (isinstance(outcome, APIConnectionError) and outcome.sent is False)
 
 
 def is_turned_away(response: Response) -> bool:
@@ -168,6 +173,8 @@ _SECONDS: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?")
 
 def _read_http_date(value: str) -> float | None:
     try:
-        return parsedate_to_datetime(value).timestamp()
+        time = parsedate_to_datetime(value)
+        # The oldest of HTTP's three forms names no zone; all are in UTC.
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
     except (ValueError, TypeError, OverflowError):
         return None

@@ -7,18 +7,27 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Any, Final
 
-from attrs import evolve, field, frozen, validators
+from attrs import Attribute, evolve, field, frozen
 
 from accesskeys_async.errors import (
+    AccessKeysError,
     APIConnectionError,
+    APIResponseError,
     BudgetExhaustedError,
     ConfigurationError,
     DeadlineExceededError,
 )
 from accesskeys_async.records import Attempt
-from accesskeys_async.transport.exchange import Next, Request, Response, describe_attempt, is_turned_away
+from accesskeys_async.transport.exchange import (
+    Next,
+    Outcome,
+    Request,
+    Response,
+    describe_attempt,
+    is_turned_away,
+)
 from accesskeys_async.transport.hooks import AttemptFinished, Notify, WaitStarted
 
 __all__ = ["Retry", "RetryBudget", "RetryPolicy", "Stop", "Wait", "decide"]
@@ -67,17 +76,22 @@ class RetryBudget:
             self._tokens = min(self.capacity, self._tokens + self.refund)
 
 
+def _check_not_negative(_: object, attribute: Attribute[Any], value: float) -> None:
+    if not value >= 0:
+        raise ConfigurationError(f"RetryPolicy.{attribute.name} is {value!r}; it takes 0 or more")
+
+
 @frozen(kw_only=True)
 class RetryPolicy:
     """Say how often and how patiently a call is tried again. Times are in seconds."""
 
-    max_retries: int = field(default=4, validator=validators.ge(0))
+    max_retries: int = field(default=4, validator=_check_not_negative)
     """Attempts after the first; 0 switches retries off."""
-    base_delay: float = field(default=0.25, validator=validators.ge(0))
+    base_delay: float = field(default=0.25, validator=_check_not_negative)
     """The first wait is drawn from 0 to this, the next from 0 to twice this, and so on (full jitter)."""
-    max_delay: float = field(default=20.0, validator=validators.ge(0))
+    max_delay: float = field(default=20.0, validator=_check_not_negative)
     """The bound of that range."""
-    max_retry_after: float = field(default=60.0, validator=validators.ge(0))
+    max_retry_after: float = field(default=60.0, validator=_check_not_negative)
     """The longest Retry-After that is waited for; a longer one raises at once."""
     budget: RetryBudget | None = None
     """None: one of the client's own, shared with its clones."""
@@ -101,7 +115,7 @@ class Stop:
 
 
 def decide(
-    outcome: Response | APIConnectionError,
+    outcome: Outcome,
     *,
     attempt: int,
     repeatable: bool,
@@ -114,8 +128,10 @@ def decide(
     `attempt` is 1 for the first. `remaining` is the seconds left until the deadline, None for no bound.
     `jitter` is a random number from 0 to 1.
     """
+    if isinstance(outcome, APIResponseError):
+        return Stop("an answer out of contract stays so")
     if not _may_repeat(outcome, repeatable=repeatable):
-        return Stop("it is not tried again")
+        return Stop("it may have happened" if _would_pass(outcome) else "this status does not pass by itself")
     if attempt > policy.max_retries:
         return Stop(f"{policy.max_retries} retries are used up")
     seconds = jitter * min(policy.max_delay, policy.base_delay * 2 ** min(attempt - 1, 60))
@@ -133,8 +149,12 @@ def decide(
 
 def _may_repeat(outcome: Response | APIConnectionError, *, repeatable: bool) -> bool:
     if isinstance(outcome, Response):
-        return is_turned_away(outcome) or (repeatable and outcome.status in PASSING_STATUSES)
+        return is_turned_away(outcome) or (repeatable and _would_pass(outcome))
     return repeatable or outcome.sent is False
+
+
+def _would_pass(outcome: Response | APIConnectionError) -> bool:
+    return not isinstance(outcome, Response) or outcome.status in PASSING_STATUSES
 
 
 class Retry:
@@ -162,19 +182,21 @@ class Retry:
     async def __call__(self, request: Request, call_next: Next) -> Response:
         """Send the request until its outcome stands.
 
-        Returns the last Response, whatever its status. Raises the last APIConnectionError, or
-        DeadlineExceededError where the deadline came first.
+        Returns the last Response, whatever its status. Raises the last APIConnectionError or
+        APIResponseError, or DeadlineExceededError where the deadline came first.
         """
         earlier: tuple[Attempt, ...] = ()
+        outcome: Outcome | None = None
         while True:
             began = self._clock()
-            outcome: Response | APIConnectionError
             try:
                 outcome = await call_next(request)
-            except APIConnectionError as error:
+            except (APIConnectionError, APIResponseError) as error:
                 outcome = error
-            except DeadlineExceededError as error:
+            except AccessKeysError as error:  # it came to no attempt this time
                 error.attempts = earlier
+                if isinstance(error, DeadlineExceededError):
+                    error.last = outcome
                 raise
             elapsed = self._clock() - began
             self._report(request, outcome, number=len(earlier) + 1, elapsed=elapsed)
@@ -199,9 +221,7 @@ class Retry:
             self._announce(request, decision, attempt=attempt.number)
             await self._sleep(wait)
 
-    def _decide(
-        self, request: Request, outcome: Response | APIConnectionError, *, attempt: int
-    ) -> Wait | Stop:
+    def _decide(self, request: Request, outcome: Outcome, *, attempt: int) -> Wait | Stop:
         decision = decide(
             outcome,
             attempt=attempt,
@@ -218,9 +238,15 @@ class Retry:
         return None if request.deadline is None else request.deadline - self._clock()
 
     def _conclude(
-        self, request: Request, error: APIConnectionError, attempts: tuple[Attempt, ...], stop: Stop
-    ) -> APIConnectionError | DeadlineExceededError:
+        self,
+        request: Request,
+        error: APIConnectionError | APIResponseError,
+        attempts: tuple[Attempt, ...],
+        stop: Stop,
+    ) -> AccessKeysError:
         error.attempts = attempts
+        if isinstance(error, APIResponseError):
+            return error
         if stop.reason == BUDGET_EMPTY:
             error.__cause__ = BudgetExhaustedError(f"{request}: {stop.reason}; the API fails too often")
         remaining = self._remaining(request)
@@ -234,9 +260,7 @@ class Retry:
         late.attempts = attempts
         return late
 
-    def _report(
-        self, request: Request, outcome: Response | APIConnectionError, *, number: int, elapsed: float
-    ) -> None:
+    def _report(self, request: Request, outcome: Outcome, *, number: int, elapsed: float) -> None:
         if logger.isEnabledFor(logging.DEBUG):
             what = outcome.status if isinstance(outcome, Response) else type(outcome).__name__
             logger.debug("%s: %s in %.3f s, attempt %d", request, what, elapsed, number)

@@ -32,7 +32,6 @@ from accesskeys_async import (
     Listing,
     Middleware,
     Next,
-    PaginationError,
     RedirectError,
     Request,
     Response,
