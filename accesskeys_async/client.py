@@ -6,29 +6,29 @@ import asyncio
 import os
 import ssl
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Coroutine, Iterable
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, Final, Self, TypeAlias, TypedDict, Unpack
+from typing import Any, Final, Self, Unpack
 from uuid import UUID
 
 from aiohttp import ClientSession
-from attrs import evolve, frozen
+from attrs import evolve
 
 from accesskeys_async import operations
 from accesskeys_async.creation import Creation, Draft, reap
-from accesskeys_async.errors import ConfigurationError, InvalidRequestError
+from accesskeys_async.errors import InvalidRequestError
 from accesskeys_async.listing import Listing
 from accesskeys_async.operations import Id, RoleIds
+from accesskeys_async.options import ClientOptions, Options, Shared, TokenLike, find_token
 from accesskeys_async.raw import RawOperations
-from accesskeys_async.records import UNSET, AccessKey, AccessKeyPage, CreatedAccessKey, Token, Unset
+from accesskeys_async.records import UNSET, AccessKey, AccessKeyPage, CreatedAccessKey, Unset
 from accesskeys_async.transport.exchange import Middleware, Next, compose
 from accesskeys_async.transport.hooks import Hook, make_notify, observe
 from accesskeys_async.transport.retry import Retry, RetryBudget, RetryPolicy
 from accesskeys_async.transport.session import Pool, Session
 from accesskeys_async.transport.settings import (
     Timeout,
-    TokenSource,
     hide_token,
     read_base_url,
     read_ssl,
@@ -39,55 +39,6 @@ from accesskeys_async.transport.throttle import ConcurrencyLimit, SharedPause, T
 __all__ = ["DEFAULT_BASE_URL", "AccessKeysClient", "ClientOptions"]
 
 DEFAULT_BASE_URL: Final = "https://api.bird.com"
-
-TokenLike: TypeAlias = str | Token | Callable[[], Awaitable[str | Token]]
-
-
-def _check_bound(name: str, value: float | None, *, at_least: float = 0, exclusive: bool = True) -> None:
-    if value is None:
-        return
-    if not (value > at_least if exclusive else value >= at_least):
-        raise ConfigurationError(
-            f"{name} is {value!r}; it takes more than {at_least:g}, or None for no bound"
-        )
-
-
-@frozen(kw_only=True)
-class _Options:
-    """What a clone may change."""
-
-    token: TokenSource
-    base_url: str
-    timeout: Timeout
-    deadline: float | None
-    retry: RetryPolicy
-    throttle: Throttle
-    max_response_bytes: int
-    middlewares: tuple[Middleware, ...]
-    hooks: tuple[Hook, ...]
-
-
-@frozen
-class _Shared:
-    """What a client and its clones have in common."""
-
-    pool: Pool
-    limit: ConcurrencyLimit
-    budget: RetryBudget
-
-
-class ClientOptions(TypedDict, total=False):
-    """What `AccessKeysClient.with_options` takes."""
-
-    token: TokenLike
-    base_url: str
-    timeout: Timeout
-    deadline: float | None
-    retry: RetryPolicy
-    throttle: Throttle
-    max_response_bytes: int
-    middlewares: Iterable[Middleware]
-    hooks: Iterable[Hook]
 
 
 class AccessKeysClient:
@@ -140,8 +91,8 @@ class AccessKeysClient:
     ) -> None:
         token = hide_token(token)  # from here on no frame of ours, which a traceback may show, has its text
         retry = retry or RetryPolicy()
-        options = _Options(
-            token=read_token(_default_token() if token is None else token),
+        options = Options(
+            token=read_token(find_token() if token is None else token),
             base_url=base_url or os.environ.get("ACCESSKEYS_BASE_URL") or DEFAULT_BASE_URL,
             timeout=timeout or Timeout(),
             deadline=deadline,
@@ -159,12 +110,10 @@ class AccessKeysClient:
             trust_env=trust_env,
             made_at=f"{frame.f_code.co_filename}:{frame.f_lineno}",
         )
-        shared = _Shared(pool, ConcurrencyLimit(max_concurrency), retry.budget or RetryBudget())
+        shared = Shared(pool, ConcurrencyLimit(max_concurrency), retry.budget or RetryBudget())
         self._set_up(options, shared, is_clone=False)
 
-    def _set_up(self, options: _Options, shared: _Shared, *, is_clone: bool) -> None:
-        _check_bound("deadline", options.deadline)
-        _check_bound("max_response_bytes", options.max_response_bytes)
+    def _set_up(self, options: Options, shared: Shared, *, is_clone: bool) -> None:
         self._options = options
         self._shared = shared
         self._is_clone = is_clone
@@ -390,10 +339,3 @@ class AccessKeysClient:
     def _latest(self) -> float | None:
         """When a call that begins now must be over, on the event loop's clock."""
         return None if self._deadline is None else asyncio.get_running_loop().time() + self._deadline
-
-
-def _default_token() -> str:
-    token = os.environ.get("ACCESSKEYS_TOKEN")
-    if not token:
-        raise ConfigurationError("there is no token; pass one, or set ACCESSKEYS_TOKEN")
-    return token
