@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TypeAlias, TypedDict
+from typing import Any, TypeAlias, TypedDict
 
 from attrs import field, frozen
 
@@ -22,7 +22,7 @@ __all__ = ["ClientOptions", "Options", "Shared", "TokenLike", "find_token"]
 TokenLike: TypeAlias = str | Token | Callable[[], Awaitable[str | Token]]
 
 
-def _check_bound(_: object, attribute: object, value: float | None) -> None:
+def _check_bound(_: object, attribute: object, value: Any) -> None:
     if value is not None and not value > 0:
         name = getattr(attribute, "name", "the bound")
         raise ConfigurationError(f"{name} is {value!r}; it takes more than 0, or None for no bound")
