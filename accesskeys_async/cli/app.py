@@ -1,4 +1,4 @@
-"""The command line as a whole: which commands there are, and how a call that names none of them ends."""
+"""The command line as a whole, and how a call ends that does not reach a command."""
 
 from __future__ import annotations
 
@@ -9,29 +9,14 @@ import typer
 import typer.main
 
 from accesskeys_async._version import __version__
-from accesskeys_async.cli.creation import create_key
-from accesskeys_async.cli.demo import demo
-from accesskeys_async.cli.emulation import emulator
+from accesskeys_async.cli.commands import COMMANDS, LazyGroup
 from accesskeys_async.cli.exits import ExitCode
-from accesskeys_async.cli.keys import delete_key, get_key, update_key
-from accesskeys_async.cli.listing import list_keys
 from accesskeys_async.cli.screen import Screen
 
 __all__ = ["app", "run"]
 
 # Rich would draw the help as well, but loading what it needs for that doubles the time it takes.
-app = typer.Typer(name="accesskeys", rich_markup_mode=None, pretty_exceptions_enable=False)
-
-for _name, _command in (
-    ("list", list_keys),
-    ("get", get_key),
-    ("create", create_key),
-    ("update", update_key),
-    ("delete", delete_key),
-    ("emulator", emulator),
-    ("demo", demo),
-):
-    app.command(_name)(_command)
+app = typer.Typer(name="accesskeys", cls=LazyGroup, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 # Newer Typers bring a click of their own, older ones import the public one: the class above BadParameter and
 # UsageError is in both the one that is raised for whatever a person typed wrong.
@@ -60,6 +45,14 @@ def accesskeys(
     if context.invoked_subcommand is None:
         typer.echo(context.get_help(), err=True)
         raise typer.Exit(ExitCode.USAGE)
+
+
+def _stand_in() -> None:
+    raise AssertionError("unreachable: the group calls the command itself")
+
+
+for _name, (_, _summary) in COMMANDS.items():
+    app.command(_name, help=_summary)(_stand_in)
 
 
 def run(arguments: Sequence[str], *, screen: Screen | None = None) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -36,7 +36,7 @@ def demo(
     keys_per_organization: Annotated[int, typer.Option(min=1, max=100_000, help="Keys in each.")] = 4000,
     seed: Annotated[int, typer.Option(help="The same seed makes the same fleet.")] = 7,
 ) -> None:
-    """Watch the client at work on this machine alone: no account, no network, a few seconds.
+    """Watch the client at work on this machine. No account, no network, a few seconds.
 
     Starts the emulator with a fleet of keys, streams every organization at once, takes one key through
     its life, and breaks the service on purpose to show that the client rides through.
@@ -158,7 +158,7 @@ def _say(screen: Screen, what: str, more: str) -> None:
 @contextlib.contextmanager
 def _progress(
     screen: Screen, tallies: Sequence[Tally], *, expected: int
-) -> Iterator[Callable[[Tally], None]]:
+) -> Generator[Callable[[Tally], None]]:
     if screen.quiet or not screen.stderr_is_terminal:
         yield lambda _: None
         return

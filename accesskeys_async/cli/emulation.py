@@ -39,7 +39,7 @@ def emulator(
         bool, typer.Option("--allow-remote", help="Listen on an address that other machines reach.")
     ] = False,
 ) -> None:
-    """Serve the same API here, until Ctrl-C or SIGTERM.
+    """Serve the same API on this machine. Ctrl-C and SIGTERM stop it.
 
     Writes the variables to export on stdout: eval them in another shell, and every command there talks to
     the emulator.

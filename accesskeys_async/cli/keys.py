@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
@@ -36,7 +36,7 @@ def update_key(
     description: Annotated[str | None, typer.Option(help="The new description, 1 to 256 characters.")] = None,
     role_id: RoleIds = None,
 ) -> None:
-    """Change an access key; what is not named stays as it is."""
+    """Change an access key. What is not named stays as it is."""
     place = invocation.key(org, key)
     if name is None and description is None and not role_id:
         raise CommandError("nothing to change: give --name or --description")
@@ -58,7 +58,7 @@ def delete_key(
         bool, typer.Option("--allow-self", help="Delete even the key whose token this command uses.")
     ] = False,
 ) -> None:
-    """Delete an access key: whatever uses its token stops working at once.
+    """Delete an access key. Whatever uses its token stops working at once.
 
     Asks first, and shows which key it is about to delete, unless told --yes.
     """
@@ -112,7 +112,7 @@ async def _update(
 
 
 @contextmanager
-def deprecation_told(invocation: Invocation, role_ids: Sequence[str] | None) -> Iterator[None]:
+def deprecation_told(invocation: Invocation, role_ids: Sequence[str] | None) -> Generator[None]:
     """Tell the person once, on stderr, what the library would warn its caller of."""
     if role_ids:
         invocation.screen.notice("--role-id: role ids are deprecated by the API")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -86,7 +86,7 @@ class _Listed:
         self.tell(self.count)
 
     @contextlib.contextmanager
-    def made_whole(self) -> Iterator[None]:
+    def made_whole(self) -> Generator[None]:
         """Close the output also after a listing that broke off, and then say where to go on."""
         try:
             yield
@@ -110,7 +110,7 @@ class _Listed:
 
 
 @contextlib.contextmanager
-def _progress(screen: Screen) -> Iterator[Callable[[int], None]]:
+def _progress(screen: Screen) -> Generator[Callable[[int], None]]:
     # Where the keys themselves scroll by, they are the progress.
     if screen.quiet or not screen.stderr_is_terminal or screen.stdout_is_terminal:
         yield lambda _: None

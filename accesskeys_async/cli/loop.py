@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Generator
 from typing import TYPE_CHECKING, TypeVar
 
 from accesskeys_async.cli.exits import CommandError, ExitCode
@@ -66,7 +66,7 @@ async def _terminable(main: Coroutine[object, object, T]) -> T:
 
 
 @contextlib.contextmanager
-def _sigterm(callback: Callable[[], None]) -> Iterator[None]:
+def _sigterm(callback: Callable[[], None]) -> Generator[None]:
     # Only the main thread may say what a signal does.
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any, Concatenate, Final
 
 import typer
-from attrs import evolve
 
 from accesskeys_async.cli.invocation import Format, Invocation
 from accesskeys_async.cli.reports import perform
@@ -101,7 +100,7 @@ def _surroundings(
 def _take_surroundings(context: typer.Context, arguments: dict[str, Any]) -> tuple[Screen, bool]:
     screen = context.obj if isinstance(context.obj, Screen) else Screen.of_process()
     quiet, debug = _surroundings(quiet=arguments.pop("quiet"), debug=arguments.pop("debug"))
-    return evolve(screen, quiet=quiet), debug
+    return Screen(screen.stdin, screen.stdout, screen.stderr, quiet=quiet), debug
 
 
 def _finish(command: Callable[[], object], *, screen: Screen, debug: bool) -> None:

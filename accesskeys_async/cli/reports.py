@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 
 from accesskeys_async.cli.exits import ExitCode, exit_code
 from accesskeys_async.cli.screen import ReaderGoneError, Screen
@@ -59,7 +59,7 @@ class _ScreenLog(logging.Handler):
 
 
 @contextlib.contextmanager
-def _log_shown(screen: Screen) -> Iterator[None]:
+def _log_shown(screen: Screen) -> Generator[None]:
     log = logging.getLogger("accesskeys_async")
     handler = _ScreenLog(screen)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))

@@ -8,8 +8,6 @@ import os
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-from attrs import frozen
-
 from accesskeys_async.cli.exits import CommandError, ExitCode
 from accesskeys_async.cli.printable import printable
 
@@ -27,14 +25,19 @@ class ReaderGoneError(OutputError):
     """The other end of the pipe was closed, which is how `head` says that it has enough."""
 
 
-@frozen
 class Screen:
     """Write and ask; a stream that the shell closed is None."""
 
-    stdin: TextIO | None
-    stdout: TextIO | None
-    stderr: TextIO | None
-    quiet: bool = False
+    # Not one of attrs' classes: loading attrs takes longer than all else that a help text needs.
+    __slots__ = ("quiet", "stderr", "stdin", "stdout")
+
+    def __init__(
+        self, stdin: TextIO | None, stdout: TextIO | None, stderr: TextIO | None, *, quiet: bool = False
+    ) -> None:
+        self.stdin = stdin
+        self.stdout = stdout
+        self.stderr = stderr
+        self.quiet = quiet
 
     @classmethod
     def of_process(cls) -> Screen:
