@@ -41,13 +41,15 @@ def emulator() -> Iterator[Emulator]:
 
 @load(DOCUMENT).parametrize()
 @bounded
-def test_every_answer_to_a_stranger_is_in_the_document(case, emulator):
+def test_every_answer_to_a_stranger_is_in_the_document(
+    case: schemathesis.Case[Any], emulator: Emulator
+) -> None:
     case.call_and_validate(base_url=emulator.base_url)
 
 
 def narrow_to_a_member() -> dict[str, Any]:
     """Return the document as a member of an organization lives it: ids that exist, and a token at hand."""
-    document = json.loads(json.dumps(DOCUMENT))
+    document: dict[str, Any] = json.loads(json.dumps(DOCUMENT))
     del document["security"], document["components"]["securitySchemes"]
     oldest, *_ = POPULATION.rows(datetime.now(UTC))
     for parameter, value in (("organizationId", oldest[0]), ("accessKeyId", oldest[1])):
@@ -57,7 +59,9 @@ def narrow_to_a_member() -> dict[str, Any]:
 
 @load(narrow_to_a_member()).parametrize()
 @bounded
-def test_every_answer_to_a_member_is_in_the_document(case, emulator):
+def test_every_answer_to_a_member_is_in_the_document(
+    case: schemathesis.Case[Any], emulator: Emulator
+) -> None:
     emulator.reset()
 
     case.call_and_validate(
@@ -65,12 +69,12 @@ def test_every_answer_to_a_member_is_in_the_document(case, emulator):
     )
 
 
-def test_the_document_is_served_as_it_is_shipped(emulator):
+def test_the_document_is_served_as_it_is_shipped(emulator: Emulator) -> None:
     with urllib.request.urlopen(f"{emulator.base_url}/openapi.json") as response:
         assert json.loads(response.read()) == DOCUMENT
 
 
-def test_the_document_has_the_contracts_operations_and_bounds():
+def test_the_document_has_the_contracts_operations_and_bounds() -> None:
     operations = {
         operation["operationId"]: set(operation["responses"])
         for path in DOCUMENT["paths"].values()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from importlib.metadata import entry_points
+from typing import Protocol
 
 import pytest
 
@@ -74,8 +75,12 @@ def test_two_loops_are_one_too_many(accesskeys_client, accesskeys_emulator):
 ASYNCIO = ("-p", "pytest_asyncio.plugin", "-o", "asyncio_default_fixture_loop_scope=function")
 
 
+class Run(Protocol):
+    def __call__(self, suite: str, *options: str) -> pytest.RunResult: ...
+
+
 @pytest.fixture
-def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):
+def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run pytest on a suite: warnings are errors, and there are no plugins but ours and those named."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
 
@@ -101,24 +106,26 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):
     ],
     ids=["auto", "strict", "session-loop", "anyio", "anyio-alone", "sync", "sync-alone", "xdist"],
 )
-def test_the_fixtures_are_fresh_for_each_test_and_leave_nothing_open(run, suite, options):
+def test_the_fixtures_are_fresh_for_each_test_and_leave_nothing_open(
+    run: Run, suite: str, options: list[str]
+) -> None:
     result = run(suite, *options)
 
     result.assert_outcomes(passed=3)
 
 
-def test_a_client_may_be_left_unused_closed_by_the_test_or_taken_to_a_second_loop_in_vain(run):
+def test_a_client_may_be_left_unused_closed_by_the_test_or_taken_to_a_second_loop_in_vain(run: Run) -> None:
     run(UNUSED, *ASYNCIO, "-o", "asyncio_mode=auto").assert_outcomes(passed=3)
 
 
-def test_the_fixtures_are_listed_with_what_they_are(run):
+def test_the_fixtures_are_listed_with_what_they_are(run: Run) -> None:
     result = run("", "--fixtures")
 
     result.stdout.fnmatch_lines(["accesskeys_client*", "*A client with the token*"])
     result.stdout.fnmatch_lines(["accesskeys_emulator*", "*A running emulator*"])
 
 
-def test_faults_not_used_up_fail_the_test_that_asks(run):
+def test_faults_not_used_up_fail_the_test_that_asks(run: Run) -> None:
     suite = """
     from accesskeys_async.emulator import Fault
 
@@ -133,13 +140,13 @@ def test_faults_not_used_up_fail_the_test_that_asks(run):
     result.stdout.fnmatch_lines(["*scripted faults were not used up: status on list, 1 to come"])
 
 
-def test_the_package_registers_the_plugin():
+def test_the_package_registers_the_plugin() -> None:
     (entry,) = entry_points(group="pytest11", name="accesskeys_async")
 
     assert entry.value == "accesskeys_async.pytest_plugin"
 
 
-def test_loading_the_plugin_loads_nothing_heavy():
+def test_loading_the_plugin_loads_nothing_heavy() -> None:
     code = (
         "import sys, accesskeys_async.pytest_plugin;"
         "print(sorted({'aiohttp', 'attrs', 'attr', 'msgspec', 'sqlite3', 'accesskeys_async.emulator',"

@@ -1,11 +1,14 @@
 import asyncio
 import gzip
 import json
+from collections.abc import AsyncIterator
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 import pytest
 
-from accesskeys_async.emulator import Fault, RateLimit
+from accesskeys_async.emulator import Emulator, Fault, ManualClock, RateLimit
+from tests.unit.emulator.asking import Api, Arrived, Send
 
 
 @pytest.mark.parametrize(
@@ -21,7 +24,7 @@ from accesskeys_async.emulator import Fault, RateLimit
         "AccessKey{token}",
     ],
 )
-async def test_without_a_known_token_the_answer_is_401(api, header):
+async def test_without_a_known_token_the_answer_is_401(api: Api, header: str | None) -> None:
     headers = {} if header is None else {"Authorization": header.format(token=api.emulator.token)}
 
     async with api.session.get(api.emulator.base_url + api.keys_path, headers=headers) as response:
@@ -33,7 +36,7 @@ async def test_without_a_known_token_the_answer_is_401(api, header):
     assert api.emulator.token not in json.dumps(content)
 
 
-async def test_two_authorization_headers_are_401(api):
+async def test_two_authorization_headers_are_401(api: Api) -> None:
     both = [("Authorization", f"AccessKey {api.emulator.token}")] * 2
 
     async with api.session.get(api.emulator.base_url + api.keys_path, headers=both) as response:
@@ -41,13 +44,13 @@ async def test_two_authorization_headers_are_401(api):
 
 
 @pytest.mark.parametrize("scheme", ["AccessKey", "accesskey", "ACCESSKEY", "AccessKey  "])
-async def test_the_scheme_is_compared_without_case(api, scheme):
+async def test_the_scheme_is_compared_without_case(api: Api, scheme: str) -> None:
     answer = await api.ask("GET", headers={"Authorization": f"{scheme} {api.emulator.token}"})
 
     assert answer.status == 200
 
 
-async def test_a_token_of_another_organization_is_403_and_an_unknown_organization_404(api):
+async def test_a_token_of_another_organization_is_403_and_an_unknown_organization_404(api: Api) -> None:
     other = api.emulator.organizations[1]
     unknown = "00000000-0000-4000-8000-000000000000"
 
@@ -59,14 +62,14 @@ async def test_a_token_of_another_organization_is_403_and_an_unknown_organizatio
 @pytest.mark.parametrize(
     "path", ["/", "/nope", "/organizations", "/_emulator", "/organizations/x/access-keys/y/z"]
 )
-async def test_an_unknown_path_is_a_404_in_json(api, path):
+async def test_an_unknown_path_is_a_404_in_json(api: Api, path: str) -> None:
     answer = await api.ask("GET", path)
 
     assert (answer.status, answer.json["code"]) == (404, "not_found")
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "OPTIONS", "HEAD", "TRACE", "PROPFIND"])
-async def test_another_method_is_405_and_names_those_allowed(api, method):
+async def test_another_method_is_405_and_names_those_allowed(api: Api, method: str) -> None:
     answer = await api.ask(method)
 
     assert answer.status == 405
@@ -74,7 +77,7 @@ async def test_another_method_is_405_and_names_those_allowed(api, method):
     assert method == "HEAD" or answer.json["code"] == "method_not_allowed"
 
 
-async def test_a_key_takes_get_patch_and_delete(api):
+async def test_a_key_takes_get_patch_and_delete(api: Api) -> None:
     answer = await api.ask("POST", f"{api.keys_path}/83887d60-1ceb-4ba7-a2ee-a7b3f7a24d47")
 
     assert (answer.status, answer.headers["Allow"]) == (405, "GET, PATCH, DELETE")
@@ -83,16 +86,16 @@ async def test_a_key_takes_get_patch_and_delete(api):
 @pytest.mark.parametrize(
     "content_type", [None, "text/plain", "application/xml", "application/json; charset=latin-1", "json"]
 )
-async def test_a_body_of_another_type_is_415(api, content_type):
+async def test_a_body_of_another_type_is_415(api: Api, content_type: str | None) -> None:
     headers = {} if content_type is None else {"Content-Type": content_type}
-    options = {"skip_auto_headers": ["Content-Type"]} if content_type is None else {}
+    options: dict[str, Any] = {"skip_auto_headers": ["Content-Type"]} if content_type is None else {}
 
     answer = await api.ask("POST", data=b'{"name": "a", "description": "b"}', headers=headers, **options)
 
     assert (answer.status, answer.json["code"]) == (415, "unsupported_media_type")
 
 
-async def test_json_with_its_charset_is_taken(api):
+async def test_json_with_its_charset_is_taken(api: Api) -> None:
     headers = {"Content-Type": "Application/JSON; charset=UTF-8"}
 
     answer = await api.ask("POST", data=b'{"name": "a", "description": "b"}', headers=headers)
@@ -101,13 +104,13 @@ async def test_json_with_its_charset_is_taken(api):
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b'{"name": "a", "name": "b"}', b"[" * 60_000])
-async def test_a_body_that_is_not_json_is_400(api, body):
+async def test_a_body_that_is_not_json_is_400(api: Api, body: bytes) -> None:
     answer = await api.ask("POST", data=body, headers={"Content-Type": "application/json"})
 
     assert (answer.status, answer.json["code"]) == (400, "malformed_json")
 
 
-async def test_a_body_may_have_64_kib_and_no_byte_more(api):
+async def test_a_body_may_have_64_kib_and_no_byte_more(api: Api) -> None:
     fits = json.dumps({"name": "a", "description": "b", "x": ""}).encode()
     fits = fits.replace(b'"x": ""', b'"x": "%b"' % (b"y" * (64 * 1024 - len(fits))))
     headers = {"Content-Type": "application/json"}
@@ -117,8 +120,8 @@ async def test_a_body_may_have_64_kib_and_no_byte_more(api):
     assert (answer.status, answer.json["code"]) == (413, "payload_too_large")
 
 
-async def test_a_chunked_body_over_64_kib_is_413(api):
-    async def chunks():
+async def test_a_chunked_body_over_64_kib_is_413(api: Api) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
         for _ in range(80):
             yield b" " * 1024
 
@@ -127,17 +130,17 @@ async def test_a_chunked_body_over_64_kib_is_413(api):
     assert answer.status == 413
 
 
-async def test_a_compressed_body_is_measured_after_decompression(api):
+async def test_a_compressed_body_is_measured_after_decompression(api: Api) -> None:
     headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
 
-    async def post(body):
+    async def post(body: bytes) -> int:
         return (await api.ask("POST", data=gzip.compress(body), headers=headers)).status
 
     assert await post(b'{"name": "a", "description": "b"}') == 201
     assert await post(b" " * 10_000_000) == 413
 
 
-async def test_a_reply_has_the_clocks_date_and_a_number(api, clock):
+async def test_a_reply_has_the_clocks_date_and_a_number(api: Api, clock: ManualClock) -> None:
     clock.advance(3600)
 
     first, second = await api.list(), await api.ask("GET", "/nope")
@@ -146,7 +149,7 @@ async def test_a_reply_has_the_clocks_date_and_a_number(api, clock):
     assert first.headers["x-request-id"] != second.headers["x-request-id"]
 
 
-async def test_over_the_rate_limit_is_429_until_the_clock_has_moved_on(api, clock):
+async def test_over_the_rate_limit_is_429_until_the_clock_has_moved_on(api: Api, clock: ManualClock) -> None:
     api.emulator.rate_limit = RateLimit(1, burst=2)
     assert api.emulator.rate_limit == RateLimit(1, burst=2)
 
@@ -164,7 +167,7 @@ async def test_over_the_rate_limit_is_429_until_the_clock_has_moved_on(api, cloc
     assert (await api.list()).status == 200
 
 
-async def test_the_journal_has_each_request_without_its_token(api):
+async def test_the_journal_has_each_request_without_its_token(api: Api) -> None:
     await api.list(limit="1")
     await api.ask("GET", "/nope")
 
@@ -176,7 +179,9 @@ async def test_the_journal_has_each_request_without_its_token(api):
     assert api.emulator.token not in repr(list(api.emulator.journal))
 
 
-async def test_a_request_is_in_the_journal_before_it_is_answered(emulator, send, arrived):
+async def test_a_request_is_in_the_journal_before_it_is_answered(
+    emulator: Emulator, send: Send, arrived: Arrived
+) -> None:
     emulator.faults.add(Fault.delay(3600))
     waiting = asyncio.create_task(send())
     await arrived()
@@ -186,7 +191,7 @@ async def test_a_request_is_in_the_journal_before_it_is_answered(emulator, send,
     assert await waiting == b""
 
 
-async def test_the_openapi_document_is_served_to_everyone_and_left_out_of_the_journal(api):
+async def test_the_openapi_document_is_served_to_everyone_and_left_out_of_the_journal(api: Api) -> None:
     async with api.session.get(f"{api.emulator.base_url}/openapi.json") as response:
         document = await response.json()
     async with api.session.post(f"{api.emulator.base_url}/openapi.json") as refused:

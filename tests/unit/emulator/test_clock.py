@@ -7,13 +7,13 @@ from accesskeys_async.emulator.clock import ManualClock, SystemClock, timestamp
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def test_a_manual_clock_stands_still_until_moved():
+def test_a_manual_clock_stands_still_until_moved() -> None:
     clock = ManualClock(NOON)
 
     assert clock.now() == clock.now() == NOON
 
 
-def test_a_manual_clock_moves_both_ways_and_goes_back_to_its_start():
+def test_a_manual_clock_moves_both_ways_and_goes_back_to_its_start() -> None:
     clock = ManualClock(NOON)
 
     clock.advance(90)
@@ -26,7 +26,7 @@ def test_a_manual_clock_moves_both_ways_and_goes_back_to_its_start():
     assert clock.now() == NOON
 
 
-def test_a_moment_without_a_time_zone_is_refused():
+def test_a_moment_without_a_time_zone_is_refused() -> None:
     naive = NOON.replace(tzinfo=None)
 
     with pytest.raises(ValueError, match="without a time zone"):
@@ -35,7 +35,7 @@ def test_a_moment_without_a_time_zone_is_refused():
         ManualClock(NOON).set(naive)
 
 
-def test_the_system_clock_goes_on_and_ignores_a_reset():
+def test_the_system_clock_goes_on_and_ignores_a_reset() -> None:
     clock = SystemClock()
     before = clock.now()
 
@@ -45,7 +45,7 @@ def test_the_system_clock_goes_on_and_ignores_a_reset():
     assert before.tzinfo is UTC
 
 
-def test_a_timestamp_is_in_utc_to_the_millisecond():
+def test_a_timestamp_is_in_utc_to_the_millisecond() -> None:
     moment = datetime(2026, 3, 1, 12, 0, 0, 123_999, tzinfo=timezone(timedelta(hours=2)))
 
     assert timestamp(moment) == "2026-03-01T10:00:00.123Z"

@@ -1,13 +1,15 @@
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from accesskeys_async.emulator import Emulator, Fault, RateLimit
+from tests.unit.emulator.asking import Answer, Api, Ask
 
 
 @pytest.fixture
-def control(api):
-    async def ask(method, path, **options):
+def control(api: Api) -> Ask:
+    async def ask(method: str, path: str, **options: Any) -> Answer:
         headers = {"Authorization": f"Bearer {api.emulator.control_token}", **options.pop("headers", {})}
         return await api.ask(method, f"/_emulator/{path}", headers=headers, **options)
 
@@ -51,14 +53,16 @@ MOMENT = datetime(2026, 1, 1, 0, 0, 3, tzinfo=UTC)
         ({"kind": "drip", "seconds": 0.1, "chunk": 5}, Fault.drip(0.1, chunk=5)),
     ],
 )
-async def test_every_fault_can_be_scripted_from_another_process(api, control, body, fault):
+async def test_every_fault_can_be_scripted_from_another_process(
+    api: Api, control: Ask, body: Any, fault: Fault
+) -> None:
     answer = await control("POST", "faults", json=body)
 
     assert answer.status == 201
-    assert api.emulator.faults.pending == (fault,)
+    assert list(api.emulator.faults.pending) == [fault]
     assert (await control("GET", "faults")).json["pending"][0]["kind"] == body["kind"]
     assert (await control("DELETE", "faults")).status == 204
-    assert api.emulator.faults.pending == ()
+    assert not api.emulator.faults.pending
 
 
 @pytest.mark.parametrize(
@@ -75,7 +79,7 @@ async def test_every_fault_can_be_scripted_from_another_process(api, control, bo
         ([], 422),
     ],
 )
-async def test_a_fault_that_makes_no_sense_is_refused(api, control, body, status):
+async def test_a_fault_that_makes_no_sense_is_refused(api: Api, control: Ask, body: Any, status: int) -> None:
     answer = await control("POST", "faults", json=body)
 
     assert (answer.status, answer.json["code"]) == (status, "validation_failed")
@@ -83,7 +87,7 @@ async def test_a_fault_that_makes_no_sense_is_refused(api, control, body, status
 
 
 @pytest.mark.parametrize("path", ["faults", "rate-limit"])
-async def test_a_body_that_is_not_json_is_refused(control, path):
+async def test_a_body_that_is_not_json_is_refused(control: Ask, path: str) -> None:
     method = "POST" if path == "faults" else "PUT"
 
     answer = await control(method, path, data=b"{", headers={"Content-Type": "application/json"})
@@ -91,7 +95,7 @@ async def test_a_body_that_is_not_json_is_refused(control, path):
     assert (answer.status, answer.json["code"]) == (400, "malformed_json")
 
 
-async def test_the_rate_limit_can_be_read_set_and_lifted(api, control):
+async def test_the_rate_limit_can_be_read_set_and_lifted(api: Api, control: Ask) -> None:
     assert (await control("GET", "rate-limit")).json == {"requestsPerSecond": None, "burst": None}
 
     answer = await control("PUT", "rate-limit", json={"requestsPerSecond": 2, "burst": 5})
@@ -104,7 +108,9 @@ async def test_the_rate_limit_can_be_read_set_and_lifted(api, control):
     assert api.emulator.rate_limit is None
 
 
-async def test_the_journal_can_be_read_and_cleared_and_has_no_control_requests(api, control):
+async def test_the_journal_can_be_read_and_cleared_and_has_no_control_requests(
+    api: Api, control: Ask
+) -> None:
     await api.list(limit="1")
 
     (entry,) = (await control("GET", "journal")).json["entries"]
@@ -116,7 +122,7 @@ async def test_the_journal_can_be_read_and_cleared_and_has_no_control_requests(a
     assert (await control("GET", "journal")).json == {"entries": []}
 
 
-async def test_reset_makes_everything_as_new(api, control):
+async def test_reset_makes_everything_as_new(api: Api, control: Ask) -> None:
     before = api.emulator.keys(api.emulator.organization_id)
     await api.create()
     api.emulator.faults.add(Fault.reset_before())
@@ -128,7 +134,7 @@ async def test_reset_makes_everything_as_new(api, control):
     assert len(api.emulator.journal) == 0
 
 
-async def test_only_the_control_token_opens_it_and_it_opens_nothing_else(api):
+async def test_only_the_control_token_opens_it_and_it_opens_nothing_else(api: Api) -> None:
     emulator = api.emulator
     with_key = await api.ask("GET", "/_emulator/faults")
     with_key_as_bearer = await api.ask(
@@ -141,13 +147,13 @@ async def test_only_the_control_token_opens_it_and_it_opens_nothing_else(api):
     assert (await api.ask("GET", token=emulator.control_token)).status == 401
 
 
-async def test_other_paths_are_404_and_other_methods_405(control):
+async def test_other_paths_are_404_and_other_methods_405(control: Ask) -> None:
     assert (await control("GET", "nope")).status == 404
     answer = await control("PATCH", "faults")
     assert (answer.status, answer.headers["Allow"]) == (405, "GET, POST, DELETE")
 
 
-async def test_it_is_off_unless_asked_for(api):
+async def test_it_is_off_unless_asked_for(api: Api) -> None:
     async with Emulator() as emulator:
         token = api.emulator.control_token
         async with api.session.get(

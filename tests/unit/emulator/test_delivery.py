@@ -5,16 +5,17 @@ from datetime import UTC, datetime
 import aiohttp
 import pytest
 
-from accesskeys_async.emulator import Fault
+from accesskeys_async.emulator import Emulator, Fault
+from tests.unit.emulator.asking import Api, Send
 
 BODY = json.dumps({"name": "ci", "description": "deploys"}).encode()
 
 
-def count(emulator):
+def count(emulator: Emulator) -> int:
     return len(emulator.keys(emulator.organization_id))
 
 
-async def test_a_scripted_status_answers_instead_of_the_operation(api):
+async def test_a_scripted_status_answers_instead_of_the_operation(api: Api) -> None:
     moment = datetime(2026, 1, 1, 0, 0, 3, tzinfo=UTC)
     api.emulator.faults.add(
         Fault.status(503, operation="create", times=2, body="down", retry_after=3),
@@ -34,13 +35,15 @@ async def test_a_scripted_status_answers_instead_of_the_operation(api):
     assert [entry.status for entry in api.emulator.journal] == [503, 503, 429, 201]
 
 
-async def test_a_delay_ends_in_the_usual_answer(api):
+async def test_a_delay_ends_in_the_usual_answer(api: Api) -> None:
     api.emulator.faults.add(Fault.delay(0.01))
 
     assert (await api.list()).status == 200
 
 
-async def test_a_reset_before_drops_the_connection_and_changes_nothing(emulator, send):
+async def test_a_reset_before_drops_the_connection_and_changes_nothing(
+    emulator: Emulator, send: Send
+) -> None:
     emulator.faults.add(Fault.reset_before(operation="create"))
     before = count(emulator)
 
@@ -51,7 +54,9 @@ async def test_a_reset_before_drops_the_connection_and_changes_nothing(emulator,
     assert [(entry.operation, entry.status) for entry in emulator.journal] == [("create", None)]
 
 
-async def test_a_reset_after_drops_the_connection_when_the_change_is_made(emulator, send):
+async def test_a_reset_after_drops_the_connection_when_the_change_is_made(
+    emulator: Emulator, send: Send
+) -> None:
     emulator.faults.add(Fault.reset_after(operation="create"))
     before = count(emulator)
 
@@ -62,7 +67,7 @@ async def test_a_reset_after_drops_the_connection_when_the_change_is_made(emulat
     assert [(entry.operation, entry.status) for entry in emulator.journal] == [("create", None)]
 
 
-async def test_a_reply_can_be_cut_in_its_headers(emulator, send):
+async def test_a_reply_can_be_cut_in_its_headers(emulator: Emulator, send: Send) -> None:
     emulator.faults.add(Fault.cut_headers())
 
     reply = await send()
@@ -72,7 +77,7 @@ async def test_a_reply_can_be_cut_in_its_headers(emulator, send):
     assert next(iter(emulator.journal)).status is None
 
 
-async def test_a_reply_can_be_cut_in_its_body(emulator, send):
+async def test_a_reply_can_be_cut_in_its_body(emulator: Emulator, send: Send) -> None:
     emulator.faults.add(Fault.cut_body())
 
     head, _, body = (await send()).partition(b"\r\n\r\n")
@@ -82,7 +87,7 @@ async def test_a_reply_can_be_cut_in_its_body(emulator, send):
     assert body.startswith(b'{"results":[')
 
 
-async def test_a_reply_without_a_body_is_cut_in_its_headers(emulator, send):
+async def test_a_reply_without_a_body_is_cut_in_its_headers(emulator: Emulator, send: Send) -> None:
     emulator.faults.add(Fault.cut_body())
     key_id = emulator.keys(emulator.organization_id)[0].id
 
@@ -93,7 +98,7 @@ async def test_a_reply_without_a_body_is_cut_in_its_headers(emulator, send):
     assert key_id not in [key.id for key in emulator.keys(emulator.organization_id)]
 
 
-async def test_a_reply_can_be_malformed_though_its_framing_is_right(api):
+async def test_a_reply_can_be_malformed_though_its_framing_is_right(api: Api) -> None:
     api.emulator.faults.add(Fault.malformed_json(times=2))
     key_id = api.emulator.keys(api.emulator.organization_id)[0].id
 
@@ -107,14 +112,14 @@ async def test_a_reply_can_be_malformed_though_its_framing_is_right(api):
     assert api.emulator.journal.count(status=200) == 2
 
 
-async def test_a_body_can_drip(api):
+async def test_a_body_can_drip(api: Api) -> None:
     api.emulator.faults.add(Fault.drip(0.001, chunk=100))
     whole = (await api.list()).json
 
     assert whole == (await api.list()).json
 
 
-async def test_a_client_that_leaves_a_drip_does_no_harm(api):
+async def test_a_client_that_leaves_a_drip_does_no_harm(api: Api) -> None:
     api.emulator.faults.add(Fault.drip(0.001, chunk=1))
     headers = {"Authorization": f"AccessKey {api.emulator.token}"}
     async with api.session.get(api.emulator.base_url + api.keys_path, headers=headers) as response:
@@ -123,7 +128,7 @@ async def test_a_client_that_leaves_a_drip_does_no_harm(api):
     assert (await api.list()).status == 200
 
 
-async def test_a_fault_is_for_its_organization(api):
+async def test_a_fault_is_for_its_organization(api: Api) -> None:
     other = api.emulator.organizations[1]
     api.emulator.faults.add(Fault.status(500, organization=other.id))
 
@@ -132,7 +137,7 @@ async def test_a_fault_is_for_its_organization(api):
     assert answer.status == 500
 
 
-async def test_what_is_not_an_operation_meets_no_fault(api):
+async def test_what_is_not_an_operation_meets_no_fault(api: Api) -> None:
     api.emulator.faults.add(Fault.status(500))
 
     assert (await api.ask("GET", "/nope")).status == 404
@@ -140,7 +145,7 @@ async def test_what_is_not_an_operation_meets_no_fault(api):
     assert len(api.emulator.faults.pending) == 1
 
 
-async def test_concurrent_requests_share_a_script(api):
+async def test_concurrent_requests_share_a_script(api: Api) -> None:
     api.emulator.faults.add(Fault.status(503, times=5))
 
     answers = await asyncio.gather(*(api.list() for _ in range(20)))
@@ -148,7 +153,7 @@ async def test_concurrent_requests_share_a_script(api):
     assert sorted(answer.status for answer in answers) == [200] * 15 + [503] * 5
 
 
-async def test_a_connection_goes_on_after_a_scripted_status(emulator):
+async def test_a_connection_goes_on_after_a_scripted_status(emulator: Emulator) -> None:
     emulator.faults.add(Fault.status(503))
     url = f"{emulator.base_url}/organizations/{emulator.organization_id}/access-keys"
     headers = {"Authorization": f"AccessKey {emulator.token}"}

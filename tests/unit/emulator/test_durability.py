@@ -3,6 +3,8 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from pathlib import Path
+from typing import Any
 
 from accesskeys_async.emulator import Emulator
 
@@ -15,7 +17,9 @@ with Emulator(database=sys.argv[1], keys_per_organization=3) as emulator:
 """
 
 
-def ask(emulator, base_url, method, path="", body=None):
+def ask(
+    emulator: Emulator, base_url: str, method: str, path: str = "", body: dict[str, str] | None = None
+) -> Any:
     request = urllib.request.Request(
         f"{base_url}/organizations/{emulator.organization_id}/access-keys{path}",
         method=method,
@@ -26,7 +30,7 @@ def ask(emulator, base_url, method, path="", body=None):
         return json.loads(response.read() or "null")
 
 
-def test_nothing_that_was_acknowledged_is_lost_when_the_process_is_killed(tmp_path):
+def test_nothing_that_was_acknowledged_is_lost_when_the_process_is_killed(tmp_path: Path) -> None:
     emulator = Emulator(database=tmp_path / "keys.db", keys_per_organization=3)
     process = subprocess.Popen(
         [sys.executable, "-c", SERVE, str(tmp_path / "keys.db")],
@@ -35,6 +39,7 @@ def test_nothing_that_was_acknowledged_is_lost_when_the_process_is_killed(tmp_pa
         text=True,
     )
     with process:
+        assert process.stdout is not None
         base_url = process.stdout.readline().strip()
         page = ask(emulator, base_url, "GET", "?limit=2")
         created = [

@@ -6,7 +6,7 @@ from pathlib import Path
 import accesskeys_async.emulator
 
 
-def test_the_emulator_imports_nothing_of_the_rest_not_even_for_typing():
+def test_the_emulator_imports_nothing_of_the_rest_not_even_for_typing() -> None:
     folder = Path(accesskeys_async.emulator.__file__).parent
     for path in folder.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -17,7 +17,7 @@ def test_the_emulator_imports_nothing_of_the_rest_not_even_for_typing():
                 assert not any(alias.name.startswith("accesskeys_async") for alias in node.names), path
 
 
-def test_starting_it_loads_nothing_of_the_client():
+def test_starting_it_loads_nothing_of_the_client() -> None:
     code = (
         "import sys; from accesskeys_async.emulator import Emulator; Emulator().start().stop();"
         "print([n for n in sys.modules if n.startswith('accesskeys_async.') and '.emulator' not in n])"
@@ -28,7 +28,7 @@ def test_starting_it_loads_nothing_of_the_client():
     assert loaded.strip() in {"[]", "['accesskeys_async._version']"}
 
 
-def test_every_public_name_is_listed_and_has_a_docstring():
+def test_every_public_name_is_listed_and_has_a_docstring() -> None:
     names = accesskeys_async.emulator.__all__
     imported = ast.parse(Path(accesskeys_async.emulator.__file__).read_text()).body
     found = [

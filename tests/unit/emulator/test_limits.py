@@ -1,4 +1,5 @@
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -9,20 +10,20 @@ from accesskeys_async.emulator.limits import RateLimit, RateLimiter
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def limited(*arguments, **options):
+def limited(*arguments: Any, **options: Any) -> RateLimiter:
     limiter = RateLimiter()
     limiter.limit = RateLimit(*arguments, **options)
     return limiter
 
 
-def test_without_a_limit_everything_passes_and_nothing_is_said():
+def test_without_a_limit_everything_passes_and_nothing_is_said() -> None:
     verdict = RateLimiter().take("a", NOW)
 
     assert verdict.allowed
     assert verdict.headers == {}
 
 
-def test_a_burst_passes_and_the_next_is_told_when_to_come_back():
+def test_a_burst_passes_and_the_next_is_told_when_to_come_back() -> None:
     limiter = limited(0.5, burst=2)
 
     assert [limiter.take("a", NOW).allowed for _ in range(3)] == [True, True, False]
@@ -36,7 +37,7 @@ def test_a_burst_passes_and_the_next_is_told_when_to_come_back():
 
 
 @given(st.floats(0.01, 1000), st.integers(1, 50))
-def test_who_comes_back_after_retry_after_is_let_in(rate, burst):
+def test_who_comes_back_after_retry_after_is_let_in(rate: float, burst: int) -> None:
     limiter = limited(rate, burst=burst)
     while (verdict := limiter.take("a", NOW)).allowed:
         pass
@@ -46,7 +47,7 @@ def test_who_comes_back_after_retry_after_is_let_in(rate, burst):
     assert limiter.take("a", later).allowed
 
 
-def test_organizations_are_counted_apart():
+def test_organizations_are_counted_apart() -> None:
     limiter = limited(1, burst=1)
 
     assert limiter.take("a", NOW).allowed
@@ -54,7 +55,7 @@ def test_organizations_are_counted_apart():
     assert not limiter.take("a", NOW).allowed
 
 
-def test_a_clock_set_back_takes_nothing_away_and_a_long_rest_gives_no_more_than_a_burst():
+def test_a_clock_set_back_takes_nothing_away_and_a_long_rest_gives_no_more_than_a_burst() -> None:
     limiter = limited(1, burst=2)
     limiter.take("a", NOW)
 
@@ -63,7 +64,7 @@ def test_a_clock_set_back_takes_nothing_away_and_a_long_rest_gives_no_more_than_
     assert [limiter.take("a", later).allowed for _ in range(3)] == [True, True, False]
 
 
-def test_a_new_limit_begins_with_a_full_burst_and_reset_lifts_it():
+def test_a_new_limit_begins_with_a_full_burst_and_reset_lifts_it() -> None:
     limiter = limited(1, burst=1)
     limiter.take("a", NOW)
 
@@ -73,17 +74,17 @@ def test_a_new_limit_begins_with_a_full_burst_and_reset_lifts_it():
     assert limiter.limit is None
 
 
-def test_the_burst_is_what_a_second_allows_and_at_least_one():
+def test_the_burst_is_what_a_second_allows_and_at_least_one() -> None:
     assert RateLimit(7.5).burst == 8
     assert RateLimit(0.1).burst == 1
 
 
 @pytest.mark.parametrize("rate", [0, -1, float("nan"), float("inf")])
-def test_a_rate_that_makes_no_sense_is_refused(rate):
+def test_a_rate_that_makes_no_sense_is_refused(rate: float) -> None:
     with pytest.raises(ValueError, match="requests_per_second"):
         RateLimit(rate)
 
 
-def test_a_burst_under_one_is_refused():
+def test_a_burst_under_one_is_refused() -> None:
     with pytest.raises(ValueError, match="burst"):
         RateLimit(1, burst=0)

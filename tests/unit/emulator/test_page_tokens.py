@@ -10,14 +10,16 @@ TOKENS = PageTokens(b"signing key")
 
 
 @given(st.integers(0, 2**64 - 1), st.booleans())
-def test_a_token_holds_its_position(position, reverse):
+def test_a_token_holds_its_position(position: int, reverse: bool) -> None:
     token = TOKENS.issue(ORGANIZATION, position=position, reverse=reverse)
 
     assert TOKENS.read(token, ORGANIZATION, reverse=reverse) == position
 
 
 @given(st.integers(0, 2**32), st.booleans(), st.data())
-def test_a_token_with_any_character_changed_is_refused(position, reverse, data):
+def test_a_token_with_any_character_changed_is_refused(
+    position: int, reverse: bool, data: st.DataObject
+) -> None:
     token = TOKENS.issue(ORGANIZATION, position=position, reverse=reverse)
     index = data.draw(st.integers(0, len(token) - 1))
     other = data.draw(st.characters().filter(lambda character: character != token[index]))
@@ -27,20 +29,20 @@ def test_a_token_with_any_character_changed_is_refused(position, reverse, data):
 
 
 @given(st.text())
-def test_any_other_text_is_refused(text):
+def test_any_other_text_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a page token"):
         TOKENS.read(text, ORGANIZATION, reverse=False)
 
 
 @pytest.mark.parametrize("change", ["{}=", "{}A", " {}", "{}\n"])
-def test_a_token_with_something_added_is_refused(change):
+def test_a_token_with_something_added_is_refused(change: str) -> None:
     token = TOKENS.issue(ORGANIZATION, position=1, reverse=False)
 
     with pytest.raises(ValueError, match="is not a page token"):
         TOKENS.read(change.format(token), ORGANIZATION, reverse=False)
 
 
-def test_a_token_of_another_organization_direction_or_service_is_refused():
+def test_a_token_of_another_organization_direction_or_service_is_refused() -> None:
     token = TOKENS.issue(ORGANIZATION, position=7, reverse=False)
 
     with pytest.raises(ValueError, match="another organization"):

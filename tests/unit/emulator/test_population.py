@@ -1,6 +1,7 @@
 import json
 from collections import Counter
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -10,18 +11,18 @@ from accesskeys_async.emulator.records import closed
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def records(population, now=NOW):
+def records(population: Population, now: datetime = NOW) -> list[dict[str, Any]]:
     return [json.loads(closed(row[4], row[5])) for row in population.rows(now)]
 
 
-def test_the_same_seed_makes_the_same_fleet_and_another_seed_another():
+def test_the_same_seed_makes_the_same_fleet_and_another_seed_another() -> None:
     population = Population(1, 2, 20)
 
     assert list(population.rows(NOW)) == list(Population(1, 2, 20).rows(NOW))
     assert not {r["id"] for r in records(population)} & {r["id"] for r in records(Population(2, 2, 20))}
 
 
-def test_each_organization_has_its_keys_and_one_more_whose_token_is_told():
+def test_each_organization_has_its_keys_and_one_more_whose_token_is_told() -> None:
     population = Population(0, 3, 5)
 
     counted = Counter(record["organizationId"] for record in records(population))
@@ -31,14 +32,14 @@ def test_each_organization_has_its_keys_and_one_more_whose_token_is_told():
     assert suffixes == [organization.token[-6:] for organization in population.list_organizations()]
 
 
-def test_a_token_does_not_show_in_an_organization():
+def test_a_token_does_not_show_in_an_organization() -> None:
     organization = Population().list_organizations()[0]
 
     assert organization.token not in repr(organization)
     assert organization.id in repr(organization)
 
 
-def test_keys_are_in_the_order_of_their_making_and_live_in_the_past():
+def test_keys_are_in_the_order_of_their_making_and_live_in_the_past() -> None:
     made = [record["createdAt"] for record in records(Population(0, 1, 300))]
 
     assert made == sorted(made)
@@ -46,14 +47,14 @@ def test_keys_are_in_the_order_of_their_making_and_live_in_the_past():
     assert made[-1] == "2026-01-01T00:00:00.000Z"
 
 
-def test_times_are_possible():
+def test_times_are_possible() -> None:
     for record in records(Population(0, 1, 500)):
         for field in ("lastUsedAt", "updatedAt"):
             moment = record.get(field)
             assert moment is None or record["createdAt"] <= moment <= "2026-01-01T00:00:00.000Z"
 
 
-def test_a_fleet_has_what_an_audit_looks_for():
+def test_a_fleet_has_what_an_audit_looks_for() -> None:
     fleet = records(Population(0, 1, 1000))[:-1]
     names = Counter(record["name"].casefold() for record in fleet)
     used = [record["lastUsedAt"] for record in fleet]
@@ -71,6 +72,6 @@ def test_a_fleet_has_what_an_audit_looks_for():
 
 
 @pytest.mark.parametrize("bounds", [{"organizations": 0}, {"keys_per_organization": -1}])
-def test_numbers_below_their_bounds_are_refused(bounds):
+def test_numbers_below_their_bounds_are_refused(bounds: dict[str, int]) -> None:
     with pytest.raises(ValueError, match=next(iter(bounds))):
         Population(**bounds)

@@ -5,11 +5,14 @@ import concurrent.futures
 import sqlite3
 import threading
 from collections import deque
+from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
 
 from accesskeys_async.emulator import Emulator, Fault, ManualClock, RateLimit
+from tests.unit.emulator.asking import Api
 
 # What a reset has no business with: threads, sockets, the loop and what belongs to them.
 MACHINERY = (
@@ -22,14 +25,14 @@ MACHINERY = (
 )
 
 
-def attributes_of(thing):
+def attributes_of(thing: Any) -> dict[str, Any]:
     if attrs.has(type(thing)):
         return {field.name: getattr(thing, field.name) for field in attrs.fields(type(thing))}
     names = [name for kind in type(thing).__mro__ for name in getattr(kind, "__slots__", ())]
     return {**getattr(thing, "__dict__", {}), **{name: getattr(thing, name) for name in names}}
 
 
-def snapshot(thing, seen=None):
+def snapshot(thing: Any, seen: dict[int, Any] | None = None) -> Any:
     """Return a plain copy of an object of the emulator and all that it holds."""
     seen = {} if seen is None else seen
     if id(thing) in seen:
@@ -46,7 +49,8 @@ def snapshot(thing, seen=None):
     return repr(thing) if type(thing).__module__ in {"builtins", "datetime"} else f"<{type(thing).__name__}>"
 
 
-def tables_of(emulator):
+def tables_of(emulator: Emulator) -> dict[str, list[Any]]:
+    assert emulator._running is not None
     with emulator._running.store._database.reading() as connection:
         names = [
             f"{schema}.{name}"
@@ -56,11 +60,11 @@ def tables_of(emulator):
         return {name: connection.execute(f"SELECT * FROM {name}").fetchall() for name in names}
 
 
-def state_of(emulator):
+def state_of(emulator: Emulator) -> dict[str, Any]:
     return {"objects": snapshot(emulator), "tables": tables_of(emulator)}
 
 
-async def use_everything(api, clock):
+async def use_everything(api: Api, clock: ManualClock) -> None:
     emulator = api.emulator
     emulator.rate_limit = RateLimit(100, burst=50)
     clock.advance(12_345)
@@ -74,7 +78,9 @@ async def use_everything(api, clock):
 
 
 @pytest.mark.parametrize("kind", ["memory", "file"])
-async def test_no_attribute_of_any_object_and_no_row_differs_after_a_reset(kind, tmp_path, api):
+async def test_no_attribute_of_any_object_and_no_row_differs_after_a_reset(
+    kind: str, tmp_path: Path, api: Api
+) -> None:
     clock = ManualClock()
     database = None if kind == "memory" else tmp_path / "keys.db"
     async with Emulator(keys_per_organization=5, database=database, clock=clock) as emulator:
@@ -91,7 +97,7 @@ async def test_no_attribute_of_any_object_and_no_row_differs_after_a_reset(kind,
         assert state_of(emulator) == fresh
 
 
-async def test_the_snapshot_sees_every_holder_of_state(api, clock):
+async def test_the_snapshot_sees_every_holder_of_state(api: Api, clock: ManualClock) -> None:
     fresh = state_of(api.emulator)
     await use_everything(api, clock)
     used = state_of(api.emulator)
@@ -102,8 +108,8 @@ async def test_the_snapshot_sees_every_holder_of_state(api, clock):
     assert tables == {"main.keys", "main.sqlite_sequence", "temp.uses"}
 
 
-async def test_after_a_reset_the_same_requests_get_the_same_answers(api, clock):
-    async def play():
+async def test_after_a_reset_the_same_requests_get_the_same_answers(api: Api, clock: ManualClock) -> None:
+    async def play() -> list[object]:
         created = await api.create()
         listed = await api.list(limit="3")
         return [created.body, listed.body, created.headers["x-request-id"], created.headers["Date"]]

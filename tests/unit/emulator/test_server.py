@@ -1,11 +1,14 @@
 import asyncio
 import logging
 import time
+from collections.abc import Awaitable, Callable
+from datetime import datetime
 from urllib.parse import urlsplit
 
 import pytest
 
 from accesskeys_async.emulator import Emulator, Fault, ManualClock
+from tests.unit.emulator.asking import Connection, SendRaw
 
 
 @pytest.mark.parametrize(
@@ -19,7 +22,9 @@ from accesskeys_async.emulator import Emulator, Fault, ManualClock
     ],
     ids=["words", "version", "header", "long", "tls"],
 )
-async def test_what_is_not_http_is_answered_in_json_and_not_logged(send_raw, caplog, wire):
+async def test_what_is_not_http_is_answered_in_json_and_not_logged(
+    send_raw: SendRaw, caplog: pytest.LogCaptureFixture, wire: bytes
+) -> None:
     caplog.set_level(logging.DEBUG)
 
     head, _, body = (await send_raw(wire)).partition(b"\r\n\r\n")
@@ -30,7 +35,7 @@ async def test_what_is_not_http_is_answered_in_json_and_not_logged(send_raw, cap
     assert "SECRET" not in caplog.text
 
 
-async def test_broken_chunks_are_400_in_json(emulator, send_raw):
+async def test_broken_chunks_are_400_in_json(emulator: Emulator, send_raw: SendRaw) -> None:
     head = (
         f"POST /organizations/{emulator.organization_id}/access-keys HTTP/1.1\r\nHost: x\r\n"
         f"Authorization: AccessKey {emulator.token}\r\nContent-Type: application/json\r\n"
@@ -46,11 +51,13 @@ async def test_broken_chunks_are_400_in_json(emulator, send_raw):
 class BrokenClock(ManualClock):
     broken = False
 
-    def now(self):
-        return 1 / 0 if self.broken else super().now()
+    def now(self) -> datetime:
+        if self.broken:
+            raise ZeroDivisionError
+        return super().now()
 
 
-async def test_a_defect_is_a_500_in_json_that_is_logged(caplog):
+async def test_a_defect_is_a_500_in_json_that_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     clock = BrokenClock()
     async with Emulator(clock=clock) as emulator:
         clock.broken = True
@@ -64,7 +71,7 @@ async def test_a_defect_is_a_500_in_json_that_is_logged(caplog):
     assert emulator.token not in caplog.text
 
 
-async def unfinished_body(emulator):
+async def unfinished_body(emulator: Emulator) -> Connection:
     reader, writer = await asyncio.open_connection(*address_of(emulator))
     writer.write(
         f"POST /organizations/{emulator.organization_id}/access-keys HTTP/1.1\r\nHost: x\r\n"
@@ -74,23 +81,23 @@ async def unfinished_body(emulator):
     return reader, writer
 
 
-async def unfinished_head(emulator):
+async def unfinished_head(emulator: Emulator) -> Connection:
     reader, writer = await asyncio.open_connection(*address_of(emulator))
     writer.write(b"GET / HTTP/1.1\r\nHos")
     return reader, writer
 
 
-async def delayed(emulator):
+async def delayed(emulator: Emulator) -> Connection:
     emulator.faults.add(Fault.delay(3600))
     return await plain(emulator)
 
 
-async def dripping(emulator):
+async def dripping(emulator: Emulator) -> Connection:
     emulator.faults.add(Fault.drip(3600))
     return await plain(emulator)
 
 
-async def too_large(emulator):
+async def too_large(emulator: Emulator) -> Connection:
     reader, writer = await asyncio.open_connection(*address_of(emulator))
     writer.write(
         f"POST /organizations/{emulator.organization_id}/access-keys HTTP/1.1\r\nHost: x\r\n"
@@ -101,7 +108,7 @@ async def too_large(emulator):
     return reader, writer
 
 
-async def plain(emulator):
+async def plain(emulator: Emulator) -> Connection:
     reader, writer = await asyncio.open_connection(*address_of(emulator))
     writer.write(
         f"GET /organizations/{emulator.organization_id}/access-keys HTTP/1.1\r\nHost: x\r\n"
@@ -110,7 +117,7 @@ async def plain(emulator):
     return reader, writer
 
 
-def address_of(emulator):
+def address_of(emulator: Emulator) -> tuple[str | None, int | None]:
     url = urlsplit(emulator.base_url)
     return url.hostname, url.port
 
@@ -118,7 +125,7 @@ def address_of(emulator):
 @pytest.mark.parametrize(
     "client", [unfinished_body, unfinished_head, delayed, dripping, too_large], ids=lambda c: c.__name__
 )
-async def test_no_client_can_hold_up_the_stop(client):
+async def test_no_client_can_hold_up_the_stop(client: Callable[[Emulator], Awaitable[Connection]]) -> None:
     emulator = Emulator()
     async with emulator:
         reader, writer = await client(emulator)
@@ -130,7 +137,7 @@ async def test_no_client_can_hold_up_the_stop(client):
     writer.close()
 
 
-async def make_a_round_trip(emulator):
+async def make_a_round_trip(emulator: Emulator) -> None:
     """Return when a later request was answered: by then the earlier one has been taken up."""
     reader, writer = await asyncio.open_connection(*address_of(emulator))
     writer.write(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")

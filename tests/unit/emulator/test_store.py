@@ -1,7 +1,9 @@
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,14 +12,16 @@ from hypothesis import strategies as st
 from accesskeys_async.emulator.clock import ManualClock
 from accesskeys_async.emulator.database import Database
 from accesskeys_async.emulator.population import Population
-from accesskeys_async.emulator.store import Store
+from accesskeys_async.emulator.store import Bearer, Store
 from accesskeys_async.emulator.validation import Draft, ListQuery
 
 DRAFT = Draft(name="ci", description="deploys")
 
 
 @contextmanager
-def opened(path=None, *, keys=0, clock=None, seed=0) -> Iterator[Store]:
+def opened(
+    path: Path | None = None, *, keys: int = 0, clock: ManualClock | None = None, seed: int = 0
+) -> Iterator[Store]:
     population = Population(seed, 1, keys)
     with closing(Store(Database(path), population, clock=clock or ManualClock())) as store:
         yield store
@@ -27,11 +31,24 @@ ORGANIZATION = Population().list_organizations()[0]
 
 
 @pytest.fixture(params=["memory", "file"])
-def path(request, tmp_path):
+def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path | None:
     return None if request.param == "memory" else tmp_path / "keys.db"
 
 
-def all_ids(store, *, limit, reverse=False, between=lambda page: None):
+def bearer_of(store: Store, token: str = ORGANIZATION.token) -> Bearer:
+    bearer = store.find_bearer(token)
+    assert bearer is not None
+    return bearer
+
+
+def read(record: str | None) -> Any:
+    assert record is not None
+    return json.loads(record)
+
+
+def all_ids(
+    store: Store, *, limit: int, reverse: bool = False, between: Callable[[int], None] = lambda page: None
+) -> list[str]:
     ids, after = [], None
     while True:
         page = store.list_page(ORGANIZATION.id, ListQuery(limit=limit, reverse=reverse), after=after)
@@ -42,19 +59,19 @@ def all_ids(store, *, limit, reverse=False, between=lambda page: None):
         between(len(ids))
 
 
-def test_a_created_key_can_be_read_and_its_token_belongs_to_it(path):
+def test_a_created_key_can_be_read_and_its_token_belongs_to_it(path: Path | None) -> None:
     with opened(path) as store:
-        created = json.loads(store.create(ORGANIZATION.id, DRAFT))
+        created = read(store.create(ORGANIZATION.id, DRAFT))
         token = created.pop("accessKey")
 
-        assert json.loads(store.get(ORGANIZATION.id, created["id"])) == created
-        assert store.find_bearer(token).key_id == created["id"]
+        assert read(store.get(ORGANIZATION.id, created["id"])) == created
+        assert bearer_of(store, token).key_id == created["id"]
         assert created["suffix"] == token[-6:]
 
 
-def test_no_token_is_kept(path, tmp_path):
+def test_no_token_is_kept(path: Path | None, tmp_path: Path) -> None:
     with opened(path, keys=3) as store:
-        token = json.loads(store.create(ORGANIZATION.id, DRAFT))["accessKey"]
+        token = read(store.create(ORGANIZATION.id, DRAFT))["accessKey"]
         dump = "\n".join(store._database._writer.iterdump())
 
     assert token not in dump
@@ -62,24 +79,24 @@ def test_no_token_is_kept(path, tmp_path):
     assert ORGANIZATION.token not in dump
 
 
-def test_a_use_shows_at_once_in_a_record_and_in_a_page(path):
+def test_a_use_shows_at_once_in_a_record_and_in_a_page(path: Path | None) -> None:
     clock = ManualClock()
     with opened(path, keys=2, clock=clock) as store:
-        bearer = store.find_bearer(ORGANIZATION.token)
+        bearer = bearer_of(store)
         clock.advance(1.5)
         store.note_use(bearer)
 
         page = json.loads(b"[%b]" % store.list_page(ORGANIZATION.id, ListQuery(), after=None).records)
         assert page[-1]["lastUsedAt"] == "2026-01-01T00:00:01.500Z"
-        assert json.loads(store.get(ORGANIZATION.id, bearer.key_id)) == page[-1]
-        assert json.loads(store.update(ORGANIZATION.id, bearer.key_id, Draft()))["lastUsedAt"] is not None
+        assert read(store.get(ORGANIZATION.id, bearer.key_id)) == page[-1]
+        assert read(store.update(ORGANIZATION.id, bearer.key_id, Draft()))["lastUsedAt"] is not None
         assert store.stored_keys(ORGANIZATION.id)[-1].last_used_at == "2026-01-01T00:00:01.500Z"
 
 
-def test_what_was_written_and_used_is_there_after_closing_and_opening(tmp_path):
+def test_what_was_written_and_used_is_there_after_closing_and_opening(tmp_path: Path) -> None:
     with opened(tmp_path / "keys.db") as store:
-        created = json.loads(store.create(ORGANIZATION.id, Draft(name="a", description="b", role_ids=("r",))))
-        store.note_use(store.find_bearer(created["accessKey"]))
+        created = read(store.create(ORGANIZATION.id, Draft(name="a", description="b", role_ids=("r",))))
+        store.note_use(bearer_of(store, created["accessKey"]))
         signing_key = store.signing_key
         before = store.stored_keys(ORGANIZATION.id)
 
@@ -90,8 +107,8 @@ def test_what_was_written_and_used_is_there_after_closing_and_opening(tmp_path):
         assert before[-1].role_ids == ("r",)
 
 
-def test_a_change_under_way_is_not_seen_and_a_failed_one_leaves_nothing(tmp_path):
-    def fail(store):
+def test_a_change_under_way_is_not_seen_and_a_failed_one_leaves_nothing(tmp_path: Path) -> None:
+    def fail(store: Store) -> None:
         with store._database.writing() as connection:
             connection.execute("DELETE FROM keys")
             assert store.find_bearer(ORGANIZATION.token) is not None
@@ -104,10 +121,10 @@ def test_a_change_under_way_is_not_seen_and_a_failed_one_leaves_nothing(tmp_path
         assert store.find_bearer(ORGANIZATION.token) is not None
 
 
-def test_a_use_noted_while_another_change_is_written_is_kept(tmp_path):
+def test_a_use_noted_while_another_change_is_written_is_kept(tmp_path: Path) -> None:
     clock = ManualClock()
     with opened(tmp_path / "keys.db", clock=clock) as store:
-        bearer = store.find_bearer(ORGANIZATION.token)
+        bearer = bearer_of(store)
         store.note_use(bearer)
         with store._changing():
             clock.advance(1)
@@ -116,7 +133,7 @@ def test_a_use_noted_while_another_change_is_written_is_kept(tmp_path):
         assert store.stored_keys(ORGANIZATION.id)[0].last_used_at == "2026-01-01T00:00:01.000Z"
 
 
-def test_a_file_of_another_population_is_refused(tmp_path):
+def test_a_file_of_another_population_is_refused(tmp_path: Path) -> None:
     with opened(tmp_path / "keys.db", keys=2):
         pass
 
@@ -125,41 +142,41 @@ def test_a_file_of_another_population_is_refused(tmp_path):
         Store(database, Population(1, 1, 2), clock=ManualClock())
 
 
-def test_a_file_that_is_no_database_is_refused(tmp_path):
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "keys.db").write_text("not a database, but long enough to be looked at " * 20)
 
     with pytest.raises(ValueError, match=r"cannot open the database .*keys\.db"):
         Database(tmp_path / "keys.db")
 
 
-def test_closing_a_database_twice_is_fine():
+def test_closing_a_database_twice_is_fine() -> None:
     database = Database()
     database.close()
     database.close()
 
 
-def test_an_unknown_key_is_neither_read_changed_nor_deleted(path):
+def test_an_unknown_key_is_neither_read_changed_nor_deleted(path: Path | None) -> None:
     with opened(path) as store:
         assert store.get(ORGANIZATION.id, "x") is None
         assert store.update(ORGANIZATION.id, "x", DRAFT) is None
         assert store.delete(ORGANIZATION.id, "x") is False
 
 
-def test_positions_and_ids_are_not_used_again_after_a_deletion(path):
+def test_positions_and_ids_are_not_used_again_after_a_deletion(path: Path | None) -> None:
     with opened(path) as store:
-        first = json.loads(store.create(ORGANIZATION.id, DRAFT))
+        first = read(store.create(ORGANIZATION.id, DRAFT))
         store.delete(ORGANIZATION.id, first["id"])
-        second = json.loads(store.create(ORGANIZATION.id, DRAFT))
+        second = read(store.create(ORGANIZATION.id, DRAFT))
 
     assert first["id"] != second["id"]
     assert first["accessKey"] != second["accessKey"]
 
 
-def test_the_order_is_that_of_making_and_reverse_is_its_mirror(path):
+def test_the_order_is_that_of_making_and_reverse_is_its_mirror(path: Path | None) -> None:
     clock = ManualClock()
     with opened(path, keys=25, clock=clock) as store:
         clock.advance(timedelta(days=-999).total_seconds())
-        late = json.loads(store.create(ORGANIZATION.id, DRAFT))["id"]
+        late = read(store.create(ORGANIZATION.id, DRAFT))["id"]
         expected = [key.id for key in store.stored_keys(ORGANIZATION.id)]
 
         assert expected[-1] == late
@@ -174,13 +191,13 @@ def test_the_order_is_that_of_making_and_reverse_is_its_mirror(path):
     changes=st.lists(st.tuples(st.sampled_from(["create", "delete"]), st.integers(0, 10**6)), max_size=20),
 )
 def test_a_key_that_is_there_throughout_comes_exactly_once_while_others_come_and_go(
-    limit, reverse, size, changes
-):
+    limit: int, reverse: bool, size: int, changes: list[tuple[str, int]]
+) -> None:
     with opened(keys=size) as store:
         steady = {key.id for key in store.stored_keys(ORGANIZATION.id)}
         script = list(changes)
 
-        def disturb(_):
+        def disturb(_: int) -> None:
             for kind, pick in (script.pop() for _ in range(min(3, len(script)))):
                 living = store.stored_keys(ORGANIZATION.id)
                 if kind == "create" or not living:
@@ -196,11 +213,11 @@ def test_a_key_that_is_there_throughout_comes_exactly_once_while_others_come_and
     assert steady <= set(seen)
 
 
-def test_reset_brings_back_the_population_and_its_first_ids(path):
+def test_reset_brings_back_the_population_and_its_first_ids(path: Path | None) -> None:
     with opened(path, keys=3) as store:
         before = store.stored_keys(ORGANIZATION.id)
         first = store.create(ORGANIZATION.id, DRAFT)
-        store.note_use(store.find_bearer(ORGANIZATION.token))
+        store.note_use(bearer_of(store))
         store.delete(ORGANIZATION.id, before[0].id)
 
         store.reset()

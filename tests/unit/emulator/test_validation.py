@@ -1,4 +1,6 @@
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -21,7 +23,9 @@ JSON = st.recursive(
 )
 
 
-def refusal_of(call, *arguments, **options):
+def refusal_of(
+    call: Callable[..., object], *arguments: Any, **options: Any
+) -> tuple[int, str, dict[str, str]]:
     with pytest.raises(Refusal) as caught:
         call(*arguments, **options)
     reply = caught.value.reply
@@ -29,18 +33,18 @@ def refusal_of(call, *arguments, **options):
     return reply.status, content["code"], {d["field"]: d["message"] for d in content["details"]}
 
 
-def outcome_of(call):
+def outcome_of(call: Callable[..., object]) -> object:
     try:
         return type(call())
     except Refusal as refusal:
         return refusal.reply.status
 
 
-def test_a_query_without_parameters_has_the_contracts_defaults():
+def test_a_query_without_parameters_has_the_contracts_defaults() -> None:
     assert read_list_query(MultiDict()) == ListQuery(limit=10, page_token=None, reverse=False)
 
 
-def test_a_query_within_bounds_is_read_and_unknown_parameters_are_ignored():
+def test_a_query_within_bounds_is_read_and_unknown_parameters_are_ignored() -> None:
     query = MultiDict(limit="100", reverse="true", pageToken="abc", colour="red")
 
     assert read_list_query(query) == ListQuery(limit=100, page_token="abc", reverse=True)
@@ -49,7 +53,7 @@ def test_a_query_within_bounds_is_read_and_unknown_parameters_are_ignored():
 @pytest.mark.parametrize(
     "limit", ["0", "101", "-1", "", " 1", "1.0", "1e1", "+5", "٣", "ten", "9" * 5000, "-" + "9" * 5000]
 )
-def test_a_limit_out_of_bounds_is_refused(limit):
+def test_a_limit_out_of_bounds_is_refused(limit: str) -> None:
     status, code, details = refusal_of(read_list_query, MultiDict(limit=limit))
 
     assert (status, code) == (422, "validation_failed")
@@ -57,13 +61,13 @@ def test_a_limit_out_of_bounds_is_refused(limit):
 
 
 @pytest.mark.parametrize("reverse", ["", "True", "1", "yes"])
-def test_reverse_is_true_or_false_and_nothing_else(reverse):
+def test_reverse_is_true_or_false_and_nothing_else(reverse: str) -> None:
     assert refusal_of(read_list_query, MultiDict(reverse=reverse))[2] == {
         "reverse": "is neither true nor false"
     }
 
 
-def test_every_broken_parameter_is_named_and_so_is_one_given_twice():
+def test_every_broken_parameter_is_named_and_so_is_one_given_twice() -> None:
     query = MultiDict([("limit", "1"), ("limit", "2"), ("reverse", "x")])
 
     assert set(refusal_of(read_list_query, query)[2]) == {"limit", "reverse"}
@@ -71,7 +75,7 @@ def test_every_broken_parameter_is_named_and_so_is_one_given_twice():
 
 @pytest.mark.parametrize("length", [1, 256])
 @pytest.mark.parametrize("character", ["a", "é", "🔑", "\x00"])
-def test_texts_are_measured_in_characters(length, character):
+def test_texts_are_measured_in_characters(length: int, character: str) -> None:
     draft = read_draft({"name": character * length})
 
     assert draft == Draft(name=character * length)
@@ -79,23 +83,23 @@ def test_texts_are_measured_in_characters(length, character):
 
 @pytest.mark.parametrize("field", ["name", "description"])
 @pytest.mark.parametrize("value", ["", "a" * 257, None, 1, True, 1.5, [], {}, "\ud800"])
-def test_a_text_out_of_bounds_or_of_another_type_is_refused(field, value):
+def test_a_text_out_of_bounds_or_of_another_type_is_refused(field: str, value: Any) -> None:
     status, _, details = refusal_of(read_draft, {field: value})
 
     assert status == 422
     assert list(details) == [field]
 
 
-def test_role_ids_are_one_to_five_uuids():
+def test_role_ids_are_one_to_five_uuids() -> None:
     assert read_draft({"roleIds": [ROLE] * 5}) == Draft(role_ids=(ROLE,) * 5)
 
 
 @pytest.mark.parametrize("value", [[], [ROLE] * 6, ["admin"], [ROLE, 1], [None], ROLE, None, {}])
-def test_other_role_ids_are_refused(value):
+def test_other_role_ids_are_refused(value: Any) -> None:
     assert list(refusal_of(read_draft, {"roleIds": value})[2]) == ["roleIds"]
 
 
-def test_every_missing_and_every_broken_field_is_named_at_once():
+def test_every_missing_and_every_broken_field_is_named_at_once() -> None:
     details = refusal_of(read_draft, {"roleIds": []}, required=("name", "description"))[2]
 
     assert details == {
@@ -105,7 +109,7 @@ def test_every_missing_and_every_broken_field_is_named_at_once():
     }
 
 
-def test_a_field_left_out_stays_unnamed_and_an_unknown_one_is_ignored():
+def test_a_field_left_out_stays_unnamed_and_an_unknown_one_is_ignored() -> None:
     assert read_draft({"colour": "red"}) == Draft()
 
 
@@ -130,12 +134,12 @@ def test_a_field_left_out_stays_unnamed_and_an_unknown_one_is_ignored():
     ],
     ids=repr,
 )
-def test_what_is_not_json_is_refused_as_such(body):
+def test_what_is_not_json_is_refused_as_such(body: bytes) -> None:
     assert refusal_of(read_object, body)[:2] == (400, "malformed_json")
 
 
 @pytest.mark.parametrize("body", [b"null", b"[]", b'"name"', b"1", b"1.5", b"true"])
-def test_json_that_is_not_an_object_is_refused(body):
+def test_json_that_is_not_an_object_is_refused(body: bytes) -> None:
     status, _, details = refusal_of(read_object, body)
 
     assert status == 422
@@ -143,12 +147,12 @@ def test_json_that_is_not_an_object_is_refused(body):
 
 
 @given(JSON)
-def test_any_json_is_read_or_refused(value):
+def test_any_json_is_read_or_refused(value: Any) -> None:
     body = json.dumps(value).encode("utf-8", "surrogatepass")
 
     assert outcome_of(lambda: read_draft(read_object(body))) in {Draft, 400, 422}
 
 
 @given(st.binary())
-def test_any_bytes_are_read_or_refused(body):
+def test_any_bytes_are_read_or_refused(body: bytes) -> None:
     assert outcome_of(lambda: read_object(body)) in {dict, 400, 422}
