@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import ssl
 from collections.abc import Awaitable, Callable
 from os import PathLike, fspath
 from typing import Final, TypeAlias, TypeVar
+from urllib.request import getproxies, proxy_bypass
 
+from aiohttp import encode_basic_auth
 from attrs import field, frozen
 from yarl import URL
 
 from accesskeys_async.errors import ConfigurationError, one_line
 from accesskeys_async.records import Token
 
-__all__ = ["Timeout", "TokenSource", "hide_token", "read_base_url", "read_ssl", "read_token"]
+__all__ = ["Timeout", "TokenSource", "find_proxy", "hide_token", "read_base_url", "read_ssl", "read_token"]
 
 T = TypeVar("T")
 
@@ -73,7 +76,7 @@ def read_base_url(text: str) -> URL:
         url = URL(text)
     except (ValueError, TypeError):
         url = URL()
-    shown = one_line(str(url.with_user(None)) if url.host else str(text), 100)
+    shown = _show_url(text)
     if url.scheme not in {"http", "https"} or not url.host:
         raise ConfigurationError(f"base_url is {shown!r}; it takes an https URL with a host")
     if url.scheme == "http" and not _is_loopback(url.host):
@@ -83,6 +86,11 @@ def read_base_url(text: str) -> URL:
     if url.user is not None or url.password is not None or url.query_string or url.fragment:
         raise ConfigurationError(f"base_url is {shown!r}; it takes no user, password, query or fragment")
     return url.with_path(url.raw_path.rstrip("/"), encoded=True)
+
+
+def _show_url(text: object) -> str:
+    """Leave out where secrets are put by mistake: before an @, and behind a ? or a #."""
+    return one_line(re.sub(r"(?<=//)[^/]*@|[?#].*", "…", str(text), flags=re.DOTALL), 100)
 
 
 def _is_loopback(host: str) -> bool:
@@ -104,3 +112,26 @@ def read_ssl(value: ssl.SSLContext | str | PathLike[str] | None) -> ssl.SSLConte
     except OSError as error:  # ssl.SSLError is one
         problem = error.strerror or type(error).__name__
     raise ConfigurationError(f"ssl is {fspath(value)!r}, which can't be read as a CA bundle: {problem}")
+
+
+def find_proxy(url: URL) -> tuple[URL, dict[str, str]] | None:
+    """Return the environment's proxy for a URL, and the headers that it asks for; None where it has none.
+
+    aiohttp's own `trust_env` reads .netrc, too, whose entries clash with the token's header. Raises
+    ConfigurationError for a proxy of another kind than http.
+    """
+    address = getproxies().get(url.scheme)
+    if not address or (url.host and proxy_bypass(url.host)):
+        return None
+    try:
+        proxy = URL(address if "://" in address else f"http://{address}")
+    except ValueError:
+        proxy = URL()
+    if proxy.scheme != "http" or not proxy.host:
+        raise ConfigurationError(
+            f"the environment's proxy for {url.scheme} can't be used; it takes http://host:port, and "
+            "trust_env=False leaves it alone"
+        )
+    if proxy.user is None:
+        return proxy, {}
+    return proxy.with_user(None), {"Proxy-Authorization": encode_basic_auth(proxy.user, proxy.password or "")}
