@@ -24,7 +24,7 @@ import msgspec
 from attrs import frozen
 
 from accesskeys_async.emulator import Emulator, Fault
-from accesskeys_async.rotation import FileSink, State
+from accesskeys_async.rotation import FileSink
 from benchmarks.lives import LEASE, CrashError, Errand, Fate, SharedClock, crash, kill, live
 
 __all__ = ["MOMENTS", "Deaths", "ForkServer", "Ground", "Schedule", "simulate"]
@@ -121,7 +121,9 @@ class Ground:
         keys = self._emulator.keys(organization_id)
         if len(keys) != 2 or str(errand.key_id) in {key.id for key in keys}:
             wrong.append(f"the organization has {len(keys)} keys: {[key.description for key in keys]}")
-        wrong += [f"{key.description} still bears a mark" for key in keys if "[ak:" in key.description]
+        wrong += [
+            f"{key.description} still bears a mark" for key in keys if "[ak:" in (key.description or "")
+        ]
         token = (await FileSink(errand.sink).read()).reveal()
         living = self._emulator.verify(organization_id, token)
         if living is None or living not in {key.id for key in keys[1:]}:
@@ -253,11 +255,6 @@ def _fork(errand: Errand, death: Death | None, clock: SharedClock) -> tuple[bool
         return False, 0, f"ended by signal {os.WTERMSIG(status)}"
     moments, state = msgspec.json.decode(answer, type=tuple[int, str])
     return False, moments, state
-
-
-def is_confirmed(deaths: Deaths) -> bool:
-    """Tell whether a rotation came to its end."""
-    return deaths.state == State.CONFIRMED
 
 
 if __name__ == "__main__":

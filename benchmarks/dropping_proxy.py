@@ -25,6 +25,7 @@ class DroppingProxy:
         self._share = share
         self._chance = random.Random(seed)
         self._server: asyncio.Server | None = None
+        self._serving: set[asyncio.Task[None]] = set()
         self.dropped_before = 0
         """Requests that never reached the service."""
         self.dropped_after = 0
@@ -40,16 +41,39 @@ class DroppingProxy:
     @contextlib.asynccontextmanager
     async def run(self) -> AsyncGenerator[DroppingProxy]:
         """Listen until the block ends."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         try:
             yield self
         finally:
             self._server.close()
-            self._server.close_clients()
+            for task in tuple(self._serving):
+                task.cancel()
+            await asyncio.gather(*self._serving, return_exceptions=True)
             await self._server.wait_closed()
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         upstream_reader, upstream_writer = await asyncio.open_connection("127.0.0.1", self._port)
+        try:
+            await self._pass_on(reader, writer, upstream_reader, upstream_writer)
+        finally:
+            for end in (writer, upstream_writer):
+                end.close()
+            for end in (writer, upstream_writer):
+                with contextlib.suppress(ConnectionError):
+                    await end.wait_closed()
+
+    async def _pass_on(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        upstream_reader: asyncio.StreamReader,
+        upstream_writer: asyncio.StreamWriter,
+    ) -> None:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             while request := await _read_message(reader):
                 self.requests += 1
@@ -66,8 +90,6 @@ class DroppingProxy:
                     break
                 writer.write(reply)
                 await writer.drain()
-        for end in (writer, upstream_writer):
-            end.close()
 
 
 async def _read_message(reader: asyncio.StreamReader) -> bytes:

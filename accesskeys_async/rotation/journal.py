@@ -143,7 +143,7 @@ class Journal:
             result = await connection.execute(
                 update(ROTATIONS)
                 .where(table.id == before.id, table.version == before.version)
-                .values(_changes(before, rotation))
+                .values(_row(rotation))
             )
             if result.rowcount != 1:
                 raise LeaseLostError(f"rotation {before.id}: another worker has taken it over")
@@ -229,11 +229,6 @@ def _set_up_sqlite(connection: Any, record: object) -> None:  # noqa: ARG001 - t
 
 def _row(record: Rotation) -> dict[str, object]:
     return {name: getattr(record, name) for name in _COLUMNS}
-
-
-def _changes(before: Rotation, after: Rotation) -> dict[str, object]:
-    old = _row(before)
-    return {name: value for name, value in _row(after).items() if value != old[name]}
 
 
 async def _write_candidates(connection: AsyncConnection, before: Rotation, after: Rotation) -> None:
