@@ -23,6 +23,7 @@ async def read_json_body(request: web.BaseRequest) -> bytes:
         )
     if (request.content_length or 0) > MAX_BODY:
         raise _too_large()
+    _invite(request)
     parts: list[bytes] = []
     size = 0
     try:
@@ -34,6 +35,12 @@ async def read_json_body(request: web.BaseRequest) -> bytes:
     except (web.RequestPayloadError, ConnectionError):
         raise Refusal(400, "malformed_body", "The body ends early or its framing is broken") from None
     return b"".join(parts)
+
+
+def _invite(request: web.BaseRequest) -> None:
+    """Tell a client that waits for it to go on (RFC 9110, 10.1.1)."""
+    if request.headers.get("Expect", "").lower() == "100-continue" and request.transport is not None:
+        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
 def _too_large() -> Refusal:

@@ -33,6 +33,14 @@ class JournalEntry:
     status: int | None = None
 
 
+@attrs.define
+class Line:
+    """An entry in the making; its status comes later."""
+
+    entry: JournalEntry
+    status: int | None = None
+
+
 class Journal:
     """Keep the last requests in the order of their arrival; any thread may read.
 
@@ -42,15 +50,16 @@ class Journal:
     def __init__(self, size: int) -> None:
         if size < 1:
             raise ValueError(f"journal_size is {size}; it takes 1 or more")
-        self._entries: deque[list[JournalEntry]] = deque(maxlen=size)
+        self._lines: deque[Line] = deque(maxlen=size)
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._lines)
 
     def __iter__(self) -> Iterator[JournalEntry]:
         with self._lock:
-            return iter([entry for (entry,) in self._entries])
+            lines = tuple(self._lines)
+        return (attrs.evolve(line.entry, status=line.status) for line in lines)
 
     def count(self, *, operation: Operation | None = None, status: int | None = None) -> int:
         """Return how many entries are of an operation, or have a status; of both if both are given."""
@@ -62,23 +71,32 @@ class Journal:
     def clear(self) -> None:
         """Forget every entry."""
         with self._lock:
-            self._entries.clear()
+            self._lines.clear()
 
     reset = clear
 
-    def open(self, entry: JournalEntry) -> list[JournalEntry]:
+    def open(self, entry: JournalEntry) -> Line:
         """Note a request that has arrived; give what this returns to `close`."""
-        line = [entry]
+        line = Line(entry)
         with self._lock:
-            self._entries.append(line)
+            self._lines.append(line)
         return line
 
-    def close(self, line: list[JournalEntry], status: int) -> None:
+    def close(self, line: Line, status: int) -> None:
         """Note the status that a request is about to be answered with."""
-        line[0] = attrs.evolve(line[0], status=status)
+        line.status = status
 
 
 def without_secrets(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Return headers with lower-case names, less those that carry secrets."""
+    """Return headers with lower-case names, less those that carry secrets.
+
+    Bytes that are not UTF-8 are written out with backslashes, so that every value is text.
+    """
     lowered = ((name.lower(), value) for name, value in headers)
-    return {name: value for name, value in lowered if name not in _SECRET_HEADERS}
+    return {name: _printable(value) for name, value in lowered if name not in _SECRET_HEADERS}
+
+
+def _printable(value: str) -> str:
+    if value.isascii():
+        return value
+    return value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -43,6 +43,11 @@ class _Protocol(web.RequestHandler):
         response.force_close()
         return response
 
+    def log_exception(self, *args: object, **options: object) -> None:
+        """Keep quiet about a body that does not decode: it was answered, and is no defect."""
+        if not isinstance(options.get("exc_info"), web.RequestPayloadError):
+            super().log_exception(*args, **options)
+
 
 class _NoAccessLog(AbstractAccessLogger):
     """The journal has what an access log would."""

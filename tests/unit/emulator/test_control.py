@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from accesskeys_async.emulator import Emulator, Fault, RateLimit
-from tests.unit.emulator.asking import Answer, Api, Ask
+from tests.unit.emulator.asking import Answer, Api, Ask, SendRaw
 
 
 @pytest.fixture
@@ -120,6 +120,14 @@ async def test_the_journal_can_be_read_and_cleared_and_has_no_control_requests(
     assert "authorization" not in entry["headers"]
     assert (await control("DELETE", "journal")).status == 204
     assert (await control("GET", "journal")).json == {"entries": []}
+
+
+async def test_the_journal_can_be_read_whatever_a_client_sent(control: Ask, send_raw: SendRaw) -> None:
+    await send_raw(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Odd: \xff \xc3\xa9\r\n\r\n")
+
+    (entry,) = (await control("GET", "journal")).json["entries"]
+
+    assert entry["headers"]["x-odd"] == "\\xff é"
 
 
 async def test_reset_makes_everything_as_new(api: Api, control: Ask) -> None:

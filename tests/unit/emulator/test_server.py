@@ -1,14 +1,17 @@
 import asyncio
 import logging
+import socket
 import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from urllib.parse import urlsplit
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from accesskeys_async.emulator import Emulator, Fault, ManualClock
-from tests.unit.emulator.asking import Connection, SendRaw
+from tests.unit.emulator.asking import Api, Connection, SendRaw
 
 
 @pytest.mark.parametrize(
@@ -46,6 +49,44 @@ async def test_broken_chunks_are_400_in_json(emulator: Emulator, send_raw: SendR
 
     assert b" 400 " in reply.partition(b"\r\n")[0]
     assert b'"code":"' in reply
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+async def test_a_body_that_does_not_decode_is_400_and_no_defect(
+    api: Api, caplog: pytest.LogCaptureFixture, encoding: str
+) -> None:
+    headers = {"Content-Type": "application/json", "Content-Encoding": encoding}
+
+    answer = await api.ask("POST", data=b"not compressed at all", headers=headers, compress=False)
+
+    assert (answer.status, answer.json["code"]) == (400, "malformed_body")
+    assert "Unhandled" not in caplog.text
+
+
+async def test_a_client_that_waits_to_be_invited_is_invited(api: Api) -> None:
+    answer = await api.ask("POST", json={"name": "a", "description": "b"}, expect100=True)
+
+    assert answer.status == 201
+
+
+@given(
+    method=st.sampled_from(["GET", "POST", "PATCH", "DELETE", "HEAD", "OPTIONS"]),
+    target=st.binary(max_size=40).map(lambda tail: b"/" + tail) | st.binary(max_size=40),
+    header=st.binary(max_size=40),
+    body=st.binary(max_size=40),
+)
+def test_no_bytes_make_a_server_error(method: str, target: bytes, header: bytes, body: bytes) -> None:
+    with Emulator() as emulator, socket.create_connection(address_of(emulator), timeout=5) as connection:
+        prefix = f"/organizations/{emulator.organization_id}/access-keys".encode()
+        connection.sendall(
+            b"%b %b%b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" % (method.encode(), prefix, target)
+            + b"Authorization: AccessKey %b\r\nX: %b\r\n" % (emulator.token.encode(), header)
+            + b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+        )
+        reply = connection.recv(100)
+
+    assert reply.startswith((b"HTTP/1.1 ", b"HTTP/1.0 "))
+    assert reply[9:10] in {b"2", b"4"}
 
 
 class BrokenClock(ManualClock):
@@ -117,8 +158,10 @@ async def plain(emulator: Emulator) -> Connection:
     return reader, writer
 
 
-def address_of(emulator: Emulator) -> tuple[str | None, int | None]:
+def address_of(emulator: Emulator) -> tuple[str, int]:
     url = urlsplit(emulator.base_url)
+    assert url.hostname is not None
+    assert url.port is not None
     return url.hostname, url.port
 
 
