@@ -1,29 +1,26 @@
-"""Pages and keys as async generators, with the next pages on their way while the caller works."""
+"""Pages and keys in the API's order, with the next pages on their way while the caller works."""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Final, TypeAlias
+from typing import Final
 
 from attrs import evolve
 
-from accesskeys_async.errors import AccessKeysError, PaginationError
+from accesskeys_async.errors import AccessKeysError
+from accesskeys_async.paging import FetchPage, Reading, Steps
 from accesskeys_async.records import AccessKey, AccessKeyPage
 
-__all__ = ["FetchPage", "Listing"]
-
-FetchPage: TypeAlias = Callable[[str | None], Awaitable[AccessKeyPage]]
-"""Gives the page at a page token; None for the first."""
+__all__ = ["Listing"]
 
 REMEMBERED_IDS: Final = 16_384
 """How many of the latest ids a listing knows again; bounded, so that memory stays flat however long it is."""
 
 
-class Listing:
+class Listing(Reading):
     """One way through an organization's keys: `async for key in listing`, or `async for page in pages()`.
 
     Each `async for` begins anew at the listing's `page_token`. Leaving it, by break, exception or
@@ -39,6 +36,9 @@ class Listing:
         self._fetch = fetch
         self._page_token = page_token
         self._prefetch = prefetch
+        self._walk: _Walk | None = None
+        self.error: AccessKeysError | None = None
+        """What the last pass, or `start`, failed with; None where it did not."""
         self.cursor: str | None = page_token
         """The page token to go on with: of the page whose keys are being passed on, then of the next.
 
@@ -49,21 +49,24 @@ class Listing:
         self.duplicates = 0
         """How many keys came again and were left out."""
 
-    def __aiter__(self) -> AsyncIterator[AccessKey]:
-        return self.keys()
+    async def start(self, *, pages: int = 1) -> None:
+        """Fetch the first `pages` pages now, for the next `async for`; what fails is raised there.
 
-    async def keys(self) -> AsyncGenerator[AccessKey, None]:
-        """Yield each key; what `async for key in listing` does."""
-        async with aclosing(self.pages()) as pages:
-            async for page in pages:
-                for key in page.results:
-                    yield key
+        It shows in `error` at once. Where a pass is under way already, that one is helped along.
+        """
+        if self._walk is None:
+            self._walk = self._make_walk()
+        await self._walk.start(pages)
+        self.error = self._walk.failure
 
     async def pages(self) -> AsyncGenerator[AccessKeyPage, None]:
         """Yield each page, without the keys that came before."""
-        self.cursor, self.complete, self.duplicates = self._page_token, False, 0
+        self.error, self.cursor, self.complete, self.duplicates = None, self._page_token, False, 0
         window = _Window(REMEMBERED_IDS)
-        walk = _Walk(self._fetch, self._page_token, self._prefetch)
+        if self._walk is None or self._walk.is_taken:
+            self._walk = self._make_walk()
+        walk = self._walk
+        walk.is_taken = True
         try:
             while (page := await walk.next()) is not None:
                 fresh = window.admit(page.results)
@@ -73,8 +76,14 @@ class Listing:
                 yield page
                 self.cursor = page.next_page_token
             self.complete = True
+        except AccessKeysError as error:
+            self.error = error
+            raise
         finally:
             await walk.close()
+
+    def _make_walk(self) -> _Walk:
+        return _Walk(Steps(self._fetch, self._page_token), self._prefetch)
 
     async def first(self) -> AccessKey | None:
         """Return the first key, or None where there is none. Fetches no page ahead."""
@@ -83,19 +92,6 @@ class Listing:
             async for key in keys:
                 return key
         return None
-
-    async def collect(self, *, max_items: int | None = None) -> list[AccessKey]:
-        """Return all keys, or the first `max_items`, in a list."""
-        found: list[AccessKey] = []
-        if max_items is not None and max_items <= 0:
-            return found
-        async with aclosing(self.pages()) as pages:
-            async for page in pages:
-                found.extend(page.results)
-                if max_items is not None and len(found) >= max_items:
-                    del found[max_items:]
-                    break
-        return found
 
 
 class _Window:
@@ -129,36 +125,52 @@ class _Window:
 class _Walk:
     """Go from page to page, `ahead` pages before the caller."""
 
-    def __init__(self, fetch: FetchPage, page_token: str | None, ahead: int) -> None:
-        self._fetch = fetch
+    def __init__(self, steps: Steps, ahead: int) -> None:
+        self._steps = steps
         self._ahead = ahead
-        self._token = page_token
-        self._over = False
-        self._seen = {_digest(page_token)}
         self._ready: deque[AccessKeyPage] = deque()
-        self._failure: BaseException | None = None
+        self._fetched = 0
+        self._raised: BaseException | None = None
         self._task: asyncio.Task[None] | None = None
+        self._turn = asyncio.Lock()
         self._change: asyncio.Future[None] | None = None
+        self.is_taken = False
+        """Whether a pass over it has begun."""
+
+    @property
+    def failure(self) -> AccessKeysError | None:
+        """What the walk has failed with."""
+        return self._raised if isinstance(self._raised, AccessKeysError) else None
+
+    async def start(self, pages: int) -> None:
+        """Fetch until so many pages were fetched in all, unless fetching ahead has begun."""
+        while self._fetched < pages and self._task is None and not self._is_at_end():
+            async with self._turn:
+                if self._fetched < pages and self._task is None and not self._is_at_end():
+                    try:
+                        await self._fetch()
+                    except AccessKeysError as error:
+                        self._raised = error
 
     async def next(self) -> AccessKeyPage | None:
         """Return the next page, or None after the last."""
-        if self._task is None:
-            if self._over:
-                return None
-            page = await self._fetch_one()
-            # Begun only now: a listing of one page needs no task.
-            if self._ahead and not self._over:
-                self._task = asyncio.create_task(self._run_ahead(), name="accesskeys prefetch")
-            return page
         while not self._ready:
-            if self._failure is not None:
-                raise self._failure
-            if self._task.done():
-                if not self._over:
-                    raise asyncio.CancelledError("the prefetch was cancelled from outside")
+            if self._raised is not None:
+                raise self._raised
+            if self._steps.is_over:
                 return None
-            await self._wait()
+            if self._task is None:
+                async with self._turn:  # `start` may be at it, and bring the page
+                    if not self._ready and not self._is_at_end():
+                        await self._fetch()
+            elif self._task.done():
+                raise asyncio.CancelledError("the prefetch was cancelled from outside")
+            else:
+                await self._wait()
         page = self._ready.popleft()
+        # Begun only now: a listing of one page needs no task.
+        if self._task is None and self._ahead and not self._is_at_end() and not self._turn.locked():
+            self._task = asyncio.create_task(self._run_ahead(), name="accesskeys prefetch")
         self._notify()
         return page
 
@@ -168,41 +180,26 @@ class _Walk:
             self._task.cancel()
             await asyncio.wait({self._task})
 
-    async def _fetch_one(self) -> AccessKeyPage:
-        token = self._token
-        if self._failure is not None:
-            raise self._failure
-        try:
-            page = await self._fetch(token)
-        except AccessKeysError as error:
-            error.cursor = token
-            raise
-        self._token = page.next_page_token
-        self._over = self._token is None
-        if not self._over and not self._is_new(self._token):
-            self._failure = _circle(self._token)
-        return page
+    def _is_at_end(self) -> bool:
+        return self._steps.is_over or self._raised is not None
+
+    async def _fetch(self) -> None:
+        self._ready.append(await self._steps.take())
+        self._fetched += 1
 
     async def _run_ahead(self) -> None:
         try:
-            while not self._over:
+            while not self._steps.is_over:
                 while len(self._ready) >= self._ahead:
                     await self._wait()
-                self._ready.append(await self._fetch_one())
+                await self._fetch()
                 self._notify()
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001 - raised again where the caller awaits
-            self._failure = error
+            self._raised = error
         finally:
             self._notify()
-
-    def _is_new(self, token: str | None) -> bool:
-        digest = _digest(token)
-        if digest in self._seen:
-            return False
-        self._seen.add(digest)
-        return True
 
     async def _wait(self) -> None:
         self._change = asyncio.get_running_loop().create_future()
@@ -211,13 +208,3 @@ class _Walk:
     def _notify(self) -> None:
         if self._change is not None and not self._change.done():
             self._change.set_result(None)
-
-
-def _digest(token: str | None) -> bytes:
-    return b"" if token is None else hashlib.blake2b(token.encode(), digest_size=16).digest()
-
-
-def _circle(token: str | None) -> PaginationError:
-    error = PaginationError("the listing goes in circles: a page token came that had come before; start anew")
-    error.cursor = token
-    return error

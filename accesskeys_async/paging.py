@@ -1,0 +1,103 @@
+"""Going from page to page, and what every way of reading an organization's keys has in common."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from typing import TypeAlias
+
+from accesskeys_async.errors import AccessKeysError, PaginationError
+from accesskeys_async.records import AccessKey, AccessKeyPage
+
+__all__ = ["FetchPage", "Reading", "Steps"]
+
+FetchPage: TypeAlias = Callable[[str | None], Awaitable[AccessKeyPage]]
+"""Gives the page at a page token; None for the first."""
+
+
+class Reading(ABC):
+    """One way through an organization's keys: `async for key in reading`, or `async for page in pages()`."""
+
+    error: AccessKeysError | None
+    """What the last pass, or `start`, failed with; None where it did not."""
+
+    @abstractmethod
+    def pages(self) -> AsyncGenerator[AccessKeyPage, None]:
+        """Yield each page, without the keys that came before."""
+
+    @abstractmethod
+    async def start(self, *, pages: int = 1) -> None:
+        """Fetch the first `pages` pages now, for the next `async for`; what fails is raised there."""
+
+    def __aiter__(self) -> AsyncIterator[AccessKey]:
+        return self.keys()
+
+    async def keys(self) -> AsyncGenerator[AccessKey, None]:
+        """Yield each key; what `async for` over the object itself does."""
+        async with aclosing(self.pages()) as pages:
+            async for page in pages:
+                for key in page.results:
+                    yield key
+
+    async def collect(self, *, max_items: int | None = None) -> list[AccessKey]:
+        """Return all keys, or the first `max_items`, in a list."""
+        found: list[AccessKey] = []
+        if max_items is not None and max_items <= 0:
+            return found
+        async with aclosing(self.pages()) as pages:
+            async for page in pages:
+                found.extend(page.results)
+                if max_items is not None and len(found) >= max_items:
+                    del found[max_items:]
+                    break
+        return found
+
+
+class Steps:
+    """Take the pages of one direction, one by one, and notice when they go in circles."""
+
+    __slots__ = ("_circle", "_fetch", "_seen", "is_over", "token")
+
+    def __init__(self, fetch: FetchPage, page_token: str | None = None) -> None:
+        self._fetch = fetch
+        self._seen = {_digest(page_token)}
+        self._circle: PaginationError | None = None
+        self.token = page_token
+        """Of the page that comes next."""
+        self.is_over = False
+        """Whether the last page was taken."""
+
+    async def take(self) -> AccessKeyPage:
+        """Fetch the next page; one that failed, or was cancelled, is the next again.
+
+        Raises PaginationError in place of the page whose token came before; every error has its `cursor`.
+        """
+        token = self.token
+        if self._circle is not None:
+            raise self._circle
+        try:
+            page = await self._fetch(token)
+        except AccessKeysError as error:
+            error.cursor = token
+            raise
+        self.token = page.next_page_token
+        self.is_over = self.token is None
+        if not self.is_over:
+            digest = _digest(self.token)
+            if digest in self._seen:
+                # The page that led here is sound: it is passed on first.
+                self._circle = _go_in_circles(self.token)
+            self._seen.add(digest)
+        return page
+
+
+def _digest(token: str | None) -> bytes:
+    return b"" if token is None else hashlib.blake2b(token.encode(), digest_size=16).digest()
+
+
+def _go_in_circles(token: str | None) -> PaginationError:
+    error = PaginationError("the listing goes in circles: a page token came that had come before; start anew")
+    error.cursor = token
+    return error
