@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import field, frozen
 
 from accesskeys_async.cli.exits import CommandError, ExitCode
 from accesskeys_async.cli.screen import Screen
@@ -34,7 +34,8 @@ class Invocation:
     """Hold what the shared options and the environment say to a command that talks to the API."""
 
     screen: Screen
-    environ: Mapping[str, str]
+    environ: Mapping[str, str] = field(repr=False)
+    """Not in the repr: it may hold the token."""
     format: Format | None = None
     """None: a table on a terminal, JSON lines elsewhere."""
     base_url: str | None = None

@@ -8,9 +8,7 @@ import pytest
 
 from accesskeys_async._version import __version__
 from accesskeys_async.cli.app import run
-from accesskeys_async.cli.commands import COMMANDS, load
-
-CONNECTED = ["list", "get", "create", "update", "delete"]
+from accesskeys_async.cli.commands import COMMANDS
 
 
 def test_the_version_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
@@ -29,24 +27,6 @@ def test_nothing_at_all_is_wrong_usage_and_shows_the_help(capsys: pytest.Capture
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "Usage: accesskeys" in captured.err
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_and_option_has_its_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run([command, "--help"]) == 0
-    capsys.readouterr()
-    built = load(command)
-    assert built.help.partition(".")[0] + "." == COMMANDS[command][1]
-    assert all(getattr(parameter, "help", None) for parameter in built.params), command
-
-
-@pytest.mark.parametrize("command", CONNECTED)
-def test_every_command_that_connects_takes_the_same_settings(command: str) -> None:
-    built = load(command)
-    options = {option for parameter in built.params for option in parameter.opts}
-    settings = "--format --base-url --credential-file --timeout --deadline --quiet --debug"
-    assert set(settings.split()) <= options
-    assert "--token" not in options
 
 
 @pytest.mark.parametrize(

@@ -65,12 +65,12 @@ def test_the_module_runs_as_the_command_does() -> None:
     assert done.stdout.startswith("accesskeys ")
 
 
-def test_completion_is_offered_and_knows_the_commands() -> None:
-    environ = {
-        **os.environ,
-        "_ACCESSKEYS_COMPLETE": "complete_zsh",
-        "_TYPER_COMPLETE_ARGS": "accesskeys li",
-    }
-    done = python("-m", "accesskeys_async", env=environ)
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [("accesskeys li", "list"), ("accesskeys list --for", "--format"), ("accesskeys ", "demo")],
+)
+def test_completion_knows_the_commands_and_their_options(typed: str, offered: str) -> None:
+    words = {"_ACCESSKEYS_COMPLETE": "complete_zsh", "_TYPER_COMPLETE_ARGS": typed}
+    done = python("-m", "accesskeys_async", env={**os.environ, **words})
     assert done.returncode == 0, done.stderr
-    assert "list" in done.stdout
+    assert offered in done.stdout

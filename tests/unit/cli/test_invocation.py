@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from accesskeys_async.cli.exits import CommandError, ExitCode
+from accesskeys_async.cli.invocation import Format, Invocation
+from accesskeys_async.cli.tables import TableWriter
+from accesskeys_async.cli.writers import CsvWriter, JsonLinesWriter, JsonWriter
+
+ENVIRON = {
+    "ACCESSKEYS_TOKEN": "s3cret-token-AbCdEf",
+    "ACCESSKEYS_ORGANIZATION": "env-org",
+    "ACCESSKEYS_BASE_URL": "http://127.0.0.1:9",
+}
+
+
+@pytest.fixture
+def invoke(make_desk: Callable) -> Callable[..., Invocation]:
+    def invoke(
+        *, terminal: bool = False, environ: dict[str, str] = ENVIRON, **settings: object
+    ) -> Invocation:
+        return Invocation(screen=make_desk(terminal=terminal).screen, environ=environ, **settings)
+
+    return invoke
+
+
+def test_its_repr_does_not_show_the_token(invoke: Callable[..., Invocation]) -> None:
+    assert "s3cret" not in repr(invoke())
+
+
+@pytest.mark.parametrize(
+    ("terminal", "chosen", "kind"),
+    [
+        (True, None, TableWriter),
+        (False, None, JsonLinesWriter),
+        (True, Format.NDJSON, JsonLinesWriter),
+        (False, Format.JSON, JsonWriter),
+        (True, Format.CSV, CsvWriter),
+        (False, Format.TABLE, TableWriter),
+    ],
+)
+def test_the_format_follows_the_choice_and_else_the_terminal(
+    invoke: Callable[..., Invocation], terminal: bool, chosen: Format | None, kind: type
+) -> None:
+    assert type(invoke(terminal=terminal, format=chosen).writer()) is kind
+
+
+def test_an_argument_goes_before_the_environment(invoke: Callable[..., Invocation]) -> None:
+    assert invoke().organization("given") == "given"
+    assert invoke().organization(None) == "env-org"
+
+
+def test_without_an_organization_it_says_how_to_give_one(invoke: Callable[..., Invocation]) -> None:
+    with pytest.raises(CommandError, match="give ORG, or set ACCESSKEYS_ORGANIZATION"):
+        invoke(environ={}).organization(None)
+
+
+def test_one_argument_is_the_key_and_two_are_organization_and_key(invoke: Callable[..., Invocation]) -> None:
+    assert invoke().key("key", None) == ("env-org", "key")
+    assert invoke().key("org", "key") == ("org", "key")
+    with pytest.raises(CommandError, match="no access key"):
+        invoke().key(None, None)
+
+
+@pytest.mark.parametrize("environ", [{}, {"ACCESSKEYS_TOKEN": ""}])
+def test_no_token_is_a_matter_of_authentication(
+    invoke: Callable[..., Invocation], environ: dict[str, str]
+) -> None:
+    with pytest.raises(CommandError) as caught:
+        invoke(environ=environ).client()
+    assert caught.value.code is ExitCode.AUTHENTICATION
+
+
+async def test_the_client_is_made_of_the_settings(invoke: Callable[..., Invocation], tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("s3cret-token-AbCdEf\n")
+    settings = {"base_url": "https://example.com", "credential_file": tmp_path / "token"}
+    async with invoke(environ={}, **settings).client() as client:
+        assert "https://example.com" in repr(client)
+    async with invoke().client() as client:
+        assert "http://127.0.0.1:9" in repr(client)
