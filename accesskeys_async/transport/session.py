@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import platform
+import re
 import ssl
 import time
 import warnings
@@ -28,7 +29,7 @@ from accesskeys_async.records import Token
 from accesskeys_async.transport.alarms import Alarms
 from accesskeys_async.transport.exchange import Request, Response
 from accesskeys_async.transport.failures import classify, stop_resending
-from accesskeys_async.transport.settings import Timeout, TokenSource, read_token
+from accesskeys_async.transport.settings import Timeout, TokenSource, find_proxy, read_token
 
 __all__ = ["Pool", "Session"]
 
@@ -62,7 +63,7 @@ class Pool:
         self._borrowed = borrowed
         self._size = size
         self._ssl_context = ssl_context
-        self._trust_env = trust_env
+        self.trust_env = trust_env
         self._loop: asyncio.AbstractEventLoop | None = None
         self._alarms: Alarms | None = None
         self._process = os.getpid()
@@ -104,7 +105,6 @@ class Pool:
             connector=aiohttp.TCPConnector(limit=self._size, ssl=self._ssl_context or True),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=COMMON_HEADERS,
-            trust_env=self._trust_env,
         )
 
     @property
@@ -146,6 +146,8 @@ class _Options(TypedDict, total=False):
     middlewares: tuple[aiohttp.ClientMiddlewareType, ...]
     timeout: aiohttp.ClientTimeout
     ssl: ssl.SSLContext
+    proxy: URL
+    proxy_headers: dict[str, str]
 
 
 class Session:
@@ -169,6 +171,8 @@ class Session:
         )
         if pool.ssl_override is not None:
             self._options["ssl"] = pool.ssl_override
+        if pool.trust_env and (found := find_proxy(base_url)):
+            self._options["proxy"], self._options["proxy_headers"] = found
         self._common = COMMON_HEADERS if pool.is_borrowed else {}
         self._ready_headers = self._make_headers(token) if isinstance(token, Token) else None
 
@@ -198,22 +202,28 @@ class Session:
                 headers=headers[request.body is not None, request.compress],
                 **self._options,
             )
-            body = await self._read(reply, request)
-            whole = True
+            body = await self._read(reply)
+            whole = body is not None
         except (aiohttp.ClientError, OSError, ValueError, RuntimeError, asyncio.CancelledError) as error:
             if alarm.stop():
                 failure = APITimeoutError(f"{request}: no whole answer in time; allow more", sent=sent)
-            elif sent is False or isinstance(error, asyncio.CancelledError):
+            elif sent is False:
+                raise
+            elif isinstance(error, asyncio.CancelledError):
+                error.__traceback__ = None  # aiohttp's frames know the headers
                 raise
             else:
                 failure = self._explain(error, request, http)
         else:
-            return self._respond(reply, body, started_at, time.perf_counter() - began)
+            if body is not None:
+                return self._respond(reply, body, started_at, time.perf_counter() - began)
+            failure = self._too_large(request)
         finally:
             alarm.stop()
             headers = None
             if reply is not None and not whole:
                 reply.close()
+            reply = None
         # Raised here, and not in the handler: aiohttp's errors know the request and its headers.
         raise failure
 
@@ -242,14 +252,15 @@ class Session:
             encoded=True,
         )
 
-    async def _read(self, reply: aiohttp.ClientResponse, request: Request) -> bytes:
+    async def _read(self, reply: aiohttp.ClientResponse) -> bytes | None:
+        """Read the whole body, or return None where it is too large."""
         content = reply.content
         chunks: list[bytes] = []
         size = 0
         while chunk := await content.readany():
             size += len(chunk)
             if size > self._max_bytes:
-                raise self._too_large(request)
+                return None
             chunks.append(chunk)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
@@ -266,7 +277,7 @@ class Session:
         if http.closed:
             return ClientClosedError(f"{request}: the client was closed under way")
         if isinstance(error, RuntimeError):
-            raise error
+            raise error.with_traceback(None)
         return classify(error, request)
 
     def _respond(
@@ -278,6 +289,8 @@ class Session:
         secret = reply.request_info.headers["Authorization"].removeprefix("AccessKey ")
         headers = CIMultiDict((name, value.replace(secret, MASK)) for name, value in reply.headers.items())
         body = body.replace(secret.encode(), MASK.encode())
+        if b"\\" in body:
+            body = _escaped(secret).sub(MASK.encode(), body)
         return Response(reply.status, headers, body, started_at, elapsed)
 
     def _make_headers(self, token: TokenSource) -> _Headers:
@@ -294,3 +307,10 @@ class Session:
                     headers["Accept-Encoding"] = "gzip, deflate"
                 kinds[has_body, compress] = headers
         return kinds
+
+
+def _escaped(secret: str) -> re.Pattern[bytes]:
+    r"""Match a secret of ASCII, also as JSON may escape it: `\/`, `\"`, `\u0041`."""
+    return re.compile(
+        b"".join(rb"(?:\\?%b|(?i:\\u00%02x))" % (re.escape(bytes((c,))), c) for c in secret.encode())
+    )

@@ -294,7 +294,7 @@ async def test_a_header_from_the_server_cannot_add_lines_to_an_error(
 
 
 def make_bomb(megabytes: int) -> bytes:
-    """Pack so many megabytes of zeros; each is the same bytes, since a full flush forgets what came before."""
+    """Pack so many megabytes of zeros; after a full flush, the same zeros are the same bytes again."""
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)
     first = packer.compress(bytes(2**20)) + packer.flush(zlib.Z_FULL_FLUSH)
     other = packer.compress(bytes(2**20)) + packer.flush(zlib.Z_FULL_FLUSH)
