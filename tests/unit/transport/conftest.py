@@ -7,6 +7,8 @@ import pytest
 from multidict import CIMultiDict
 
 from accesskeys_async.transport.exchange import Request, Response
+from accesskeys_async.transport.hooks import Event, make_notify
+from accesskeys_async.transport.retry import Retry, RetryBudget, RetryPolicy
 
 
 class World:
@@ -51,5 +53,26 @@ def make_response() -> Callable[..., Response]:
     def make(status: int = 200, body: bytes = b"", **headers: str) -> Response:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return Response(status, CIMultiDict(named), body)
+
+    return make
+
+
+@pytest.fixture
+def make_retry(world: World) -> Callable[..., Retry]:
+    def make(
+        policy: RetryPolicy | None = None,
+        *,
+        budget: RetryBudget | None = None,
+        hook: Callable[[Event], object] | None = None,
+    ) -> Retry:
+        return Retry(
+            policy or RetryPolicy(),
+            budget or RetryBudget(),
+            notify=make_notify([hook] if hook else []),
+            clock=world.clock,
+            wall_clock=world.clock,
+            sleep=world.sleep,
+            draw=world.draw,
+        )
 
     return make
