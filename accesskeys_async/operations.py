@@ -106,11 +106,11 @@ def warn_of_role_ids(role_ids: object, *, stacklevel: int) -> None:
 
 
 def _collection_path(organization_id: UUID) -> str:
-    return f"/organizations/{organization_id}/access-keys"
+    return f"/organizations/{wire.format_uuid(organization_id)}/access-keys"
 
 
 def _key_path(organization_id: UUID, key_id: UUID) -> str:
-    return f"/organizations/{organization_id}/access-keys/{key_id}"
+    return f"/organizations/{wire.format_uuid(organization_id)}/access-keys/{wire.format_uuid(key_id)}"
 
 
 def build_list(

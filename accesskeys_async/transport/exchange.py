@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import Final, TypeAlias
 from uuid import UUID
 
-from attrs import field, frozen
+from attrs import define, field
 
 from accesskeys_async.errors import APIConnectionError, APIResponseError
 from accesskeys_async.records import Attempt
@@ -29,9 +29,13 @@ __all__ = [
 ]
 
 
-@frozen
+@define
 class Request:
-    """One request of the contract, without its secrets: the token is added at the last moment."""
+    """One request of the contract, without its secrets: the token is added at the last moment.
+
+    Not frozen, since that costs a microsecond at each request; all the same, a middleware that wants
+    another passes on `attrs.evolve(request, ...)`.
+    """
 
     operation: str
     """The contract's operationId: `listAccessKeys`, `createAccessKey`, …"""
@@ -48,12 +52,14 @@ class Request:
     """Whether the answer is large enough to be worth packing."""
     deadline: float | None = None
     """When the call must be over, on the event loop's clock; None: no bound."""
+    priority: int = 0
+    """Where requests wait for a place or a quota, a higher one goes first."""
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
 
 
-@frozen
+@define
 class Response:
     """The whole answer to a request, and the way to it. `repr` leaves headers and body out."""
 

@@ -5,7 +5,7 @@ it refuses an answer does the strict one run: it takes what the fast one was too
 another zone, and names the place of what is wrong.
 """
 
-from accesskeys_async.wire.fields import JSON, parse_uuid
+from accesskeys_async.wire.fields import JSON, format_uuid, parse_uuid
 from accesskeys_async.wire.reading import ErrorBody, read_created, read_error, read_key, read_page
 from accesskeys_async.wire.writing import dump_changes, dump_key
 
@@ -14,6 +14,7 @@ __all__ = [
     "ErrorBody",
     "dump_changes",
     "dump_key",
+    "format_uuid",
     "parse_uuid",
     "read_created",
     "read_error",
