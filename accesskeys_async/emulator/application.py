@@ -67,9 +67,9 @@ class Application:
         if path == _DOCUMENT_PATH or (path.startswith(CONTROL_PREFIX) and self._control):
             return deliver(await self._aside(request, path), None, self._headers())
         task = asyncio.current_task()
-        if task is not None:
-            self._active.add(task)
-            task.add_done_callback(self._active.discard)
+        assert task is not None  # aiohttp runs each request in one
+        self._active.add(task)
+        task.add_done_callback(self._active.discard)
         route = resolve(request.method, path) or _NOWHERE
         line = self._journal.open(
             JournalEntry(
@@ -134,8 +134,7 @@ class Application:
         if not route.allowed:
             raise Refusal(404, "not_found", "Nothing is at this path")
         if route.operation is None:
-            allowed = ", ".join(route.allowed)
-            raise Refusal(405, "method_not_allowed", f"This path takes {allowed}", headers={"Allow": allowed})
+            raise not_allowed(route.allowed)
         organization_id = self._authorize(request, route)
         verdict = self._limiter.take(organization_id, self._clock.now())
         if not verdict.allowed:
@@ -151,7 +150,7 @@ class Application:
             reply = await self._operations.answer(asked)
         except Refusal as refusal:
             reply = refusal.reply
-        return attrs.evolve(reply, headers=verdict.headers) if verdict.headers else reply
+        return attrs.evolve(reply, headers={**reply.headers, **verdict.headers})
 
     def _authorize(self, request: web.BaseRequest, route: Route) -> str:
         """Return the organization that is asked about, once the asker is known to belong there."""
@@ -165,11 +164,11 @@ class Application:
             )
         self._store.note_use(bearer)
         organization_id = route.organization_id
+        if organization_id == bearer.organization_id:
+            return bearer.organization_id
         if organization_id is None or not self._store.has_organization(organization_id):
             raise Refusal(404, "not_found", "No such organization")
-        if organization_id != bearer.organization_id:
-            raise Refusal(403, "forbidden", "The token belongs to another organization")
-        return organization_id
+        raise Refusal(403, "forbidden", "The token belongs to another organization")
 
     def _find_bearer(self, request: web.BaseRequest) -> Bearer | None:
         match request.headers.getall("Authorization", []):

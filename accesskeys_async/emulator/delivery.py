@@ -60,7 +60,7 @@ class _Cut(web.StreamResponse):
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         """Write what there is and raise."""
         transport = request.transport
-        if transport is not None:
+        if transport is not None and not transport.is_closing():
             transport.write(self._wire)
             if self._reset:
                 transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)

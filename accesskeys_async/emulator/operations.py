@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor
 from typing import TypeVar
 
@@ -41,6 +41,13 @@ class Operations:
         self._store = store
         self._writer = writer
         self._page_tokens = PageTokens(store.signing_key)
+        self._answers: Mapping[Operation, Callable[[Asked], Awaitable[Reply]]] = {
+            "list": self._list,
+            "create": self._create,
+            "get": self._get,
+            "update": self._update,
+            "delete": self._delete,
+        }
 
     async def answer(self, asked: Asked) -> Reply:
         """Return the reply to a request.
@@ -48,20 +55,9 @@ class Operations:
         Raises:
             Refusal: The contract refuses it: 400, 404, 413, 415 or 422.
         """
-        match asked.operation:
-            case "list":
-                return self._list(asked)
-            case "create":
-                return await self._create(asked)
-            case "get":
-                record = self._store.get(asked.organization_id, _key_id(asked))
-                return _found(asked, record)
-            case "update":
-                return await self._update(asked)
-            case "delete":
-                return await self._delete(asked)
+        return await self._answers[asked.operation](asked)
 
-    def _list(self, asked: Asked) -> Reply:
+    async def _list(self, asked: Asked) -> Reply:
         query = read_list_query(asked.query)
         after: int | None = None
         if query.page_token is not None:
@@ -81,6 +77,9 @@ class Operations:
         draft = read_draft(read_object(await asked.read_body()), required=("name", "description"))
         record = await self._change(lambda: self._store.create(asked.organization_id, draft))
         return Reply(201, record.encode())
+
+    async def _get(self, asked: Asked) -> Reply:
+        return _found(asked, self._store.get(asked.organization_id, _key_id(asked)))
 
     async def _update(self, asked: Asked) -> Reply:
         key_id = _key_id(asked)

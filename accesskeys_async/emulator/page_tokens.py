@@ -10,8 +10,7 @@ import struct
 
 __all__ = ["PageTokens"]
 
-_PAYLOAD = struct.Struct(">B16sBQ")
-_VERSION = 1
+_PAYLOAD = struct.Struct(">16sBQ")
 _SIGNATURE_LENGTH = 16
 
 
@@ -26,7 +25,7 @@ class PageTokens:
 
     def issue(self, organization_id: str, *, position: int, reverse: bool) -> str:
         """Return the token for the page after `position`."""
-        payload = _PAYLOAD.pack(_VERSION, _octets(organization_id), reverse, position)
+        payload = _PAYLOAD.pack(_octets(organization_id), reverse, position)
         return base64.urlsafe_b64encode(payload + self._sign(payload)).rstrip(b"=").decode("ascii")
 
     def read(self, token: str, organization_id: str, *, reverse: bool) -> int:
@@ -37,9 +36,7 @@ class PageTokens:
                 says which, to follow the word "pageToken".
         """
         payload = self._verified(token)
-        version, organization, direction, position = _PAYLOAD.unpack(payload)
-        if version != _VERSION:
-            raise ValueError("is of another version of this service")
+        organization, direction, position = _PAYLOAD.unpack(payload)
         if organization != _octets(organization_id):
             raise ValueError("belongs to another organization")
         if bool(direction) != reverse:

@@ -24,7 +24,7 @@ class _Protocol(web.RequestHandler):
 
     def handle_error(
         self,
-        request: web.BaseRequest,
+        request: web.BaseRequest,  # noqa: ARG002 - as the message
         status: int = 500,
         exc: BaseException | None = None,
         message: str | None = None,  # noqa: ARG002 - it quotes the request, which may hold a token
@@ -35,8 +35,6 @@ class _Protocol(web.RequestHandler):
         else:
             _LOGGER.error("a request failed inside the emulator", exc_info=exc)
             reply = error_reply(status, "internal_error", "The emulator failed; this is a defect of it")
-        if request.writer.output_size > 0:
-            raise ConnectionResetError("the reply had begun")
         response = web.Response(
             status=reply.status, body=reply.body, headers={"Content-Type": "application/json"}
         )

@@ -188,9 +188,9 @@ class Emulator:
         )
 
     async def _close(self) -> None:
-        running, self._running = self._running, None
-        if running is not None:
-            await running.close()
+        running = self._present()
+        self._running = None
+        await running.close()
 
     def _present(self) -> Running:
         if self._running is None:

@@ -1,11 +1,15 @@
 import asyncio
 import json
 from datetime import UTC, datetime
+from unittest.mock import Mock
 
 import aiohttp
 import pytest
+from aiohttp.test_utils import make_mocked_request
 
 from accesskeys_async.emulator import Emulator, Fault
+from accesskeys_async.emulator.delivery import deliver
+from accesskeys_async.emulator.replies import Reply
 from tests.unit.emulator.asking import Api, Send
 
 BODY = json.dumps({"name": "ci", "description": "deploys"}).encode()
@@ -126,6 +130,13 @@ async def test_a_client_that_leaves_a_drip_does_no_harm(api: Api) -> None:
         response.close()
 
     assert (await api.list()).status == 200
+
+
+async def test_a_client_that_is_gone_before_its_reply_is_cut_does_no_harm() -> None:
+    request = make_mocked_request("GET", "/", transport=Mock(is_closing=lambda: True))
+
+    with pytest.raises(ConnectionResetError):
+        await deliver(Reply(200, b"{}"), Fault.cut_body(), {}).prepare(request)
 
 
 async def test_a_fault_is_for_its_organization(api: Api) -> None:

@@ -7,10 +7,12 @@ from datetime import datetime
 from urllib.parse import urlsplit
 
 import pytest
+from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
 from accesskeys_async.emulator import Emulator, Fault, ManualClock
+from accesskeys_async.emulator.server import Listener
 from tests.unit.emulator.asking import Api, Connection, SendRaw
 
 
@@ -87,6 +89,28 @@ def test_no_bytes_make_a_server_error(method: str, target: bytes, header: bytes,
 
     assert reply.startswith((b"HTTP/1.1 ", b"HTTP/1.0 "))
     assert reply[9:10] in {b"2", b"4"}
+
+
+class BrokenReply(web.Response):
+    async def write_eof(self, data: bytes = b"") -> None:
+        raise ZeroDivisionError
+
+
+async def test_a_defect_in_sending_is_logged_and_ends_the_connection(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        return BrokenReply()
+
+    listener = Listener(answer)
+    port = await listener.start("127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    await reader.read()
+    writer.close()
+    await listener.stop()
+
+    assert "ZeroDivisionError" in caplog.text
 
 
 class BrokenClock(ManualClock):

@@ -79,6 +79,14 @@ def test_no_token_is_kept(path: Path | None, tmp_path: Path) -> None:
     assert ORGANIZATION.token not in dump
 
 
+def test_a_token_whose_hash_only_begins_alike_is_unknown() -> None:
+    with opened() as store:
+        with store._database.writing() as connection:
+            connection.execute("UPDATE keys SET digest = CAST(selector || zeroblob(24) AS BLOB)")
+
+        assert store.find_bearer(ORGANIZATION.token) is None
+
+
 def test_a_use_shows_at_once_in_a_record_and_in_a_page(path: Path | None) -> None:
     clock = ManualClock()
     with opened(path, keys=2, clock=clock) as store:
