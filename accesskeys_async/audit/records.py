@@ -1,0 +1,157 @@
+"""What an audit reads, finds and sums up."""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+from datetime import datetime
+from uuid import UUID
+
+from attrs import field, frozen
+
+from accesskeys_async.records import AccessKey
+
+__all__ = [
+    "Finding",
+    "OrganizationAudit",
+    "Outcome",
+    "RuleResult",
+    "Severity",
+    "Snapshot",
+    "Subject",
+    "Summary",
+    "Unreadable",
+    "fingerprint",
+]
+
+
+class Severity(enum.IntEnum):
+    """How much a finding matters; the greater, the more."""
+
+    INFO = 0
+    LOW = 1
+    MEDIUM = 2
+    HIGH = 3
+    CRITICAL = 4
+
+
+class Outcome(enum.Enum):
+    """What a rule says of a key or an organization."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    NOT_EVALUATED = "not_evaluated"
+
+
+@frozen
+class Subject:
+    """An organization to audit, and where it was named."""
+
+    organization_id: UUID
+    labels: tuple[str, ...] = ()
+    source: str | None = None
+    """The inventory file that names it."""
+    line: int | None = None
+    """Its line there; 1 for the first."""
+
+
+@frozen
+class Snapshot:
+    """An organization's keys, read whole, and the one moment that all rules judge them at."""
+
+    subject: Subject
+    taken_at: datetime
+    """The scan's start, the T of every rule."""
+    keys: tuple[AccessKey, ...] = field(repr=False)
+    own_suffix: str = ""
+    """The suffix of the auditor's own token; empty where it is not known."""
+
+
+def fingerprint(rule: str, organization_id: UUID, *what: object) -> str:
+    """Name a finding so that the next audit knows it again: 32 hexadecimal characters."""
+    text = "\x1f".join((rule, str(organization_id), *(str(part) for part in what)))
+    return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=16).hexdigest()
+
+
+@frozen
+class Finding:
+    """One thing that a rule found."""
+
+    rule: str
+    """`AK001`, or the id of a user's rule."""
+    title: str
+    severity: Severity
+    organization_id: UUID
+    message: str
+    """One line for a person; never a secret, and printable."""
+    fingerprint: str
+    key: AccessKey | None = None
+    """The key it is about; None where it is about the organization."""
+    is_own_key: bool = False
+    """Whether it is the auditor's own key, which is never offered for deletion."""
+    suppressed: str | None = None
+    """Why it is muted, by whom and until when; None where it counts."""
+
+
+@frozen
+class RuleResult:
+    """How many keys (or organizations) of one audit a rule passed, failed, and could not judge."""
+
+    rule: str
+    passed: int = 0
+    failed: int = 0
+    not_evaluated: int = 0
+    reason: str | None = None
+    """Why it could not judge; None where it judged all."""
+
+
+@frozen
+class Unreadable:
+    """Why an organization could not be read whole."""
+
+    reason: str
+    """`authentication`, `permission`, `missing`, `connection`, `timeout`, `response`, `credential`."""
+    message: str
+
+
+@frozen
+class OrganizationAudit:
+    """One organization's part of an audit."""
+
+    subject: Subject
+    taken_at: datetime
+    keys: tuple[AccessKey, ...] = field(default=(), repr=False)
+    """Empty where it could not be read whole."""
+    findings: tuple[Finding, ...] = ()
+    results: tuple[RuleResult, ...] = ()
+    unreadable: Unreadable | None = None
+    elapsed: float = 0.0
+    """Seconds to read and judge it."""
+
+
+@frozen
+class Summary:
+    """What a whole audit came to; the last thing it yields."""
+
+    started_at: datetime
+    elapsed: float
+    policy_hash: str
+    organizations: int
+    unreadable: tuple[tuple[Subject, Unreadable], ...]
+    keys: int
+    by_severity: tuple[tuple[Severity, int], ...]
+    """Findings that count, worst severity first; suppressed ones are not in it."""
+    by_rule: tuple[RuleResult, ...]
+    suppressed: int
+    notes: tuple[str, ...] = ()
+    """What a person should know: suppressions that expired or met nothing, rules that failed."""
+
+    @property
+    def coverage(self) -> float:
+        """The share of organizations that were read whole, from 0 to 1."""
+        return 1.0 if not self.organizations else 1 - len(self.unreadable) / self.organizations
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every organization was read whole."""
+        return not self.unreadable
