@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +15,6 @@ from accesskeys_async.cli.invocation import Invocation
 from accesskeys_async.cli.keys import deprecation_told
 from accesskeys_async.cli.loop import run
 from accesskeys_async.cli.options import Organization, RoleIds, connected
-from accesskeys_async.cli.screen import OutputError
 
 if TYPE_CHECKING:
     from accesskeys_async.cli.token_file import TokenFile
@@ -73,8 +73,6 @@ async def _create(
     show_token: bool,
     file: TokenFile | None,
 ) -> None:
-    import asyncio
-
     from accesskeys_async import UNSET
 
     async with invocation.client() as client:
@@ -84,14 +82,15 @@ async def _create(
                     organization, name=name, description=description, role_ids=role_ids or UNSET
                 )
         except asyncio.CancelledError:
-            invocation.screen.notice(f"a key named {name} may exist all the same; look with: accesskeys list")
+            # Said in spite of --quiet: a key whose token nobody has must not go unnoticed.
+            invocation.screen.error(f"a key named {name} may exist all the same; look with: accesskeys list")
             raise
         try:
             if file is not None:
                 file.write(created.token)
             else:
                 _show(invocation, created, with_token=True)
-        except (OSError, OutputError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it was, a key without a token must not stay
             await _undo(client, organization, created, error)
         if file is not None:
             invocation.screen.notice(f"wrote the token to {file.path}")
@@ -104,15 +103,21 @@ def _show(invocation: Invocation, created: CreatedAccessKey, *, with_token: bool
 
 
 async def _undo(
-    client: AccessKeysClient, organization: str, created: CreatedAccessKey, reason: OSError | OutputError
+    client: AccessKeysClient, organization: str, created: CreatedAccessKey, reason: Exception
 ) -> NoReturn:
     from accesskeys_async import AccessKeysError
 
     said = reason.strerror if isinstance(reason, OSError) else str(reason)
     lost = f"the token of the new key {created.id} could not be handed over ({said})"
+    deletion = asyncio.ensure_future(
+        client.delete(organization, created.id, missing_ok=True, allow_self=True)
+    )
     try:
-        await client.delete(organization, created.id, missing_ok=True, allow_self=True)
+        # Ctrl-C does not stop the cleaning up; pressed again, it does.
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.shield(deletion)
+        await deletion
     except AccessKeysError as error:
-        message = f"{lost}, nor could the key be deleted again : {error}; delete {created.id} yourself"
+        message = f"{lost}, nor could the key be deleted again: {error}; delete {created.id} yourself"
         raise CommandError(message, code=ExitCode.UNREACHABLE) from error
     raise CommandError(f"{lost}; deleted the key again", code=ExitCode.UNREACHABLE) from reason

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Generator, Sequence
@@ -15,8 +16,6 @@ from accesskeys_async.cli.options import local
 from accesskeys_async.cli.screen import Screen
 
 if TYPE_CHECKING:
-    import asyncio
-
     from accesskeys_async.cli.fleet import Tally
     from accesskeys_async.client import AccessKeysClient
     from accesskeys_async.emulator import Emulator, Organization
@@ -62,8 +61,6 @@ def demo(
 async def _stream_all(
     screen: Screen, client: AccessKeysClient, organizations: Sequence[Organization], *, expected: int
 ) -> None:
-    import asyncio
-
     from accesskeys_async.cli.fleet import Tally, tabulate
 
     tallies = [Tally(organization.id) for organization in organizations]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import shlex
 from pathlib import Path
@@ -44,8 +45,6 @@ def emulator(
     Writes the variables to export on stdout: eval them in another shell, and every command there talks to
     the emulator.
     """
-    import asyncio
-
     from accesskeys_async.emulator import Emulator
 
     async def serve() -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from attrs import define
 
+from accesskeys_async.cli.exits import CommandError, ExitCode
 from accesskeys_async.cli.invocation import Invocation
 from accesskeys_async.cli.loop import run
 from accesskeys_async.cli.options import Organization, connected
@@ -88,18 +89,29 @@ class _Listed:
     @contextlib.contextmanager
     def made_whole(self) -> Generator[None]:
         """Close the output also after a listing that broke off, and then say where to go on."""
+        from accesskeys_async.errors import AccessKeysError
+
         try:
             yield
         except OutputError:
             raise
+        except AccessKeysError as error:
+            if not self.begun:
+                raise
+            self._break_off()
+            # Whatever the API said, the shell is told that the output is not complete.
+            raise CommandError(str(error), code=ExitCode.UNREACHABLE) from error
         except BaseException:
             if self.begun:
-                self.screen.write(self.writer.end())
-            if self.begun and self.next_page:
-                token = shlex.quote(self.next_page)
-                self.screen.notice(f"broke off after {self.count:,} keys; go on with --page-token={token}")
+                self._break_off()
             raise
         self.screen.write(self._begin() + self.writer.end())
+
+    def _break_off(self) -> None:
+        self.screen.write(self.writer.end())
+        if self.next_page:
+            token = shlex.quote(self.next_page)
+            self.screen.notice(f"broke off after {self.count:,} keys; go on with --page-token={token}")
 
     def _begin(self) -> str:
         # Not before the first page is there: what fails until then leaves no output at all.

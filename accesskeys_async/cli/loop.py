@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import signal
 import threading
 from collections.abc import Callable, Coroutine, Generator
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from accesskeys_async.cli.exits import CommandError, ExitCode
-
-if TYPE_CHECKING:
-    import asyncio
 
 __all__ = ["TerminatedError", "loop_factory", "run"]
 
@@ -28,9 +26,6 @@ def run(main: Coroutine[object, object, T]) -> T:
     Ctrl-C cancels it and, once it has cleaned up, raises KeyboardInterrupt; a second Ctrl-C does not wait.
     SIGTERM cancels it and raises TerminatedError.
     """
-    # Here and below: asyncio is loaded when something runs, not to show a help text.
-    import asyncio
-
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(_terminable(main))
 
@@ -45,8 +40,6 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 async def _terminable(main: Coroutine[object, object, T]) -> T:
-    import asyncio
-
     terminated = False
     task = asyncio.current_task()
     assert task is not None
@@ -71,8 +64,6 @@ def _sigterm(callback: Callable[[], None]) -> Generator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    import asyncio
-
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, callback)
     try:

@@ -5,6 +5,8 @@ import io
 import json
 import os
 import re
+import resource
+import signal
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -107,8 +109,6 @@ def test_a_token_that_cannot_be_shown_costs_no_key(
 
 
 def test_a_token_file_on_a_full_disk_costs_no_key(call: Callable, service: Emulator, tmp_path: Path) -> None:
-    resource = pytest.importorskip("resource")
-    signal = pytest.importorskip("signal")
     before = len(service.keys(service.organization_id))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -135,6 +135,20 @@ def test_a_key_that_cannot_be_deleted_again_is_named(make_desk: Callable, servic
     assert run([*NEW, "--show-token"], screen=Screen(desk.stdin, Full(), desk.stderr)) == 4
     (made,) = {key.id for key in service.keys(service.organization_id)} - before
     assert desk.err.endswith(f"; delete {made} yourself\n")
+
+
+def test_ctrl_c_does_not_keep_the_key_from_being_deleted_again(
+    make_desk: Callable, service: Emulator
+) -> None:
+    class Interrupted(io.StringIO):
+        def write(self, text: str) -> int:
+            signal.raise_signal(signal.SIGINT)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    desk, before = make_desk(), len(service.keys(service.organization_id))
+    assert run([*NEW, "--show-token"], screen=Screen(desk.stdin, Interrupted(), desk.stderr)) == 4
+    assert desk.err.endswith("; deleted the key again\n")
+    assert len(service.keys(service.organization_id)) == before
 
 
 def test_a_written_token_outlives_an_output_that_fails(

@@ -105,7 +105,7 @@ def test_a_listing_that_breaks_off_is_whole_and_says_where_to_go_on(
     pages = (Fault.delay(0.0, operation="list", times=2), Fault.status(400, operation="list"))
     service.faults.add(*pages)
     done = call("list", "--format", output_format)
-    assert done.code == 1
+    assert done.code == 4
     notice, error = done.err.splitlines()
     assert notice.startswith("broke off after 200 keys; go on with --page-token=")
     assert error.startswith("accesskeys: ")

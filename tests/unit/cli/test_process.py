@@ -129,12 +129,15 @@ def test_ctrl_c_in_a_create_says_that_a_key_may_exist(
 ) -> None:
     service.faults.add(Fault.delay(60.0, operation="create"))
     path = tmp_path / "token"
-    process = begin("create", "--name", "half", "--description", "d", "--token-file", str(path))
+    process = begin("create", "--quiet", "--name", "half", "--description", "d", "--token-file", str(path))
     wait_until(lambda: service.journal.count(operation="create") == 1)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert "a key named half may exist all the same" in err
+    assert err.splitlines() == [
+        "accesskeys: a key named half may exist all the same; look with: accesskeys list",
+        "accesskeys: interrupted",
+    ]
     assert not path.exists()
 
 
