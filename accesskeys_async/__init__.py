@@ -34,7 +34,10 @@ if TYPE_CHECKING:
     from accesskeys_async.errors import ResponseTooLargeError as ResponseTooLargeError
     from accesskeys_async.errors import ServerError as ServerError
     from accesskeys_async.errors import ValidationError as ValidationError
+    from accesskeys_async.fanout import NewKey as NewKey
     from accesskeys_async.listing import Listing as Listing
+    from accesskeys_async.listings import Listings as Listings
+    from accesskeys_async.outcomes import Outcome as Outcome
     from accesskeys_async.records import UNSET as UNSET
     from accesskeys_async.records import AccessKey as AccessKey
     from accesskeys_async.records import AccessKeyPage as AccessKeyPage
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
     from accesskeys_async.records import CreatedAccessKey as CreatedAccessKey
     from accesskeys_async.records import Token as Token
     from accesskeys_async.records import Unset as Unset
+    from accesskeys_async.scanning import Scan as Scan
     from accesskeys_async.transport.exchange import Middleware as Middleware
     from accesskeys_async.transport.exchange import Next as Next
     from accesskeys_async.transport.exchange import Request as Request
@@ -83,8 +87,12 @@ _HOMES: Final = {
         "ServerError",
         "ValidationError",
     ),
+    "fanout": ("NewKey",),
     "listing": ("Listing",),
+    "listings": ("Listings",),
+    "outcomes": ("Outcome",),
     "records": ("AccessKey", "AccessKeyPage", "Attempt", "CreatedAccessKey", "Token", "UNSET", "Unset"),
+    "scanning": ("Scan",),
     "transport.exchange": ("Middleware", "Next", "Request", "Response"),
     "transport.hooks": ("AttemptFinished", "CallFinished", "CallStarted", "Event", "Hook", "WaitStarted"),
     "transport.retry": ("RetryBudget", "RetryPolicy"),

@@ -18,11 +18,14 @@ from attrs import evolve
 from accesskeys_async import operations
 from accesskeys_async.creation import Creation, Draft, reap
 from accesskeys_async.errors import InvalidRequestError
+from accesskeys_async.fanout import FanOut
 from accesskeys_async.listing import Listing
 from accesskeys_async.operations import Id, RoleIds
 from accesskeys_async.options import ClientOptions, Options, Shared, TokenLike, find_token
+from accesskeys_async.paging import FetchPage
 from accesskeys_async.raw import RawOperations
 from accesskeys_async.records import UNSET, AccessKey, AccessKeyPage, CreatedAccessKey, Unset
+from accesskeys_async.scanning import Scan
 from accesskeys_async.transport.exchange import Middleware, Next, compose
 from accesskeys_async.transport.hooks import Hook, make_notify, observe
 from accesskeys_async.transport.retry import Retry, RetryBudget, RetryPolicy
@@ -41,7 +44,7 @@ __all__ = ["DEFAULT_BASE_URL", "AccessKeysClient", "ClientOptions"]
 DEFAULT_BASE_URL: Final = "https://api.bird.com"
 
 
-class AccessKeysClient:
+class AccessKeysClient(FanOut):
     """Read and change the access keys of organizations.
 
     Use it as `async with AccessKeysClient() as client:`, or call `aclose` when done. Its aiohttp session is
@@ -167,6 +170,11 @@ class AccessKeysClient:
         if not self._is_clone:
             await self._shared.pool.close()
 
+    @property
+    def max_concurrency(self) -> int:
+        """How many requests may be under way at once, clones included."""
+        return self._shared.limit.limit
+
     def __repr__(self) -> str:
         if not hasattr(self, "_shared"):  # a traceback with locals shows even one that was refused
             return "<AccessKeysClient not made>"
@@ -189,18 +197,36 @@ class AccessKeysClient:
 
         Raises InvalidRequestError at once; iterating raises what `get` does, and PaginationError.
         """
-        organization_id = operations.read_id("org", org)
-        operations.check_list(limit=limit, page_token=page_token)
-        if prefetch < 0:
-            raise InvalidRequestError("prefetch", f"is {prefetch}; it takes 0 or more")
+        operations.check_list(limit=limit, page_token=page_token, prefetch=prefetch)
+        fetch = self._pages_of(operations.read_id("org", org), limit=limit, reverse=reverse)
+        return Listing(fetch, page_token=page_token, prefetch=prefetch)
 
-        async def fetch(token: str | None) -> AccessKeyPage:
+    def scan(self, org: Id, *, limit: int = operations.MAX_PAGE_SIZE) -> Scan:
+        """Read an organization's keys from both ends at a time, in half a listing's time and in no order.
+
+        Every key that is there throughout comes exactly once. `limit` is the page size, 1 to 100; see `Scan`.
+
+        Raises InvalidRequestError at once; iterating raises what `get` does, and PaginationError.
+        """
+        operations.check_list(limit=limit, page_token=None)
+        organization_id = operations.read_id("org", org)
+        return Scan(
+            self._pages_of(organization_id, limit=limit),
+            self._pages_of(organization_id, limit=limit, reverse=True),
+        )
+
+    def _pages_of(self, org: Id, *, limit: int, reverse: bool = False) -> FetchPage:
+        async def fetch(page_token: str | None) -> AccessKeyPage:
             request = operations.build_list(
-                organization_id, limit=limit, reverse=reverse, page_token=token, deadline=self._latest()
+                operations.read_id("org", org),
+                limit=limit,
+                reverse=reverse,
+                page_token=page_token,
+                deadline=self._latest(),
             )
             return operations.read_page(request, await self._send(request))
 
-        return Listing(fetch, page_token=page_token, prefetch=prefetch)
+        return fetch
 
     async def get(self, org: Id, key_id: Id) -> AccessKey:
         """Read one key (`getAccessKey`).

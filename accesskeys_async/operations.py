@@ -134,12 +134,14 @@ def build_list(
     )
 
 
-def check_list(*, limit: int, page_token: str | None) -> None:
+def check_list(*, limit: int, page_token: str | None, prefetch: int = 0) -> None:
     """Check the bounds of a listing. Raises InvalidRequestError."""
     if not isinstance(limit, int) or isinstance(limit, bool):
         raise InvalidRequestError("limit", f"is of type {type(limit).__name__}; it takes int")
     if not 1 <= limit <= MAX_PAGE_SIZE:
         raise InvalidRequestError("limit", f"is {limit}; the API takes 1 to {MAX_PAGE_SIZE}")
+    if prefetch < 0:
+        raise InvalidRequestError("prefetch", f"is {prefetch}; it takes 0 or more")
     if page_token is None:
         return
     if not isinstance(page_token, str):

@@ -1,0 +1,129 @@
+"""A bounded number of workers over any number of items, and what comes of them as it comes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+)
+from typing import Generic, TypeAlias, TypeVar
+
+__all__ = ["Crew", "HandOn", "Items"]
+
+Item = TypeVar("Item")
+Product = TypeVar("Product")
+
+Items: TypeAlias = Iterable[Item] | AsyncIterable[Item]
+HandOn: TypeAlias = Callable[[Product], Awaitable[None]]
+"""Passes one product on to the caller, and waits while too many others do."""
+
+
+class Crew(Generic[Item, Product]):
+    """Work on many items, so many at once, and hand on what comes of them.
+
+    An item is asked for when a worker is free for it, and a worker whose product has no room waits: so what
+    is in memory is bounded, however many items there are and however slow the caller is. At most as many
+    products wait as there are workers; each of them may hold one more.
+    """
+
+    def __init__(
+        self,
+        items: Items[Item],
+        work: Callable[[Item, HandOn[Product]], Awaitable[None]],
+        *,
+        workers: int,
+    ) -> None:
+        self._items: Iterator[Item] | AsyncIterator[Item] = (
+            aiter(items) if isinstance(items, AsyncIterable) else iter(items)
+        )
+        self._work = work
+        self._workers = workers
+        self._hired = 0
+        self._turn = asyncio.Lock()
+        self._is_over = False
+        self._failure: BaseException | None = None
+        self._outbox: deque[Product] = deque()
+        self._room = asyncio.Semaphore(workers)
+        self._came = asyncio.Event()
+
+    async def products(self) -> AsyncGenerator[Product, None]:
+        """Yield each product as it comes.
+
+        Leaving cancels the work under way, and waits for its end. An exception of the items' iterable, or
+        one that the work lets out, stops the asking for items; the work under way is finished and handed
+        on, and then it is raised as it was.
+        """
+        # In a task of its own, since a task group must not be left open across a yield.
+        lead = asyncio.create_task(self._lead(), name="accesskeys fan-out")
+        lead.add_done_callback(lambda _: self._came.set())
+        try:
+            while self._outbox or not lead.done():
+                if self._outbox:
+                    product = self._outbox.popleft()
+                    self._room.release()
+                    yield product
+                else:
+                    self._came.clear()
+                    await self._came.wait()
+            lead.result()
+            if self._failure is not None:
+                raise self._failure
+        finally:
+            lead.cancel()
+            await asyncio.wait({lead})
+
+    async def _lead(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            self._hire(group)
+
+    def _hire(self, group: asyncio.TaskGroup) -> None:
+        self._hired += 1
+        name = f"accesskeys fan-out {self._hired}"
+        group.create_task(self._run(group), name=name)
+
+    async def _run(self, group: asyncio.TaskGroup) -> None:
+        """Work on item after item. What goes wrong ends the asking, and not the others' work."""
+        try:
+            while not self._is_over:
+                try:
+                    item = await self._take()
+                except StopAsyncIteration:
+                    self._is_over = True
+                    break
+                # Nobody is hired before there was an item for the last one.
+                if self._hired < self._workers:
+                    self._hire(group)
+                await self._work(item, self._hand_on)
+        except BaseException as error:
+            self._is_over = True
+            if _is_cancelled():
+                raise
+            self._failure = self._failure or error
+
+    async def _take(self) -> Item:
+        if isinstance(self._items, Iterator):
+            for item in self._items:
+                return item
+            raise StopAsyncIteration
+        async with self._turn:  # an async generator can't be asked twice at a time
+            if self._is_over:
+                raise StopAsyncIteration
+            return await anext(self._items)
+
+    async def _hand_on(self, product: Product) -> None:
+        await self._room.acquire()
+        self._outbox.append(product)
+        self._came.set()
+
+
+def _is_cancelled() -> bool:
+    """Tell whether the running task was told to stop, and not merely met somebody else's CancelledError."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -1,0 +1,271 @@
+"""Reading an organization from both ends at a time, until the two meet."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator
+from typing import Final
+
+from attrs import evolve
+
+from accesskeys_async.errors import AccessKeysError
+from accesskeys_async.paging import FetchPage, Reading, Steps
+from accesskeys_async.records import AccessKey, AccessKeyPage
+
+__all__ = ["Scan"]
+
+EVIDENCE: Final = 10
+"""How many keys must come in the other direction's order, backwards, before the two have met."""
+WAITING: Final = 2
+"""How many pages may wait for the caller while more are fetched."""
+
+
+class Scan(Reading):
+    """All of an organization's keys, each once, read from both ends: `async for key in scan`.
+
+    It takes half the time of a listing, and the keys come in no order. A key that is there throughout comes
+    exactly once, whatever is created and deleted meanwhile. It remembers the id of every key, in at most 100
+    bytes each.
+
+    The ends have met when one direction finds, in the reverse of their order, the last keys that the other
+    has passed on. Where it finds other keys of them, `reverse` is no mirror (the service ignores it, or
+    keys came and went just there): then the forward direction alone reads on to its end.
+
+    An organization of one page costs one request. Each `async for` begins anew. Leaving it cancels what is
+    being fetched. Raises what `client.get` does, and PaginationError; no error has a `cursor`, since a scan
+    can't be gone on with.
+    """
+
+    def __init__(self, forward: FetchPage, backward: FetchPage) -> None:
+        self._forward = forward
+        self._backward = backward
+        self._sweep: _Sweep | None = None
+        self.error: AccessKeysError | None = None
+        """What the last pass, or `start`, failed with; None where it did not."""
+        self.complete = False
+        """Whether every key has been passed on."""
+        self.mirrored: bool | None = None
+        """Whether the two directions met as mirrors do; None where they did not meet, or not yet."""
+        self.duplicates = 0
+        """How many keys came again and were left out; where the ends meet, there are some."""
+
+    async def start(self, *, pages: int = 1) -> None:
+        """Fetch the first `pages` pages now, forward, for the next `async for`; what fails is raised there.
+
+        It shows in `error` at once. Where a pass is under way already, that one is helped along; after one,
+        it does nothing.
+        """
+        if self._sweep is None:
+            self._sweep = self._make_sweep()
+        await self._sweep.start(pages)
+        self.error = self._sweep.failure
+
+    async def pages(self) -> AsyncGenerator[AccessKeyPage, None]:
+        """Yield the keys as the pages of either direction bring them, without those that came before.
+
+        A page's `next_page_token` is of its own direction.
+        """
+        self.error, self.complete, self.mirrored, self.duplicates = None, False, None, 0
+        if self._sweep is None or self._sweep.is_taken:
+            self._sweep = self._make_sweep()
+        sweep = self._sweep
+        try:
+            while (page := await sweep.next()) is not None:
+                self.mirrored, self.duplicates = sweep.mirrored, sweep.duplicates
+                yield page
+            self.mirrored, self.duplicates, self.complete = sweep.mirrored, sweep.duplicates, True
+        except AccessKeysError as error:
+            self.error = error
+            raise
+        finally:
+            await sweep.close()
+
+    def _make_sweep(self) -> _Sweep:
+        return _Sweep(_Side(self._forward), _Side(self._backward))
+
+
+class _Side:
+    """One direction: what it has passed on, and how far it has followed the other's keys backwards."""
+
+    __slots__ = ("_expected", "_followed", "_recent", "first", "ids", "steps", "turn")
+
+    def __init__(self, fetch: FetchPage) -> None:
+        self.steps = Steps(fetch)
+        self.turn = asyncio.Lock()
+        self.ids: set[int] = set()
+        self.first: int | None = None
+        self._recent: deque[int] = deque(maxlen=EVIDENCE)
+        self._expected: list[int] | None = None
+        self._followed = 0
+
+    def note(self, ids: list[int]) -> None:
+        """Remember keys as passed on by this side."""
+        if not ids:
+            return
+        if self.first is None:
+            self.first = ids[0]
+        # Adding a set to a set doubles it where it is full; adding one by one makes it four times as large.
+        self.ids |= set(ids)
+        self._recent.extend(ids[-EVIDENCE:])
+
+    def last_keys(self) -> list[int]:
+        """Return the keys passed on last, the last one first."""
+        return list(reversed(self._recent))
+
+    def follow(self, hits: list[int], other: _Side) -> bool:
+        """Go along keys that the other side has passed on; return whether a mirror would show them so."""
+        if self._expected is None:
+            self._expected = other.last_keys()
+        expected = self._expected[self._followed : self._followed + len(hits)]
+        self._followed += len(expected)
+        # Past the evidence there is no need to look: what is enough is enough.
+        if expected != hits[: len(expected)] or (len(hits) > len(expected) and self._followed < EVIDENCE):
+            return False
+        # One that reads the very same order meets the other's first key, and goes on.
+        return self.steps.is_over or other.first not in hits
+
+    def has_met(self, other: _Side) -> bool:
+        """Tell whether enough keys were followed: all that count, or all there are at the end."""
+        return self._followed >= EVIDENCE or (self.steps.is_over and 0 < self._followed == len(other.ids))
+
+
+class _Sweep:
+    """Both directions at once, each with one request under way, and what they have in common."""
+
+    def __init__(self, forward: _Side, backward: _Side) -> None:
+        self._forward = forward
+        self._backward = backward
+        self._ready: deque[AccessKeyPage] = deque()
+        self._fetched = 0
+        self._raised: Exception | None = None
+        self._is_over = False
+        self._tasks: dict[_Side, asyncio.Task[None]] = {}
+        self._came = asyncio.Event()
+        self._went = asyncio.Event()
+        self.is_taken = False
+        """Whether a pass over it has begun."""
+        self.mirrored: bool | None = None
+        self.duplicates = 0
+
+    @property
+    def failure(self) -> AccessKeysError | None:
+        """What the sweep has failed with."""
+        return self._raised if isinstance(self._raised, AccessKeysError) else None
+
+    async def start(self, pages: int) -> None:
+        """Fetch forward until so many pages were fetched in all, unless a pass has begun."""
+        while self._fetched < pages and not self.is_taken and not self._is_at_end():
+            await self._step(self._forward)
+
+    async def next(self) -> AccessKeyPage | None:
+        """Return the next page with new keys, or None after the last."""
+        if not self.is_taken:
+            self.is_taken = True
+            if not self._is_at_end():
+                self._run(self._forward)
+        while not self._ready:
+            if self._raised is not None:
+                raise self._raised
+            if self._is_over:
+                return None
+            if all(task.done() for task in self._tasks.values()):
+                raise asyncio.CancelledError("the scan was cancelled from outside")
+            self._came.clear()
+            await self._came.wait()
+        page = self._ready.popleft()
+        self._went.set()
+        return page
+
+    async def close(self) -> None:
+        """Stop fetching, and return when nothing is under way any more."""
+        for task in self._tasks.values():
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks.values())
+        for side in (self._forward, self._backward):
+            side.ids.clear()
+
+    def _is_at_end(self) -> bool:
+        return self._is_over or self._raised is not None
+
+    def _run(self, side: _Side) -> None:
+        name = f"accesskeys scan {'forward' if side is self._forward else 'backward'}"
+        task = self._tasks[side] = asyncio.create_task(self._pump(side), name=name)
+        task.add_done_callback(lambda _: self._came.set())
+
+    async def _pump(self, side: _Side) -> None:
+        while self._goes_on(side):
+            # The first page decides whether there is another end at all.
+            if side is self._forward and self._fetched and self._backward not in self._tasks:
+                self._run(self._backward)
+            while len(self._ready) >= WAITING:
+                self._went.clear()
+                await self._went.wait()
+            await self._step(side)
+
+    def _goes_on(self, side: _Side) -> bool:
+        is_wanted = side is self._forward or self.mirrored is None
+        return is_wanted and not self._is_at_end() and not side.steps.is_over
+
+    async def _step(self, side: _Side) -> None:
+        """Fetch a page and take it in; a failure is kept for the caller, and ends the other side."""
+        async with side.turn:  # `start` may be at it
+            if not self._goes_on(side):
+                return
+            try:
+                page = await side.steps.take()
+            except Exception as error:  # noqa: BLE001 - raised again where the caller awaits
+                if self._goes_on(side):
+                    self._fail(side, error)
+            else:
+                self._take_in(side, page)
+
+    def _fail(self, side: _Side, error: Exception) -> None:
+        if isinstance(error, AccessKeysError):
+            error.cursor = None
+        self._raised = error
+        self._came.set()
+        self._stop_all_but(side)
+
+    def _take_in(self, side: _Side, page: AccessKeyPage) -> None:
+        other = self._backward if side is self._forward else self._forward
+        self._fetched += 1
+        fresh, hits = self._admit(side, other, page.results)
+        if fresh:
+            self._ready.append(page if len(fresh) == len(page.results) else evolve(page, results=fresh))
+            self._came.set()
+        if hits and self.mirrored is None:
+            if not side.follow(hits, other):
+                self.mirrored = False
+                self._stop_all_but(self._forward)
+            elif side.has_met(other):
+                self.mirrored = True
+        if self.mirrored or (side is self._forward and side.steps.is_over):
+            self._is_over = True
+            self._came.set()
+            self._stop_all_but(side)
+
+    def _admit(
+        self, side: _Side, other: _Side, keys: tuple[AccessKey, ...]
+    ) -> tuple[tuple[AccessKey, ...], list[int]]:
+        """Return the keys that are new, and the ids of those that the other side has passed on."""
+        ids = [key.id.int for key in keys]
+        unique = set(ids)
+        hits: list[int] = []
+        if len(unique) < len(ids) or not (unique.isdisjoint(side.ids) and unique.isdisjoint(other.ids)):
+            hits = [one for one in dict.fromkeys(ids) if one in other.ids]
+            fresh: dict[int, AccessKey] = {}
+            for key in keys:
+                if key.id.int not in side.ids and key.id.int not in other.ids:
+                    fresh.setdefault(key.id.int, key)
+            self.duplicates += len(keys) - len(fresh)
+            keys, ids = tuple(fresh.values()), list(fresh)
+        side.note(ids)
+        return keys, hits
+
+    def _stop_all_but(self, side: _Side) -> None:
+        current = asyncio.current_task()
+        for other, task in self._tasks.items():
+            if other is not side and task is not current:
+                task.cancel()
