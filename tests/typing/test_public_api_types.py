@@ -187,6 +187,9 @@ class EveryOther:
 
     async def acquire(self, request: Request) -> None: ...
 
+    def pause(self, request: Request) -> float:
+        return 0.0
+
     def release(self, request: Request, outcome: Response | AccessKeysError | None) -> None: ...
 
 
