@@ -1,4 +1,13 @@
-"""The control API under /_emulator/: faults, rate limit, journal and reset, for tests in other processes."""
+"""The control API, for tests in other processes; JSON, for `Authorization: Bearer` and the control token.
+
+    /_emulator/faults      GET, DELETE; POST {"kind": "status", "status": 503, "operation": "list"}
+    /_emulator/rate-limit  GET, DELETE; PUT {"requestsPerSecond": 50, "burst": 100}
+    /_emulator/journal     GET, DELETE
+    /_emulator/reset       POST
+
+A fault takes what its class method in Python takes, in camelCase: kind, operation, organization, times;
+body, retryAfter and headers for a status, seconds for a delay, seconds and chunk for a drip.
+"""
 
 from __future__ import annotations
 

@@ -1,18 +1,25 @@
-"""Ids, tokens and keys that follow from one seed, so that the same seed gives the same service."""
+"""Ids, tokens and keys: what they look like, and how all of them follow from one seed."""
 
 from __future__ import annotations
 
+import re
 import string
 import uuid
 from hashlib import blake2b
 
-__all__ = ["SUFFIX_LENGTH", "TOKEN_LENGTH", "Derivation"]
+__all__ = ["SUFFIX_LENGTH", "TOKEN_LENGTH", "Derivation", "is_uuid"]
 
 TOKEN_LENGTH = 36
 SUFFIX_LENGTH = 6
 
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 _ALPHABET = (string.ascii_letters + string.digits).encode()
 _TO_ALPHABET = bytes(_ALPHABET[value % len(_ALPHABET)] for value in range(256))
+
+
+def is_uuid(text: str) -> bool:
+    """Tell whether a text is a UUID with its hyphens, in either case."""
+    return _UUID.fullmatch(text) is not None
 
 
 class Derivation:

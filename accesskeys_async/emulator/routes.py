@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Literal
 from urllib.parse import unquote
 
 import attrs
+
+from .derivation import is_uuid
 
 __all__ = ["OPERATIONS", "Operation", "Route", "resolve"]
 
@@ -16,7 +17,6 @@ OPERATIONS: tuple[Operation, ...] = ("list", "create", "get", "update", "delete"
 
 _COLLECTION: Mapping[str, Operation] = {"GET": "list", "POST": "create"}
 _ITEM: Mapping[str, Operation] = {"GET": "get", "PATCH": "update", "DELETE": "delete"}
-_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 @attrs.frozen
@@ -49,4 +49,4 @@ def _identifier(segment: str | None) -> str | None:
     if segment is None:
         return None
     text = unquote(segment)
-    return text.lower() if _UUID.fullmatch(text) else None
+    return text.lower() if is_uuid(text) else None

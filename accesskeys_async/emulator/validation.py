@@ -9,6 +9,7 @@ from typing import NoReturn, Protocol, TypeVar, cast
 
 import attrs
 
+from .derivation import is_uuid
 from .replies import Detail, Refusal, invalid
 
 __all__ = ["Draft", "ListQuery", "MultiValued", "read_draft", "read_list_query", "read_object"]
@@ -23,7 +24,6 @@ _U = TypeVar("_U")
 
 _LONGEST_LIMIT = 10
 _INTEGER = re.compile(r"-?[0-9]+")
-_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 class MultiValued(Protocol):
@@ -170,7 +170,7 @@ def _read_role_ids(value: object) -> tuple[str, ...]:
     items = cast("list[object]", value)
     if not 1 <= len(items) <= MAX_ROLES:
         raise ValueError(f"has {len(items)} items; the API takes 1 to {MAX_ROLES}")
-    role_ids = [item for item in items if isinstance(item, str) and _UUID.fullmatch(item)]
+    role_ids = [item for item in items if isinstance(item, str) and is_uuid(item)]
     if len(role_ids) != len(items):
         raise ValueError("has an item that is not a UUID")
     return tuple(role_ids)

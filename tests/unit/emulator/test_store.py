@@ -150,19 +150,6 @@ def test_a_file_of_another_population_is_refused(tmp_path: Path) -> None:
         Store(database, Population(1, 1, 2), clock=ManualClock())
 
 
-def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "keys.db").write_text("not a database, but long enough to be looked at " * 20)
-
-    with pytest.raises(ValueError, match=r"cannot open the database .*keys\.db"):
-        Database(tmp_path / "keys.db")
-
-
-def test_closing_a_database_twice_is_fine() -> None:
-    database = Database()
-    database.close()
-    database.close()
-
-
 def test_an_unknown_key_is_neither_read_changed_nor_deleted(path: Path | None) -> None:
     with opened(path) as store:
         assert store.get(ORGANIZATION.id, "x") is None
