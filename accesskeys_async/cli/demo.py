@@ -32,7 +32,7 @@ def demo(
     screen: Screen,
     *,
     organizations: Annotated[int, typer.Option(min=1, max=100, help="Organizations in the fleet.")] = 8,
-    keys_per_organization: Annotated[int, typer.Option(min=1, max=100_000, help="Keys in each.")] = 4000,
+    keys_per_organization: Annotated[int, typer.Option(min=1, max=100_000, help="Keys in each.")] = 2500,
     seed: Annotated[int, typer.Option(help="The same seed makes the same fleet.")] = 7,
 ) -> None:
     """Watch the client at work on this machine. No account, no network, a few seconds.
