@@ -135,9 +135,9 @@ class Running:
         done.result()
 
     async def close(self) -> None:
-        """Drop the requests under way and every connection, then close the database."""
-        self._application.abandon_requests()
+        """Close every connection, those of requests that do not end soon included, then the database."""
         await self._listener.stop()
+        self._application.abandon_requests()
         await self._close_store()
 
     def _reset_here(self) -> None:

@@ -14,7 +14,7 @@ from .replies import error_reply
 __all__ = ["Listener"]
 
 _LOGGER = logging.getLogger("accesskeys_async.emulator")
-_SHUTDOWN_SECONDS = 0.5
+_SHUTDOWN_SECONDS = 0.3  # aiohttp waits so long for a request to end, and again for it to be cancelled
 
 
 class _Protocol(web.RequestHandler):
@@ -90,5 +90,5 @@ class Listener:
         return site.port
 
     async def stop(self) -> None:
-        """Close every connection, within a second or so."""
+        """Let requests under way end, but no longer than a second in all, and close every connection."""
         await self._runner.cleanup()

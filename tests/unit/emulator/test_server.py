@@ -189,6 +189,17 @@ def address_of(emulator: Emulator) -> tuple[str, int]:
     return url.hostname, url.port
 
 
+async def test_a_request_under_way_is_answered_before_the_stop() -> None:
+    async with Emulator() as emulator:
+        emulator.faults.add(Fault.delay(0.05))
+        reader, writer = await plain(emulator)
+        while not len(emulator.journal):  # noqa: ASYNC110 - what is waited for is the journal itself
+            await asyncio.sleep(0)
+
+    assert (await reader.read()).startswith(b"HTTP/1.1 200 OK")
+    writer.close()
+
+
 @pytest.mark.parametrize(
     "client", [unfinished_body, unfinished_head, delayed, dripping, too_large], ids=lambda c: c.__name__
 )
