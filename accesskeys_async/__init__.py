@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from accesskeys_async.records import Token as Token
     from accesskeys_async.records import Unset as Unset
     from accesskeys_async.scanning import Scan as Scan
+    from accesskeys_async.transport.adaptive import Adaptive as Adaptive
     from accesskeys_async.transport.exchange import Middleware as Middleware
     from accesskeys_async.transport.exchange import Next as Next
     from accesskeys_async.transport.exchange import Request as Request
@@ -56,10 +57,11 @@ if TYPE_CHECKING:
     from accesskeys_async.transport.hooks import Event as Event
     from accesskeys_async.transport.hooks import Hook as Hook
     from accesskeys_async.transport.hooks import WaitStarted as WaitStarted
+    from accesskeys_async.transport.rates import FixedRate as FixedRate
     from accesskeys_async.transport.retry import RetryBudget as RetryBudget
     from accesskeys_async.transport.retry import RetryPolicy as RetryPolicy
     from accesskeys_async.transport.settings import Timeout as Timeout
-    from accesskeys_async.transport.throttle import SharedPause as SharedPause
+    from accesskeys_async.transport.shared_pause import SharedPause as SharedPause
     from accesskeys_async.transport.throttle import Throttle as Throttle
 
 _HOMES: Final = {
@@ -93,11 +95,14 @@ _HOMES: Final = {
     "outcomes": ("Outcome",),
     "records": ("AccessKey", "AccessKeyPage", "Attempt", "CreatedAccessKey", "Token", "UNSET", "Unset"),
     "scanning": ("Scan",),
+    "transport.adaptive": ("Adaptive",),
     "transport.exchange": ("Middleware", "Next", "Request", "Response"),
     "transport.hooks": ("AttemptFinished", "CallFinished", "CallStarted", "Event", "Hook", "WaitStarted"),
+    "transport.rates": ("FixedRate",),
     "transport.retry": ("RetryBudget", "RetryPolicy"),
     "transport.settings": ("Timeout",),
-    "transport.throttle": ("SharedPause", "Throttle"),
+    "transport.shared_pause": ("SharedPause",),
+    "transport.throttle": ("Throttle",),
 }
 _HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Coroutine, Iterable
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, Final, Self, Unpack
+from typing import Any, Self, Unpack
 from uuid import UUID
 
 from aiohttp import ClientSession
@@ -21,13 +21,15 @@ from accesskeys_async.errors import InvalidRequestError
 from accesskeys_async.fanout import FanOut
 from accesskeys_async.listing import Listing
 from accesskeys_async.operations import Id, RoleIds
-from accesskeys_async.options import ClientOptions, Options, Shared, TokenLike, find_token
+from accesskeys_async.options import ClientOptions, Options, Shared, TokenLike, find_base_url, find_token
 from accesskeys_async.paging import FetchPage
 from accesskeys_async.raw import RawOperations
 from accesskeys_async.records import UNSET, AccessKey, AccessKeyPage, CreatedAccessKey, Unset
 from accesskeys_async.scanning import Scan
+from accesskeys_async.transport.adaptive import Adaptive
 from accesskeys_async.transport.exchange import Middleware, Next, compose
 from accesskeys_async.transport.hooks import Hook, make_notify, observe
+from accesskeys_async.transport.places import ConcurrencyLimit
 from accesskeys_async.transport.retry import Retry, RetryBudget, RetryPolicy
 from accesskeys_async.transport.session import Pool, Session
 from accesskeys_async.transport.settings import (
@@ -37,11 +39,9 @@ from accesskeys_async.transport.settings import (
     read_ssl,
     read_token,
 )
-from accesskeys_async.transport.throttle import ConcurrencyLimit, SharedPause, Throttle, Throttled
+from accesskeys_async.transport.throttle import Throttle, Throttled, make_prioritize
 
-__all__ = ["DEFAULT_BASE_URL", "AccessKeysClient", "ClientOptions"]
-
-DEFAULT_BASE_URL: Final = "https://api.bird.com"
+__all__ = ["AccessKeysClient", "ClientOptions"]
 
 
 class AccessKeysClient(FanOut):
@@ -63,13 +63,14 @@ class AccessKeysClient(FanOut):
             tells it when the call must be over.
         retry: How often and how patiently to try again.
         max_concurrency: How many requests may be under way at once, clones included.
-        throttle: Decides when a request may go; share one among as many clients as you like. None: a pause
-            that all calls keep after a 429.
+        throttle: Decides when a request may go; share one among as many clients as you like. None: an
+            `Adaptive` of its own, which learns quotas on the way.
+        priority: Where calls wait for a place or a quota that they share, a higher one goes first.
         max_response_bytes: The bound of an answer's body, after decompression.
         middlewares: Async callables `(request, call_next) -> response`, outermost first, run once a call.
         hooks: Plain callables that are told of each call, attempt, wait and outcome.
         ssl: A path of a CA bundle, or an `ssl.SSLContext`; None verifies by the system's authorities.
-        trust_env: Whether proxies and .netrc are taken from the environment.
+        trust_env: Whether a proxy is taken from the environment: HTTPS_PROXY, HTTP_PROXY, NO_PROXY.
 
     Raises:
         ConfigurationError: No token, http to a foreign host, or a setting that makes no sense.
@@ -86,6 +87,7 @@ class AccessKeysClient(FanOut):
         retry: RetryPolicy | None = None,
         max_concurrency: int = 64,
         throttle: Throttle | None = None,
+        priority: int = 0,
         max_response_bytes: int = 4 * 2**20,
         middlewares: Iterable[Middleware] = (),
         hooks: Iterable[Hook] = (),
@@ -96,11 +98,12 @@ class AccessKeysClient(FanOut):
         retry = retry or RetryPolicy()
         options = Options(
             token=read_token(find_token() if token is None else token),
-            base_url=base_url or os.environ.get("ACCESSKEYS_BASE_URL") or DEFAULT_BASE_URL,
+            base_url=find_base_url() if base_url is None else base_url,
             timeout=timeout or Timeout(),
             deadline=deadline,
             retry=retry,
-            throttle=throttle or SharedPause(longest=retry.max_retry_after),
+            throttle=throttle or Adaptive(longest=retry.max_retry_after),
+            priority=priority,
             max_response_bytes=max_response_bytes,
             middlewares=tuple(middlewares),
             hooks=tuple(hooks),
@@ -131,7 +134,9 @@ class AccessKeysClient(FanOut):
         notify = make_notify(options.hooks)
         retry = Retry(options.retry, options.retry.budget or shared.budget, notify=notify)
         throttled = Throttled(shared.limit, options.throttle)
-        self._send: Next = compose((*options.middlewares, retry, throttled), session.send)
+        # Outermost, and only where there is one: a copy of each request costs more than a comparison.
+        prioritize = (make_prioritize(options.priority),) if options.priority else ()
+        self._send: Next = compose((*prioritize, *options.middlewares, retry, throttled), session.send)
         if notify is not None:
             self._send = observe(notify, self._send)
         self.raw = RawOperations(self._send, self._latest)
@@ -140,8 +145,8 @@ class AccessKeysClient(FanOut):
         """Return a client with other options that shares this one's pool, budget and throttle.
 
         It needs no closing of its own, and ends with the client that it was made from. Takes `token`,
-        `base_url`, `timeout`, `deadline`, `retry`, `throttle`, `max_response_bytes`, `middlewares` and
-        `hooks`. Raises ConfigurationError as the class does.
+        `base_url`, `timeout`, `deadline`, `retry`, `throttle`, `priority`, `max_response_bytes`,
+        `middlewares` and `hooks`. Raises ConfigurationError as the class does.
         """
         if "token" in changes:
             changes["token"] = hide_token(changes["token"])

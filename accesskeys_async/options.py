@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, TypeAlias, TypedDict
+from typing import Any, Final, TypeAlias, TypedDict
 
 from attrs import field, frozen
 
@@ -12,12 +12,23 @@ from accesskeys_async.errors import ConfigurationError
 from accesskeys_async.records import Token
 from accesskeys_async.transport.exchange import Middleware
 from accesskeys_async.transport.hooks import Hook
+from accesskeys_async.transport.places import ConcurrencyLimit
 from accesskeys_async.transport.retry import RetryBudget, RetryPolicy
 from accesskeys_async.transport.session import Pool
 from accesskeys_async.transport.settings import Timeout, TokenSource
-from accesskeys_async.transport.throttle import ConcurrencyLimit, Throttle
+from accesskeys_async.transport.throttle import Throttle
 
-__all__ = ["ClientOptions", "Options", "Shared", "TokenLike", "find_token"]
+__all__ = [
+    "DEFAULT_BASE_URL",
+    "ClientOptions",
+    "Options",
+    "Shared",
+    "TokenLike",
+    "find_base_url",
+    "find_token",
+]
+
+DEFAULT_BASE_URL: Final = "https://api.bird.com"
 
 TokenLike: TypeAlias = str | Token | Callable[[], Awaitable[str | Token]]
 
@@ -38,6 +49,7 @@ class Options:
     deadline: float | None = field(validator=_check_bound)
     retry: RetryPolicy
     throttle: Throttle
+    priority: int
     max_response_bytes: int = field(validator=_check_bound)
     middlewares: tuple[Middleware, ...]
     hooks: tuple[Hook, ...]
@@ -61,6 +73,7 @@ class ClientOptions(TypedDict, total=False):
     deadline: float | None
     retry: RetryPolicy
     throttle: Throttle
+    priority: int
     max_response_bytes: int
     middlewares: Iterable[Middleware]
     hooks: Iterable[Hook]
@@ -72,3 +85,8 @@ def find_token() -> str:
     if not token:
         raise ConfigurationError("there is no token; pass one, or set ACCESSKEYS_TOKEN")
     return token
+
+
+def find_base_url() -> str:
+    """Return the environment's ACCESSKEYS_BASE_URL, or `DEFAULT_BASE_URL` where there is none."""
+    return os.environ.get("ACCESSKEYS_BASE_URL") or DEFAULT_BASE_URL

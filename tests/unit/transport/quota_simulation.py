@@ -156,7 +156,7 @@ class Service:
         return level, lambda _: end - now
 
 
-@define
+@define(slots=False)
 class Crowd:
     """Keep many tasks busy through one throttle, as a client would."""
 
