@@ -148,11 +148,12 @@ def test_the_package_registers_the_plugin() -> None:
 
 def test_loading_the_plugin_loads_nothing_heavy() -> None:
     code = (
-        "import sys, accesskeys_async.pytest_plugin;"
-        "print(sorted({'aiohttp', 'attrs', 'attr', 'msgspec', 'sqlite3', 'accesskeys_async.emulator',"
-        " 'accesskeys_async.client'} & set(sys.modules)))"
+        "import sys, pytest; before = set(sys.modules);"
+        "import accesskeys_async.pytest_plugin; loaded = set(sys.modules) - before;"
+        "heavy = {'aiohttp', 'attr', 'attrs', 'msgspec', 'sqlite3', 'accesskeys_async.emulator'};"
+        "print(sorted(heavy & loaded), 'accesskeys_async.pytest_plugin' in loaded)"
     )
 
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 
-    assert loaded == "[]\n"
+    assert loaded == "[] True\n"
