@@ -17,7 +17,9 @@ from accesskeys_async.records import AccessKey, AccessKeyPage
 __all__ = ["Listing"]
 
 REMEMBERED_IDS: Final = 16_384
-"""How many of the latest ids a listing knows again; bounded, so that memory stays flat however long it is."""
+"""How many of the latest ids a listing knows again at the least, and half of those that it does at the most.
+
+Bounded, so that memory stays flat however long the listing is."""
 
 
 class Listing(Reading):
@@ -75,6 +77,8 @@ class Listing(Reading):
                     page = evolve(page, results=fresh)
                 yield page
                 self.cursor = page.next_page_token
+                # Let go of the page before the next is decoded, which then finds its memory warm.
+                del page, fresh
             self.complete = True
         except AccessKeysError as error:
             self.error = error
@@ -95,30 +99,31 @@ class Listing(Reading):
 
 
 class _Window:
-    """Know again the ids of the latest pages."""
+    """Know again the ids of the latest pages.
 
-    __slots__ = ("_known", "_pages", "_size")
+    In two generations: letting go of the older one whole costs nothing, where dropping page by page costs
+    as much as remembering.
+    """
+
+    __slots__ = ("_latest", "_older", "_size")
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._known: set[int] = set()
-        self._pages: deque[set[int]] = deque()
+        self._latest: set[int] = set()
+        self._older: set[int] = set()
 
     def admit(self, keys: tuple[AccessKey, ...]) -> tuple[AccessKey, ...]:
         """Return the keys whose ids are new, and remember them."""
         ids = {key.id.int for key in keys}
-        if len(ids) < len(keys) or not ids.isdisjoint(self._known):
-            ids = set()
-            fresh: list[AccessKey] = []
+        if len(ids) < len(keys) or not (ids.isdisjoint(self._latest) and ids.isdisjoint(self._older)):
+            fresh: dict[int, AccessKey] = {}
             for key in keys:
-                if key.id.int not in self._known and key.id.int not in ids:
-                    ids.add(key.id.int)
-                    fresh.append(key)
-            keys = tuple(fresh)
-        self._pages.append(ids)
-        self._known |= ids
-        while len(self._known) > self._size and len(self._pages) > 1:
-            self._known -= self._pages.popleft()
+                if key.id.int not in self._latest and key.id.int not in self._older:
+                    fresh.setdefault(key.id.int, key)
+            keys = tuple(fresh.values())
+        self._latest |= ids
+        if len(self._latest) >= self._size:
+            self._older, self._latest = self._latest, set()
         return keys
 
 

@@ -40,6 +40,7 @@ class Reading(ABC):
             async for page in pages:
                 for key in page.results:
                     yield key
+                del page  # before the next is decoded, as in `pages`
 
     async def collect(self, *, max_items: int | None = None) -> list[AccessKey]:
         """Return all keys, or the first `max_items`, in a list."""

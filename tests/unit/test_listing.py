@@ -95,12 +95,12 @@ async def test_a_key_that_comes_again_is_passed_on_once_and_counted(prefetch: in
 
 async def test_ids_are_remembered_within_bounds() -> None:
     size = 1024
-    pages = [list(range(start, start + size)) for start in range(0, REMEMBERED_IDS + 2 * size, size)]
-    latest, oldest = pages[-1][0], pages[0][0]
-    listing = Listing(Service(*pages, [latest, oldest]))
+    pages = [list(range(start, start + size)) for start in range(0, 2 * REMEMBERED_IDS + size, size)]
+    oldest_known, forgotten = pages[-REMEMBERED_IDS // size][0], pages[0][0]
+    listing = Listing(Service(*pages, [oldest_known, forgotten]))
     keys = await read(listing.keys())
-    assert keys.count(latest) == 1
-    assert keys.count(oldest) == 2
+    assert keys.count(oldest_known) == 1
+    assert keys.count(forgotten) == 2
     assert listing.duplicates == 1
 
 
