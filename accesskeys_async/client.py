@@ -368,5 +368,10 @@ class AccessKeysClient(FanOut):
         operations.read_deleted(request, await self._send(request), missing_ok=missing_ok)
 
     def _latest(self) -> float | None:
-        """When a call that begins now must be over, on the event loop's clock."""
-        return None if self._deadline is None else asyncio.get_running_loop().time() + self._deadline
+        """Say when a call that begins now must be over, on the event loop's clock.
+
+        Raises ClientClosedError here, so that no call waits for a place among those of another loop.
+        """
+        loop = asyncio.get_running_loop()
+        self._shared.pool.open(loop)
+        return None if self._deadline is None else loop.time() + self._deadline
