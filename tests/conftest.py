@@ -13,7 +13,7 @@ from hypothesis import settings
 
 from accesskeys_async.records import AccessKey
 
-pytest_plugins = ["tests.secrets_watch"]
+pytest_plugins = ["tests.secrets_watch", "tests.services"]
 
 # The machines that run the suite are shared: how long one example takes says nothing.
 settings.register_profile("suite", deadline=None)

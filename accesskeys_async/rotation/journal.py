@@ -48,12 +48,15 @@ class Journal:
     rotation's `version`. Each method raises JournalError where the database fails.
     """
 
+    _shown = "of a place that can't be read"
+
     def __init__(self, place: str | os.PathLike[str]) -> None:
         self._url = _read_place(place)
+        self._shown = self._url.render_as_string(hide_password=True)
         self._engine: AsyncEngine | None = None
 
     def __repr__(self) -> str:
-        return f"<Journal {self._url.render_as_string(hide_password=True)}>"
+        return f"<Journal {self._shown}>"
 
     async def __aenter__(self) -> Self:
         """Connect, and migrate the tables."""

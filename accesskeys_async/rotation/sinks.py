@@ -9,26 +9,27 @@ import os
 import re
 import secrets
 import signal
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from accesskeys_async.errors import ConfigurationError
+from accesskeys_async.errors import ConfigurationError, one_line
 from accesskeys_async.records import Token
 from accesskeys_async.rotation.delivery import Delivery
-from accesskeys_async.rotation.failures import SinkError, describe_failure
+from accesskeys_async.rotation.failures import SinkError
 
 __all__ = ["CommandSink", "EnvFileSink", "FileSink"]
 
 PRIVATE: Final = 0o600
-MAX_REPORT: Final = 4096
+MAX_REPORT: Final = 200
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class FileSink:
     """Keep the token in a file of its own, on one line, readable by its owner alone.
 
-    A reader sees the old file or the new one, whole, also after a crash. `read` gives the token back, and
+    A reader sees the old file or the new one, whole, also after a crash; where the path is a link, what it
+    leads to is replaced. `read` gives the token back, and
     may be a client's `token`: that client then goes over by itself.
     """
 
@@ -37,15 +38,15 @@ class FileSink:
 
     async def __call__(self, delivery: Delivery) -> None:
         """Replace the file. Raises SinkError."""
-        await asyncio.to_thread(self._write, delivery.token.reveal())
+        await asyncio.to_thread(self._write, delivery.token)
 
     async def read(self) -> Token:
         """Return the token that the file holds. Raises OSError where there is none."""
         return Token(await asyncio.to_thread(lambda: self._path.read_text(encoding="utf-8").strip()))
 
-    def _write(self, text: str) -> None:
+    def _write(self, token: Token) -> None:
         with _refusals(self._path):
-            _replace(self._path, f"{text}\n")
+            _replace(self._path.resolve(), lambda: f"{token.reveal()}\n".encode())
 
 
 class EnvFileSink:
@@ -61,27 +62,26 @@ class EnvFileSink:
         if not _NAME.fullmatch(name):
             raise ConfigurationError(f"name is {name!r}; it takes letters, digits and _, a letter first")
         self._path = Path(path)
-        self._line = re.compile(rf"(?m)^[ \t]*(?:export[ \t]+)?{name}[ \t]*=.*$")
+        self._line = re.compile(rb"(?m)^[ \t]*(?:export[ \t]+)?%s[ \t]*=.*$" % name.encode())
         self._name = name
 
     async def __call__(self, delivery: Delivery) -> None:
         """Replace the line, or add it. Raises SinkError."""
-        await asyncio.to_thread(self._write, delivery.token.reveal())
+        await asyncio.to_thread(self._write, delivery.token)
 
-    def _write(self, token: str) -> None:
+    def _write(self, token: Token) -> None:
         path = self._path.resolve()
         with _refusals(path), _locked(path.parent):
-            try:
-                text = path.read_text(encoding="utf-8")
-            except FileNotFoundError:
-                text = ""
-            # A later line of the same name would win over ours, so all of them change.
-            line = f"{self._name}={_quote(token)}"
-            if self._line.search(text):
-                text = self._line.sub(lambda _: line, text)
-            else:
-                text += ("" if not text or text.endswith("\n") else "\n") + f"{line}\n"
-            _replace(path, text)
+            _replace(path, lambda: self._compose(path, token))
+
+    def _compose(self, path: Path, token: Token) -> bytes:
+        line = f"{self._name}={_quote(token.reveal())}".encode()
+        text = path.read_bytes() if path.exists() else b""
+        # A later line of the same name would win over ours, so all of them change.
+        text, count = self._line.subn(lambda _: line, text)
+        if count:
+            return text
+        return text + (b"" if not text or text.endswith(b"\n") else b"\n") + line + b"\n"
 
 
 class CommandSink:
@@ -127,15 +127,14 @@ class CommandSink:
             raise SinkError(f"the command {self._command[0]!r} can't be run: {error.strerror}") from error
         try:
             async with asyncio.timeout(self._timeout):
-                _, said = await process.communicate(f"{delivery.token.reveal()}\n".encode())
+                told = _mask(
+                    (await process.communicate(f"{delivery.token.reveal()}\n".encode()))[1], delivery.token
+                )
         except TimeoutError:
             raise SinkError(f"the command {self._command[0]!r} took over {self._timeout:g} s") from None
         finally:
             await _end(process)
         if process.returncode:
-            told = describe_failure(
-                SinkError(said[-MAX_REPORT:].decode(errors="replace")), token=delivery.token
-            )
             raise SinkError(f"the command {self._command[0]!r} ended with {process.returncode}: {told}")
 
     def _make_environment(self, delivery: Delivery) -> dict[str, str]:
@@ -147,6 +146,10 @@ class CommandSink:
             "ACCESSKEYS_REPLACED_KEY_ID": str(delivery.replaces),
             "ACCESSKEYS_ROTATION_ID": str(delivery.rotation_id),
         }
+
+
+def _mask(said: bytes, token: Token) -> str:
+    return one_line(said.decode(errors="replace").replace(token.reveal(), repr(token))[-MAX_REPORT:])
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
@@ -161,9 +164,8 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 def _refusals(path: Path) -> Generator[None]:
     try:
         yield
-    except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or type(error).__name__
-        raise SinkError(f"{path} can't be written: {reason}") from error
+    except OSError as error:
+        raise SinkError(f"{path} can't be written: {error.strerror}") from error
 
 
 @contextlib.contextmanager
@@ -176,13 +178,16 @@ def _locked(directory: Path) -> Generator[None]:
         os.close(descriptor)
 
 
-def _replace(path: Path, text: str) -> None:
-    path = path.resolve()  # a link stays a link, and what it leads to is replaced
+def _replace(path: Path, compose: Callable[[], bytes]) -> None:
+    """Put a new file in the place of an old one, in one step.
+
+    What is secret is composed at the last moment, and no variable here holds it should a traceback be shown.
+    """
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, PRIVATE)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(text.encode())
+            file.write(compose())
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)

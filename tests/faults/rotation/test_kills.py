@@ -12,8 +12,8 @@ from accesskeys_async.rotation import State
 from benchmarks.crashes import MOMENTS, Ground, Schedule, simulate
 from benchmarks.reliability import run_real, run_simulated
 
-SCHEDULES = int(os.environ.get("ACCESSKEYS_SCHEDULES", "80"))
-"""How many seeded schedules each test runs."""
+SCHEDULES = int(os.environ.get("ACCESSKEYS_SCHEDULES", "24"))
+"""How many seeded schedules the tests of each kind run; thousands take a minute or more."""
 
 
 async def test_an_undisturbed_rotation_has_as_many_moments_as_schedules_are_drawn_over(
