@@ -19,6 +19,8 @@ EVIDENCE: Final = 10
 """How many keys must come in the other direction's order, backwards, before the two have met."""
 WAITING: Final = 2
 """How many pages may wait for the caller while more are fetched."""
+GRACE: Final = 0.05
+"""Seconds that the end waits for a request no longer needed: cut off, its connection would be lost."""
 
 
 class Scan(Reading):
@@ -32,14 +34,16 @@ class Scan(Reading):
     has passed on. Where it finds other keys of them, `reverse` is no mirror (the service ignores it, or
     keys came and went just there): then the forward direction alone reads on to its end.
 
-    An organization of one page costs one request. Each `async for` begins anew. Leaving it cancels what is
-    being fetched. Raises what `client.get` does, and PaginationError; no error has a `cursor`, since a scan
-    can't be gone on with.
+    The other end is begun once `lead` pages have come from this one and there are more, so that a small
+    organization costs no request in vain. Each `async for` begins anew. Leaving it cancels what is being
+    fetched. Raises what `client.get` does, and PaginationError; no error has a `cursor`, since a scan can't
+    be gone on with.
     """
 
-    def __init__(self, forward: FetchPage, backward: FetchPage) -> None:
+    def __init__(self, forward: FetchPage, backward: FetchPage, *, lead: int = 1) -> None:
         self._forward = forward
         self._backward = backward
+        self._lead = lead
         self._sweep: _Sweep | None = None
         self.error: AccessKeysError | None = None
         """What the last pass, or `start`, failed with; None where it did not."""
@@ -82,7 +86,7 @@ class Scan(Reading):
             await sweep.close()
 
     def _make_sweep(self) -> _Sweep:
-        return _Sweep(_Side(self._forward), _Side(self._backward))
+        return _Sweep(_Side(self._forward), _Side(self._backward), self._lead)
 
 
 class _Side:
@@ -133,9 +137,10 @@ class _Side:
 class _Sweep:
     """Both directions at once, each with one request under way, and what they have in common."""
 
-    def __init__(self, forward: _Side, backward: _Side) -> None:
+    def __init__(self, forward: _Side, backward: _Side, lead: int) -> None:
         self._forward = forward
         self._backward = backward
+        self._lead = lead
         self._ready: deque[AccessKeyPage] = deque()
         self._fetched = 0
         self._raised: Exception | None = None
@@ -179,10 +184,15 @@ class _Sweep:
 
     async def close(self) -> None:
         """Stop fetching, and return when nothing is under way any more."""
-        for task in self._tasks.values():
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks.values())
+        tasks = self._tasks.values()
+        try:
+            if self._is_over and not all(task.done() for task in tasks):
+                await asyncio.wait(tasks, timeout=GRACE)
+        finally:
+            for task in tasks:
+                task.cancel()
+            if tasks:
+                await asyncio.wait(tasks)
         for side in (self._forward, self._backward):
             side.ids.clear()
 
@@ -196,20 +206,20 @@ class _Sweep:
 
     async def _pump(self, side: _Side) -> None:
         while self._goes_on(side):
-            # The first page decides whether there is another end at all.
-            if side is self._forward and self._fetched and self._backward not in self._tasks:
+            if self._backward not in self._tasks and self._fetched >= self._lead:
                 self._run(self._backward)
-            while len(self._ready) >= WAITING:
+            while len(self._ready) >= WAITING and self._goes_on(side):
                 self._went.clear()
                 await self._went.wait()
             await self._step(side)
 
     def _goes_on(self, side: _Side) -> bool:
+        """Tell whether a side's next page is wanted; one that is under way and is not, is dropped."""
         is_wanted = side is self._forward or self.mirrored is None
         return is_wanted and not self._is_at_end() and not side.steps.is_over
 
     async def _step(self, side: _Side) -> None:
-        """Fetch a page and take it in; a failure is kept for the caller, and ends the other side."""
+        """Fetch a page and take it in; a failure is kept for the caller, and ends both sides."""
         async with side.turn:  # `start` may be at it
             if not self._goes_on(side):
                 return
@@ -217,16 +227,16 @@ class _Sweep:
                 page = await side.steps.take()
             except Exception as error:  # noqa: BLE001 - raised again where the caller awaits
                 if self._goes_on(side):
-                    self._fail(side, error)
+                    self._fail(error)
             else:
-                self._take_in(side, page)
+                if not self._is_at_end():
+                    self._take_in(side, page)
 
-    def _fail(self, side: _Side, error: Exception) -> None:
+    def _fail(self, error: Exception) -> None:
         if isinstance(error, AccessKeysError):
             error.cursor = None
         self._raised = error
         self._came.set()
-        self._stop_all_but(side)
 
     def _take_in(self, side: _Side, page: AccessKeyPage) -> None:
         other = self._backward if side is self._forward else self._forward
@@ -238,13 +248,12 @@ class _Sweep:
         if hits and self.mirrored is None:
             if not side.follow(hits, other):
                 self.mirrored = False
-                self._stop_all_but(self._forward)
             elif side.has_met(other):
                 self.mirrored = True
         if self.mirrored or (side is self._forward and side.steps.is_over):
             self._is_over = True
             self._came.set()
-            self._stop_all_but(side)
+            self._went.set()
 
     def _admit(
         self, side: _Side, other: _Side, keys: tuple[AccessKey, ...]
@@ -263,9 +272,3 @@ class _Sweep:
             keys, ids = tuple(fresh.values()), list(fresh)
         side.note(ids)
         return keys, hits
-
-    def _stop_all_but(self, side: _Side) -> None:
-        current = asyncio.current_task()
-        for other, task in self._tasks.items():
-            if other is not side and task is not current:
-                task.cancel()
