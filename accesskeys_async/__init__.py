@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from accesskeys_async.transport.retry import RetryPolicy as RetryPolicy
     from accesskeys_async.transport.settings import Timeout as Timeout
     from accesskeys_async.transport.shared_pause import SharedPause as SharedPause
+    from accesskeys_async.transport.shared_rate import RedisRate as RedisRate
     from accesskeys_async.transport.throttle import Throttle as Throttle
 
 _HOMES: Final = {
@@ -102,6 +103,7 @@ _HOMES: Final = {
     "transport.retry": ("RetryBudget", "RetryPolicy"),
     "transport.settings": ("Timeout",),
     "transport.shared_pause": ("SharedPause",),
+    "transport.shared_rate": ("RedisRate",),
     "transport.throttle": ("Throttle",),
 }
 _HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}

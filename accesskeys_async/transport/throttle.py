@@ -73,7 +73,7 @@ class Throttled:
                 await self._wait(request, seconds)
                 await limit.acquire(request)
                 placed = True
-            outcome = await call_next(request)
+            response = outcome = await call_next(request)
         except AccessKeysError as error:
             outcome = error
             raise
@@ -81,7 +81,7 @@ class Throttled:
             if placed:
                 limit.release()
             throttle.release(request, outcome)
-        return outcome
+        return response
 
     async def _wait(self, request: Request, seconds: float) -> None:
         if request.deadline is not None and self._clock() + seconds >= request.deadline:

@@ -6,7 +6,7 @@ import asyncio
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from accesskeys_async.errors import DeadlineExceededError
 from accesskeys_async.transport.exchange import Request
@@ -97,13 +97,20 @@ class Turnstile:
     """Let requests through one at a time, in the order of a line, whenever `take` allows.
 
     `take` returns 0.0 where it gave what is asked for, else the seconds after which to ask again; infinity
-    waits for `nudge`. It is asked under a lock, for the first in line alone. Any loop and thread may wait.
+    waits for `nudge`, or for `refill`, which the first in line then calls. It is asked under a lock, for the
+    first in line alone. Any loop and thread may wait.
     """
 
     def __init__(
-        self, take: Callable[[], float], *, clock: Callable[[], float], lock: threading.RLock | None = None
+        self,
+        take: Callable[[], float],
+        *,
+        clock: Callable[[], float],
+        lock: threading.RLock | None = None,
+        refill: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._take = take
+        self._refill = refill
         self._clock = clock
         self._line = Line()
         self._lock = lock or threading.RLock()
@@ -131,7 +138,9 @@ class Turnstile:
             self._line.join(waiter)
         try:
             while (seconds := self._ask(waiter)) > 0:
-                if not await self._rest(waiter, seconds, request.deadline):
+                if self._refill is not None and seconds == math.inf and self._is_first(waiter):
+                    await self._refill()
+                elif not await self._rest(waiter, seconds, request.deadline):
                     raise self._too_late(request, seconds, what)
         finally:
             with self._lock:
@@ -157,6 +166,10 @@ class Turnstile:
             if seconds <= 0:
                 self._line.pop()
             return seconds
+
+    def _is_first(self, waiter: Waiter) -> bool:
+        with self._lock:
+            return self._line.first() is waiter
 
     async def _rest(self, waiter: Waiter, seconds: float, deadline: float | None) -> bool:
         """Wait for a nudge, or so long. False where the deadline came, or will come before."""
