@@ -16,7 +16,7 @@ import aiohttp
 import pytest
 from attrs import frozen
 
-from accesskeys_async import AccessKeysClient, ClientClosedError, RetryPolicy
+from accesskeys_async import AccessKeysClient, Adaptive, ClientClosedError, RetryPolicy, SharedPause
 from accesskeys_async.emulator import Emulator, Fault
 
 Call = Callable[[AccessKeysClient, str, str], Awaitable[object]]
@@ -103,31 +103,19 @@ async def test_cancelling_after_any_number_of_steps_leaves_nothing(
     [Fault.delay(5), Fault.drip(5), Fault.status(503, retry_after=5), Fault.status(429, retry_after=5)],
     ids=["before the answer", "in the body", "in a wait", "in a pause"],
 )
-@pytest.mark.parametrize("operation", [name for name in CALLS if name != "delete"])
+@pytest.mark.parametrize("throttle", [SharedPause, Adaptive])
+@pytest.mark.parametrize("operation", ["list", "create"])
 async def test_cancelling_a_call_that_waits_leaves_nothing(
-    bench: Bench, fault: Fault, operation: str
+    bench: Bench, fault: Fault, operation: str, throttle: type[SharedPause | Adaptive]
 ) -> None:
     tasks = set(asyncio.all_tasks())
     key_id = bench.emulator.keys(bench.org)[0].id
     bench.emulator.faults.add(fault)
-    alone = bench.client.with_options(throttle=_Unthrottled())
+    alone = bench.client.with_options(throttle=throttle())
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):
             await CALLS[operation](alone, bench.org, key_id)
     await bench.assert_nothing_left(tasks)
-
-
-class _Unthrottled:
-    """A throttle that lets everything go."""
-
-    async def acquire(self, request: object) -> None:
-        pass
-
-    def release(self, request: object, outcome: object) -> None:
-        pass
-
-    def pause(self, *arguments: object, **options: object) -> None:
-        pass
 
 
 async def test_cancelling_those_who_wait_for_a_place_loses_none(bench: Bench) -> None:
