@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING, TextIO
 
 from accesskeys_async.cli.exits import CommandError, ExitCode
-from accesskeys_async.cli.printable import printable
+from accesskeys_async.printable import printable
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import define, field, frozen
 
-from accesskeys_async.cli.printable import printable
 from accesskeys_async.cli.screen import Screen
+from accesskeys_async.printable import printable
 from accesskeys_async.records import AccessKey, Token, Unset
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 from attrs import define
 
-from accesskeys_async.cli.printable import csv_cell, json_text
+from accesskeys_async.printable import csv_cell, json_text
 from accesskeys_async.records import AccessKey, Token
 
 __all__ = ["CsvWriter", "JsonLinesWriter", "JsonWriter", "Writer"]
