@@ -239,8 +239,8 @@ def _fork(errand: Errand, death: Death | None, clock: SharedClock) -> tuple[bool
         try:
             signal.alarm(PATIENCE)
             fate = Fate(death.moment if death else None, kill, linger=death.linger if death else 0.0)
-            state = asyncio.run(live(errand, fate, clock))
-            os.write(writer, msgspec.json.encode((fate.moments, state)))
+            reached = asyncio.run(live(errand, fate, clock))
+            os.write(writer, msgspec.json.encode((fate.moments, reached)))
         except BaseException as error:  # noqa: BLE001 - nothing may get back into the server's loop
             os.write(writer, msgspec.json.encode((0, f"{type(error).__name__}: {error}")))
         finally:

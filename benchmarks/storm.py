@@ -60,7 +60,7 @@ async def rage(*, creates: int = 1_000, tasks: int = 32, share: float = 0.3, see
         dropped_after=proxy.dropped_after,
         keys=len(keys) - 1,
         usable_tokens=len(bearers - {None}),
-        marked=sum("[ak:" in key.description for key in keys),
+        marked=sum("[ak:" in (key.description or "") for key in keys),
         seconds=time.perf_counter() - began,
     )
 

@@ -17,6 +17,7 @@ COMMANDS: Final = {
     "create": ("creation:create_key", "Create an access key."),
     "update": ("keys:update_key", "Change an access key."),
     "delete": ("keys:delete_key", "Delete an access key."),
+    "rotate": ("rotate:rotate", "Replace access keys without an outage."),
     "emulator": ("emulation:emulator", "Serve the same API on this machine."),
     "demo": ("demo:demo", "Watch the client at work on this machine."),
 }
@@ -33,10 +34,12 @@ class LazyGroup(TyperGroup):
 
 
 def load(name: str) -> Any:
-    """Import a command, and return it as Typer runs it."""
+    """Import a command or a group of them, and return it as Typer runs it."""
     place, _ = COMMANDS[name]
     module, _, function = place.partition(":")
     command = getattr(importlib.import_module(f"accesskeys_async.cli.{module}"), function)
+    if isinstance(command, typer.Typer):
+        return typer.main.get_command(command)
     single = typer.Typer(add_completion=False, rich_markup_mode=None)
     single.command(name)(command)
     return typer.main.get_command(single)

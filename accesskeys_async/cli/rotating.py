@@ -1,0 +1,120 @@
+"""What the rotation commands stand on: the rotator, its journal, and the place where a new token goes."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from attrs import frozen
+
+from accesskeys_async.cli.exits import CommandError, ExitCode
+from accesskeys_async.cli.invocation import Invocation
+from accesskeys_async.cli.loop import run as run_loop
+
+if TYPE_CHECKING:
+    from accesskeys_async.rotation import Rotation, Rotator, Sink
+
+__all__ = ["TokenTarget", "find_journal", "perform", "rotation_told"]
+
+T = TypeVar("T")
+
+
+@frozen
+class TokenTarget:
+    """Where the new token goes, as the options say."""
+
+    to_file: Path | None
+    to_env_file: Path | None
+    env_name: str
+    to_command: str | None
+
+    def check(self) -> None:
+        """Refuse more than one."""
+        if sum(place is not None for place in (self.to_file, self.to_env_file, self.to_command)) > 1:
+            raise CommandError("the token goes to one place: --to-file, --to-env-file or --to-command")
+
+    def check_for(self, due: Sequence[Rotation]) -> None:
+        """Refuse to begin what would find nowhere to put its token, or one place for several tokens."""
+        from accesskeys_async.rotation import State
+
+        early = {State.PLANNED, State.CREATING, State.CREATED, State.DISTRIBUTED}
+        count = sum(rotation.state in early and not rotation.aborting for rotation in due)
+        if count and self.make() is None:
+            raise CommandError("say where the new token goes: --to-file, --to-env-file or --to-command")
+        if count > 1 and self.to_command is None:
+            raise CommandError(
+                f"{count} rotations would write to one file; run them one by one, or use --to-command"
+            )
+
+    def make(self) -> Sink | None:
+        """Make the sink; None where no place was named."""
+        from accesskeys_async.rotation import CommandSink, EnvFileSink, FileSink
+
+        if self.to_file is not None:
+            return FileSink(self.to_file)
+        if self.to_env_file is not None:
+            return EnvFileSink(self.to_env_file, name=self.env_name)
+        return None if self.to_command is None else CommandSink(shlex.split(self.to_command))
+
+
+def perform(
+    invocation: Invocation,
+    journal: str | None,
+    act: Callable[[Rotator], Coroutine[object, object, T]],
+    *,
+    sink: Callable[[], Sink | None] = lambda: None,
+) -> T:
+    """Run an act on a rotator to its end. Raises CommandError for what only rotations raise."""
+
+    async def run() -> T:
+        async with _open(invocation, journal, sink()) as rotator:
+            return await act(rotator)
+
+    with rotation_told():
+        return run_loop(run())
+
+
+@contextlib.asynccontextmanager
+async def _open(invocation: Invocation, journal: str | None, sink: Sink | None) -> AsyncGenerator[Rotator]:
+    from accesskeys_async.rotation import FileSink, Journal, Rotator
+
+    place = find_journal(invocation, journal)
+    async with invocation.client() as client, Journal(place) as opened:
+        speaking = client
+        if invocation.credential_file is not None:
+            # Read at each request, so that a rotation of this very key goes over to the new token.
+            speaking = client.with_options(token=FileSink(invocation.credential_file).read)
+        yield Rotator(speaking, opened, sink or _refuse)
+
+
+async def _refuse(delivery: object) -> None:  # noqa: ARG001 - a sink's signature
+    from accesskeys_async.rotation import SinkError
+
+    raise SinkError("no place for the token was named")
+
+
+@contextlib.contextmanager
+def rotation_told() -> Generator[None]:
+    """Choose the exit code of what only rotations raise."""
+    try:
+        from accesskeys_async.rotation import RotationRefusedError, UnknownRotationError
+    except ImportError as error:
+        message = f"rotation needs {error.name}: pip install 'accesskeys-async[rotation]'"
+        raise CommandError(message) from error
+    try:
+        yield
+    except RotationRefusedError as error:
+        raise CommandError(str(error), code=ExitCode.REFUSED) from error
+    except UnknownRotationError as error:
+        raise CommandError(str(error)) from error
+
+
+def find_journal(invocation: Invocation, journal: str | None) -> str:
+    """Take the journal's place from its option, else from the environment. Raises CommandError."""
+    place = journal or invocation.environ.get("ACCESSKEYS_JOURNAL")
+    if not place:
+        raise CommandError("no journal: name a file or URL with --journal, or set ACCESSKEYS_JOURNAL")
+    return place

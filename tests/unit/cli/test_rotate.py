@@ -1,0 +1,376 @@
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from accesskeys_async.cli.exits import ExitCode
+from accesskeys_async.cli.rotate import rotate
+from accesskeys_async.emulator import Emulator, Fault
+
+Call = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def _journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACCESSKEYS_JOURNAL", str(tmp_path / "journal.sqlite"))
+
+
+@pytest.fixture
+def old_id(service: Emulator) -> str:
+    return service.keys(service.organization_id)[0].id
+
+
+def _plan(call: Call, key_id: str, *options: object) -> str:
+    planned = call("rotate", "plan", key_id, *options)
+    assert planned.code == 0, planned.err
+    return str(json.loads(planned.out)["id"])
+
+
+def _go_on_at_once(tmp_path: Path) -> None:
+    """Let the grace be over."""
+    with sqlite3.connect(tmp_path / "journal.sqlite") as journal:
+        journal.execute("UPDATE accesskeys_rotations SET due_at = 0")
+    journal.close()
+
+
+def _key_ids(service: Emulator) -> list[str]:
+    return [key.id for key in service.keys(service.organization_id)]
+
+
+def test_a_key_is_replaced_in_two_calls(service: Emulator, call: Call, tmp_path: Path, old_id: str) -> None:
+    rotation = _plan(call, old_id)
+
+    first = call("rotate", "run", rotation, "--to-file", tmp_path / "token")
+
+    assert first.code == 0, first.err
+    assert json.loads(first.out)["state"] == "grace"
+    assert old_id in _key_ids(service)
+    _go_on_at_once(tmp_path)
+    second = call("rotate", "run", rotation, "--yes")
+    assert second.code == 0, second.err
+    assert json.loads(second.out)["state"] == "confirmed"
+    token = (tmp_path / "token").read_text().strip()
+    assert service.verify(service.organization_id, token) == json.loads(second.out)["newKeyId"]
+    assert old_id not in _key_ids(service)
+
+
+def test_each_step_is_told_on_stderr_and_the_token_nowhere(
+    service: Emulator, call: Call, tmp_path: Path, old_id: str
+) -> None:
+    rotation = _plan(call, old_id)
+
+    ran = call("rotate", "run", rotation, "--to-file", tmp_path / "token")
+
+    assert f"rotation {rotation}: verified, next step due " in ran.err
+    assert f"rotation {rotation}: grace, next step due " in ran.err
+    assert (tmp_path / "token").read_text().strip() not in ran.out + ran.err
+
+
+def test_planning_says_the_terms(service: Emulator, call: Call, old_id: str) -> None:
+    planned = call("rotate", "plan", old_id, "--grace", "36h", "--no-require-idle", "-f", "json")
+
+    [row] = json.loads(planned.out)
+    assert (row["keyId"], row["state"], row["graceSeconds"], row["requireIdle"]) == (
+        old_id,
+        "planned",
+        36 * 3600,
+        False,
+    )
+    assert abs(datetime.fromisoformat(row["plannedAt"]) - datetime.now(UTC)).total_seconds() < 60
+
+
+@pytest.mark.parametrize("grace", ["7", "d", "-1d", "1 day", "1y"])
+def test_a_grace_that_cannot_be_read_is_wrong_usage(
+    service: Emulator, call: Call, old_id: str, grace: str
+) -> None:
+    refused = call("rotate", "plan", old_id, f"--grace={grace}")
+
+    assert (refused.code, refused.out) == (ExitCode.USAGE, "")
+    assert "it takes a number and a unit, such as 12h or 7d" in refused.err
+
+
+def test_deleting_asks_first_and_a_no_changes_nothing(
+    service: Emulator, call: Call, tmp_path: Path, old_id: str
+) -> None:
+    rotation = _plan(call, old_id)
+    call("rotate", "run", rotation, "--to-file", tmp_path / "token")
+    _go_on_at_once(tmp_path)
+
+    refused = call("rotate", "run", rotation, answer="n\n", terminal=True)
+
+    assert refused.code == ExitCode.INTERRUPTED
+    assert f"delete what is replaced once its grace is over: {old_id}" in refused.err
+    assert old_id in _key_ids(service)
+    done = call("rotate", "run", rotation, answer="y\n", terminal=True)
+    assert done.code == 0, done.err
+    assert "confirmed" in done.out
+    assert old_id not in _key_ids(service)
+
+
+@pytest.mark.parametrize("options", [["--wait"], []])
+def test_without_a_terminal_nothing_is_deleted_unless_told(
+    service: Emulator, call: Call, tmp_path: Path, old_id: str, options: list[str]
+) -> None:
+    rotation = _plan(call, old_id, "--grace", "0s")
+
+    refused = call("rotate", "run", rotation, "--to-file", tmp_path / "token", *options)
+
+    assert refused.code == ExitCode.USAGE
+    assert "say --yes" in refused.err
+    assert not (tmp_path / "token").exists()
+
+
+def test_waiting_stays_until_the_rotation_is_over(
+    service: Emulator, call: Call, tmp_path: Path, old_id: str
+) -> None:
+    rotation = _plan(call, old_id, "--grace", "1s", "--no-require-idle")
+    began = time.monotonic()
+
+    done = call("rotate", "run", rotation, "--to-file", tmp_path / "token", "--wait", "--yes")
+
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["state"] == "confirmed"
+    assert time.monotonic() - began >= 0.9
+
+
+def test_the_new_token_must_go_somewhere(service: Emulator, call: Call, old_id: str) -> None:
+    rotation = _plan(call, old_id)
+
+    refused = call("rotate", "run", rotation)
+
+    assert refused.code == ExitCode.USAGE
+    assert "say where the new token goes" in refused.err
+    assert len(_key_ids(service)) == 250
+
+
+def test_the_new_token_goes_to_one_place(service: Emulator, call: Call, tmp_path: Path, old_id: str) -> None:
+    rotation = _plan(call, old_id)
+
+    refused = call("rotate", "run", rotation, "--to-file", tmp_path / "a", "--to-env-file", tmp_path / "b")
+
+    assert refused.code == ExitCode.USAGE
+    assert "the token goes to one place" in refused.err
+
+
+def test_an_env_file_gets_a_line_of_the_name_asked_for(
+    service: Emulator, call: Call, tmp_path: Path, old_id: str
+) -> None:
+    rotation = _plan(call, old_id)
+
+    call("rotate", "run", rotation, "--to-env-file", tmp_path / ".env", "--env-name", "BIRD")
+
+    name, _, token = (tmp_path / ".env").read_text().strip().partition("=")
+    assert name == "BIRD"
+    assert service.verify(service.organization_id, token) is not None
+
+
+def test_a_command_that_fails_aborts_the_rotation(service: Emulator, call: Call, old_id: str) -> None:
+    rotation = _plan(call, old_id)
+
+    aborted = call("rotate", "run", rotation, "--to-command", "sh -c 'echo sealed >&2; exit 1'")
+
+    assert aborted.code == ExitCode.REFUSED
+    assert json.loads(aborted.out)["state"] == "aborted"
+    assert "the sink failed: the command 'sh' ended with 1: sealed" in aborted.err
+    assert len(_key_ids(service)) == 250
+
+
+def test_all_that_is_due_is_resumed(service: Emulator, call: Call, tmp_path: Path) -> None:
+    for key in service.keys(service.organization_id)[:3]:
+        _plan(call, key.id)
+
+    resumed = call("rotate", "resume", "--to-command", f"sh -c 'cat >> {tmp_path}/tokens'")
+
+    assert resumed.code == 0, resumed.err
+    assert [json.loads(line)["state"] for line in resumed.out.splitlines()] == ["grace"] * 3
+    assert len((tmp_path / "tokens").read_text().split()) == 3
+    assert call("rotate", "resume").out == ""
+
+
+def test_several_tokens_do_not_go_to_one_file(service: Emulator, call: Call, tmp_path: Path) -> None:
+    for key in service.keys(service.organization_id)[:2]:
+        _plan(call, key.id)
+
+    refused = call("rotate", "resume", "--to-file", tmp_path / "token")
+
+    assert refused.code == ExitCode.USAGE
+    assert "2 rotations would write to one file" in refused.err
+
+
+def test_resuming_asks_before_it_deletes(service: Emulator, call: Call, tmp_path: Path, old_id: str) -> None:
+    rotation = _plan(call, old_id)
+    call("rotate", "run", rotation, "--to-file", tmp_path / "token")
+    _go_on_at_once(tmp_path)
+
+    assert call("rotate", "resume").code == ExitCode.USAGE
+    assert call("rotate", "resume", "--yes").code == 0
+    assert old_id not in _key_ids(service)
+
+
+def test_status_needs_no_token(
+    service: Emulator, call: Call, old_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rotation = _plan(call, old_id)
+    monkeypatch.delenv("ACCESSKEYS_TOKEN")
+
+    told = call("rotate", "status")
+
+    assert told.code == 0
+    assert json.loads(told.out)["id"] == rotation
+    assert call("rotate", "status", rotation).out == told.out
+
+
+def test_status_is_a_table_for_people(service: Emulator, call: Call, tmp_path: Path, old_id: str) -> None:
+    rotation = _plan(call, old_id)
+    call("rotate", "run", rotation, "--to-file", tmp_path / "token")
+
+    table = call("rotate", "status", "-f", "table").out
+
+    old, new = (service.keys(service.organization_id)[0].suffix, (tmp_path / "token").read_text()[-7:-1])
+    heading, row = table.splitlines()
+    assert heading.split() == ["ROTATION", "KEYS", "STATE", "DUE", "PROBLEM"]
+    assert row.startswith(rotation)
+    assert f"…{old} → …{new}" in row
+    assert "grace" in row
+
+
+def test_status_of_nothing_is_empty_and_valid(service: Emulator, call: Call) -> None:
+    assert call("rotate", "status", terminal=True).out == ""
+    assert call("rotate", "status", "-f", "json").out == "[]\n"
+    assert call("rotate", "status", "-f", "ndjson").out == ""
+
+
+def test_status_as_csv_has_a_column_a_field(service: Emulator, call: Call, old_id: str) -> None:
+    rotation = _plan(call, old_id)
+
+    heading, row = call("rotate", "status", "-f", "csv").out.splitlines()
+
+    assert heading.startswith("id,organizationId,keyId,suffix,")
+    assert row.startswith(f"{rotation},{service.organization_id},{old_id},")
+
+
+def test_aborting_asks_and_tells(service: Emulator, call: Call, old_id: str) -> None:
+    rotation = _plan(call, old_id)
+
+    assert call("rotate", "abort", rotation).code == ExitCode.USAGE
+    aborted = call("rotate", "abort", rotation, "--yes")
+
+    assert (aborted.code, json.loads(aborted.out)["state"]) == (0, "aborted")
+
+
+def test_aborting_too_late_says_what_lives_and_can_be_taken_back(
+    service: Emulator, call: Call, tmp_path: Path, old_id: str
+) -> None:
+    rotation = _plan(call, old_id)
+    call("rotate", "run", rotation, "--to-file", tmp_path / "token")
+
+    late = call("rotate", "abort", rotation, "--yes")
+
+    assert late.code == ExitCode.REFUSED
+    assert json.loads(late.out)["state"] == "needs-human"
+    assert "nothing was deleted" in late.err
+    back = call("rotate", "run", rotation, "--retry", "--to-file", tmp_path / "token", "--yes")
+    assert json.loads(back.out)["state"] in {"grace", "confirmed"}
+
+
+def test_what_needs_a_person_ends_with_one_and_says_why(
+    service: Emulator, call: Call, tmp_path: Path, old_id: str
+) -> None:
+    rotation = _plan(call, old_id)
+    service.faults.add(Fault.status(403, operation="create"))
+
+    stuck = call("rotate", "run", rotation, "--to-file", tmp_path / "token")
+
+    assert stuck.code == ExitCode.REFUSED
+    assert "needs-human" in stuck.err
+    assert "403" in stuck.err
+
+
+def test_a_rotation_in_other_hands_ends_with_four(
+    service: Emulator, call: Call, tmp_path: Path, old_id: str
+) -> None:
+    rotation = _plan(call, old_id)
+    later = (int(time.time()) + 600) * 1_000_000
+    with sqlite3.connect(tmp_path / "journal.sqlite") as journal:
+        journal.execute("UPDATE accesskeys_rotations SET owner = 'other', lease_until = ?", (later,))
+    journal.close()
+
+    busy = call("rotate", "run", rotation, "--to-file", tmp_path / "token")
+    assert busy.code == ExitCode.UNREACHABLE
+    assert "another worker holds it" in busy.err
+    assert call("rotate", "abort", rotation, "--yes").code == ExitCode.UNREACHABLE
+
+
+def test_a_key_that_the_command_itself_uses_goes_over_with_its_file(
+    service: Emulator, call: Call, tmp_path: Path
+) -> None:
+    credential = tmp_path / "token"
+    credential.write_text(service.token)
+    credential.chmod(0o600)
+    own = service.verify(service.organization_id, service.token)
+    assert own is not None
+    options = ("--credential-file", credential)
+    rotation = _plan(call, own, "--grace", "0s", "--no-require-idle", *options)
+
+    done = call("rotate", "run", rotation, "--to-file", credential, "--yes", *options)
+
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["state"] == "confirmed"
+    assert own not in _key_ids(service)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (["status", "nonsense"], ExitCode.USAGE, "not a UUID"),
+        (["status", "0c0ffee0-0000-4000-8000-000000000bad"], ExitCode.USAGE, "there is no rotation"),
+        (["status", "--journal", "mongodb://x/y"], ExitCode.USAGE, "can't be read"),
+        (["status", "--journal", "/no/such/folder/journal"], ExitCode.UNREACHABLE, "unable to open"),
+    ],
+)
+def test_what_cannot_be_read_is_one_line(
+    service: Emulator, call: Call, arguments: list[str], code: ExitCode, told: str
+) -> None:
+    refused = call("rotate", *arguments)
+
+    assert (refused.code, refused.out) == (code, "")
+    assert told in refused.err
+    assert refused.err.count("\n") == 1
+
+
+def test_a_journal_must_be_named(service: Emulator, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ACCESSKEYS_JOURNAL")
+
+    refused = call("rotate", "status")
+
+    assert refused.code == ExitCode.USAGE
+    assert "--journal" in refused.err
+
+
+def test_only_a_rotation_that_needs_a_person_is_retried(service: Emulator, call: Call, old_id: str) -> None:
+    rotation = _plan(call, old_id)
+
+    refused = call("rotate", "run", rotation, "--retry")
+
+    assert refused.code == ExitCode.REFUSED
+    assert "there is nothing to retry" in refused.err
+
+
+def test_every_command_and_option_has_its_help() -> None:
+    import typer.main
+
+    group: Any = typer.main.get_command(rotate)
+    assert set(group.commands) == {"plan", "run", "resume", "status", "abort"}
+    for command in group.commands.values():
+        assert command.help
+        assert all(getattr(parameter, "help", None) for parameter in command.params)
+        options = {option for parameter in command.params for option in parameter.opts}
+        assert "--journal" in options
+        assert "--token" not in options
