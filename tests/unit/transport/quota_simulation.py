@@ -7,7 +7,7 @@ import heapq
 import math
 import random
 import selectors
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from typing import TypeVar
 from uuid import UUID
 
@@ -68,7 +68,6 @@ class Tally:
 
     served: int = 0
     refused: int = 0
-    waits: int = 0
 
     @property
     def refusal_share(self) -> float:
@@ -156,6 +155,28 @@ class Service:
         return level, lambda _: end - now
 
 
+@define
+class Watched:
+    """A throttle with somebody beside it who counts how often it makes a request wait."""
+
+    loop: VirtualLoop
+    throttle: Throttle
+    waits: int = 0
+
+    async def acquire(self, request: Request) -> None:
+        began = self.loop.time()
+        await self.throttle.acquire(request)
+        self.waits += self.loop.time() > began
+
+    def pause(self, request: Request) -> float:
+        seconds = self.throttle.pause(request)
+        self.waits += seconds > 0
+        return seconds
+
+    def release(self, request: Request, outcome: Response | AccessKeysError | None) -> None:
+        self.throttle.release(request, outcome)
+
+
 @define(slots=False)
 class Crowd:
     """Keep many tasks busy through one throttle, as a client would."""
@@ -164,11 +185,10 @@ class Crowd:
     service: Service
     throttle: Throttle
     places: int = 64
-    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
 
     def __attrs_post_init__(self) -> None:
         self._limit = ConcurrencyLimit(self.places)
-        self._throttled = Throttled(self._limit, self.throttle, clock=self.loop.time, sleep=self.sleep)
+        self._throttled = Throttled(self._limit, self.throttle, clock=self.loop.time)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def send(self, request: Request) -> Response:
