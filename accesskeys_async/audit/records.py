@@ -5,11 +5,12 @@ from __future__ import annotations
 import enum
 import hashlib
 from datetime import datetime
+from functools import cached_property
 from uuid import UUID
 
 from attrs import field, frozen
 
-from accesskeys_async.records import AccessKey
+from accesskeys_async.records import AccessKey, Unset
 
 __all__ = [
     "Finding",
@@ -55,9 +56,12 @@ class Subject:
     """Its line there; 1 for the first."""
 
 
-@frozen
+@frozen(slots=False)  # the columns are kept in it
 class Snapshot:
-    """An organization's keys, read whole, and the one moment that all rules judge them at."""
+    """An organization's keys, read whole, and the one moment that all rules judge them at.
+
+    Its columns have one field of every key, in the keys' order; they are made once, when first asked for.
+    """
 
     subject: Subject
     taken_at: datetime
@@ -65,6 +69,36 @@ class Snapshot:
     keys: tuple[AccessKey, ...] = field(repr=False)
     own_suffix: str = ""
     """The suffix of the auditor's own token; empty where it is not known."""
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Every key's name."""
+        return [key.name for key in self.keys]
+
+    @cached_property
+    def descriptions(self) -> list[str | Unset | None]:
+        """Every key's description."""
+        return [key.description for key in self.keys]
+
+    @cached_property
+    def suffixes(self) -> list[str]:
+        """Every key's suffix."""
+        return [key.suffix for key in self.keys]
+
+    @cached_property
+    def created(self) -> list[datetime]:
+        """When each key was made."""
+        return [key.created_at for key in self.keys]
+
+    @cached_property
+    def used(self) -> list[datetime | Unset | None]:
+        """When each key was last used; None is never."""
+        return [key.last_used_at for key in self.keys]
+
+    @cached_property
+    def updated(self) -> list[datetime | Unset | None]:
+        """When each key was last changed."""
+        return [key.updated_at for key in self.keys]
 
 
 def fingerprint(rule: str, organization_id: UUID, *what: object) -> str:
@@ -143,6 +177,8 @@ class Summary:
     """Findings that count, worst severity first; suppressed ones are not in it."""
     by_rule: tuple[RuleResult, ...]
     suppressed: int
+    findings: tuple[Finding, ...] = ()
+    """What was found across organizations; it counts in `by_severity` and `by_rule`, too."""
     notes: tuple[str, ...] = ()
     """What a person should know: suppressions that expired or met nothing, rules that failed."""
 

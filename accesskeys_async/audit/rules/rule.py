@@ -1,0 +1,90 @@
+"""What a rule is: who it is, what it judges, and what it says."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from attrs import field, frozen, validators
+
+from accesskeys_async.audit.parameters import Parameter, Parameters
+from accesskeys_async.audit.records import Severity, Snapshot
+from accesskeys_async.records import AccessKey, Unset
+
+__all__ = ["Hit", "Judge", "Rule", "Scope", "Verdict", "count_unset"]
+
+
+class Scope(enum.Enum):
+    """What one verdict is about."""
+
+    KEY = "key"
+    ORGANIZATION = "organization"
+    FLEET = "fleet"
+    """Organizations together, while they are read."""
+    HISTORY = "history"
+    """An organization now and at its last complete reading."""
+
+
+@frozen
+class Hit:
+    """One thing that a rule found, before the policy has its say."""
+
+    message: str
+    """One line for a person. It is made printable; never put a secret in it."""
+    key: AccessKey | None = None
+    """The key it is about; None where it is about the organization."""
+    severity: Severity | None = None
+    """None is the rule's own. A policy that sets the rule's own moves this by as many steps."""
+    about: str = ""
+    """What tells this finding from others of the rule on the same key or organization, time after time."""
+
+
+@frozen
+class Verdict:
+    """What a rule says of a snapshot: what it found, and what it could not judge. The rest passed."""
+
+    hits: Sequence[Hit] = ()
+    not_evaluated: int = 0
+    """How many keys (or organizations) it could not judge."""
+    reason: str | None = None
+    """Why it could not."""
+
+
+Judge: TypeAlias = Callable[[Snapshot, Parameters], Verdict]
+"""A pure function: the same snapshot and parameters give the same verdict, and nothing else happens."""
+
+
+@frozen(kw_only=True)
+class Rule:
+    """A rule of an audit, of ours or a user's."""
+
+    id: str = field(validator=validators.matches_re(r"[A-Z][A-Z0-9_-]{1,31}"))
+    """Such as `AK001`: a capital letter, then up to 31 of `A-Z 0-9 _ -`. `AK` and digits are ours."""
+    title: str
+    severity: Severity
+    condition: str
+    """When it finds something, in one sentence."""
+    judge: Judge | None = None
+    """None where it is judged elsewhere: along the fleet, or with history."""
+    scope: Scope = Scope.KEY
+    controls: tuple[str, ...] = ()
+    """Controls of published catalogues that it is an analogue of."""
+    mind: str = ""
+    """What may make a finding right and yet no problem."""
+    parameters: tuple[Parameter, ...] = ()
+    is_on: bool = True
+    """Whether it is on unless the policy says otherwise."""
+
+    @property
+    def defaults(self) -> Parameters:
+        """The parameters of a policy that sets none."""
+        return Parameters({parameter.name: parameter.default for parameter in self.parameters})
+
+
+def count_unset(values: Sequence[object]) -> int:
+    """Count the values that were not in the answer; quick where there are none or nothing else."""
+    kinds = set(map(type, values))
+    if Unset not in kinds:
+        return 0
+    return len(values) if len(kinds) == 1 else sum(type(value) is Unset for value in values)
