@@ -194,6 +194,12 @@ class Crowd:
     async def send(self, request: Request) -> Response:
         return await self._throttled(request, self.service.send)
 
+    async def hold_place(self, seconds: float) -> None:
+        """Keep one place from the others for a while."""
+        await self._limit.acquire(make_request(99))
+        await asyncio.sleep(seconds)
+        self._limit.release()
+
     def occupy(self, organizations: int, *, tasks: int = 8, first: int = 0) -> None:
         """Let so many tasks ask for each organization, again and again."""
         for number in range(first, first + organizations):
