@@ -27,7 +27,8 @@ AIOHTTP = str(Path(aiohttp.__file__).parent)
 EMULATOR = str(Path(LIBRARY, "emulator"))
 WATCH = pytest.StashKey["SecretsWatch"]()
 SHAPE = re.compile(
-    r"(?<![A-Za-z0-9])(?=[A-Za-z0-9]*[a-z])(?=[A-Za-z0-9]*[A-Z])[A-Za-z0-9]{36}(?![A-Za-z0-9])"
+    # Not a part of a page token, whose base64 has - and _ as well.
+    r"(?<![A-Za-z0-9_-])(?=[A-Za-z0-9]*[a-z])(?=[A-Za-z0-9]*[A-Z])[A-Za-z0-9]{36}(?![A-Za-z0-9_-])"
     r"|\bAccessKey [!-~]{12,}"
 )
 
