@@ -68,8 +68,10 @@ class Schedule(msgspec.Struct, frozen=True):
             for _ in range(chance.choice((1, 1, 2, 3)))
         )
         count = chance.choice((0, 1, 2, 3))
-        lost = tuple((chance.choice(_OPERATIONS), chance.choice(kinds)) for _ in range(count))
-        return cls(deaths, lost, chance.random() < 0.25)
+        lost: list[tuple[Operation, LostReply]] = [
+            (chance.choice(_OPERATIONS), chance.choice(kinds)) for _ in range(count)
+        ]
+        return cls(deaths, tuple(lost), chance.random() < 0.25)
 
     @classmethod
     def die_at(cls, moment: int, *, absence: float = LEASE.total_seconds() + 1) -> Schedule:

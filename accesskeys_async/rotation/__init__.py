@@ -15,6 +15,7 @@ from accesskeys_async.rotation.failures import RotationBusyError as RotationBusy
 from accesskeys_async.rotation.failures import RotationError as RotationError
 from accesskeys_async.rotation.failures import RotationRefusedError as RotationRefusedError
 from accesskeys_async.rotation.failures import SinkError as SinkError
+from accesskeys_async.rotation.failures import SinkUnsureError as SinkUnsureError
 from accesskeys_async.rotation.failures import UnknownRotationError as UnknownRotationError
 from accesskeys_async.rotation.journal import Journal as Journal
 from accesskeys_async.rotation.probe import ReadProbe as ReadProbe
@@ -48,6 +49,7 @@ __all__ = [
     "Rotator",
     "Sink",
     "SinkError",
+    "SinkUnsureError",
     "State",
     "UnknownRotationError",
 ]

@@ -31,7 +31,8 @@ class Delivery:
 
 
 Sink: TypeAlias = Callable[[Delivery], Awaitable[None]]
-"""Returns once the token is kept durably. Raises only where what it held before is still in place.
+"""Returns once the token is kept durably. Raises SinkUnsureError where it can't tell whether it is, and
+anything else only where what it held before is still in place: the new key is deleted then.
 
 It may be called again for the same rotation, with another key: the last one counts.
 """

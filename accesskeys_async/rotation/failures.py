@@ -25,6 +25,7 @@ __all__ = [
     "RotationError",
     "RotationRefusedError",
     "SinkError",
+    "SinkUnsureError",
     "StillThereError",
     "StuckError",
     "UnknownRotationError",
@@ -69,6 +70,10 @@ class SinkError(RotationError):
 
 class StuckError(RotationError):
     """Tell that a rotation can't go on until a person has looked, and why."""
+
+
+class SinkUnsureError(RotationError):
+    """Tell that a sink can't say whether it has taken a token; no key is deleted, and a person must look."""
 
 
 class StillThereError(RotationError):

@@ -22,6 +22,7 @@ from accesskeys_async.records import CreatedAccessKey
 from accesskeys_async.rotation.delivery import Delivery, Probe, Sink
 from accesskeys_async.rotation.failures import (
     LeaseLostError,
+    SinkUnsureError,
     StuckError,
     describe_failure,
     is_passing,
@@ -148,12 +149,13 @@ class Renewal:
             async with bound:
                 await self._sink(delivery)
         except Exception as error:  # noqa: BLE001 - the sink is the user's: whatever it raises, it said no
-            if bound.expired():
-                raise StuckError(
-                    f"the sink did not acknowledge the token of access key {created.id} within {act:g} s, "
-                    "and may hold it; no key was deleted: look, then retry"
-                ) from None
             told = describe_failure(error, token=created.token)
+            if bound.expired() or isinstance(error, SinkUnsureError):
+                told = f"it did not answer within {act:g} s" if bound.expired() else told
+                raise StuckError(
+                    f"the sink may hold the token of access key {created.id}, or not: {told}; no key was "
+                    "deleted: look, then retry"
+                ) from None
             await self._withdrawal.refuse(hold, problem=f"the sink failed: {told}")
             return False
         now = self._now()

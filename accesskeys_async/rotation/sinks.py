@@ -16,7 +16,7 @@ from typing import Final
 from accesskeys_async.errors import ConfigurationError, one_line
 from accesskeys_async.records import Token
 from accesskeys_async.rotation.delivery import Delivery
-from accesskeys_async.rotation.failures import SinkError
+from accesskeys_async.rotation.failures import SinkError, SinkUnsureError
 
 __all__ = ["CommandSink", "EnvFileSink", "FileSink"]
 
@@ -91,7 +91,8 @@ class CommandSink:
     finds the new key's id in ACCESSKEYS_KEY_ID, and ACCESSKEYS_ORGANIZATION, ACCESSKEYS_REPLACED_KEY_ID and
     ACCESSKEYS_ROTATION_ID; this process's own ACCESSKEYS_TOKEN is kept from it.
 
-    `timeout` is in seconds; a command that takes longer is killed with all that it has started.
+    `timeout` is in seconds; a command that takes longer is killed with all that it has started, and what it
+    did by then is for a person to find out (SinkUnsureError).
 
     Raises:
         ConfigurationError: There is no command, or the timeout is not above 0.
@@ -131,7 +132,9 @@ class CommandSink:
                     (await process.communicate(f"{delivery.token.reveal()}\n".encode()))[1], delivery.token
                 )
         except TimeoutError:
-            raise SinkError(f"the command {self._command[0]!r} took over {self._timeout:g} s") from None
+            raise SinkUnsureError(
+                f"the command {self._command[0]!r} took over {self._timeout:g} s and was killed"
+            ) from None
         finally:
             await _end(process)
         if process.returncode:
@@ -194,11 +197,18 @@ def _replace(path: Path, compose: Callable[[], bytes]) -> None:
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(directory)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise SinkUnsureError(f"{path} may not survive a power cut: {error.strerror}") from error
+
+
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
     finally:
-        os.close(directory)
+        os.close(descriptor)
 
 
 def _quote(text: str) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from accesskeys_async import AuthenticationError, CreatedAccessKey
 from accesskeys_async.emulator import Fault
-from accesskeys_async.rotation import Delivery, RotationSettings, State
+from accesskeys_async.rotation import Delivery, RotationSettings, SinkUnsureError, State
 from tests.unit.rotation.yard import NOW, Yard
 
 
@@ -115,7 +115,18 @@ async def test_a_sink_that_does_not_answer_needs_a_person_and_costs_no_key(yard:
     stuck = await rotator.run(await yard.plan(rotator))
 
     assert (stuck.state, stuck.rotation.stuck_at) == (State.NEEDS_HUMAN, State.CREATED)
-    assert "did not acknowledge" in (stuck.rotation.problem or "")
+    assert "or not: it did not answer within 0.3 s; no key was deleted" in (stuck.rotation.problem or "")
+    assert len(yard.key_ids) == 2
+
+
+async def test_a_sink_that_cannot_tell_needs_a_person_and_costs_no_key(yard: Yard) -> None:
+    rotator = yard.make_rotator()
+    yard.sink.failures = [SinkUnsureError("the line broke")]
+
+    stuck = await rotator.run(await yard.plan(rotator))
+
+    assert (stuck.state, stuck.rotation.stuck_at) == (State.NEEDS_HUMAN, State.CREATED)
+    assert "or not: the line broke; no key was deleted" in (stuck.rotation.problem or "")
     assert len(yard.key_ids) == 2
 
 

@@ -13,7 +13,7 @@ from attrs import evolve
 
 from accesskeys_async import Token
 from accesskeys_async.errors import ConfigurationError
-from accesskeys_async.rotation import CommandSink, Delivery, EnvFileSink, FileSink, SinkError
+from accesskeys_async.rotation import CommandSink, Delivery, EnvFileSink, FileSink, SinkError, SinkUnsureError
 from tests.unit.rotation.yard import TOKEN
 
 STORE = """
@@ -212,7 +212,7 @@ class TestCommandSink:
         pid = tmp_path / "pid"
         sink = CommandSink(["sh", "-c", f"sleep 600 & echo $! > {pid}; wait"], timeout=0.5)
 
-        with pytest.raises(SinkError, match=r"the command 'sh' took over 0\.5 s"):
+        with pytest.raises(SinkUnsureError, match=r"the command 'sh' took over 0\.5 s and was killed"):
             await sink(delivery)
 
         assert not _lives(int(pid.read_text()))

@@ -1,0 +1,73 @@
+"""Rotations driven by events: taskiq's tasks, in this process alone, or over Redis where REDIS_URL is set.
+
+    taskiq worker examples.worker.tasks:broker
+    taskiq scheduler examples.worker.tasks:scheduler
+
+The tasks may be lost, doubled, reordered and run by several workers at once: the journal decides what is
+due, and its lease who does it. So nothing here is kept but the journal.
+"""
+
+import os
+from contextlib import AsyncExitStack
+from datetime import timedelta
+
+from taskiq import (
+    AsyncBroker,
+    InMemoryBroker,
+    TaskiqEvents,
+    TaskiqScheduler,
+    TaskiqState,
+)
+from taskiq.schedule_sources import LabelScheduleSource
+from taskiq_redis import RedisStreamBroker
+
+from accesskeys_async import AccessKeysClient
+from accesskeys_async.rotation import FileSink, Journal, Rotator
+
+SECONDS = int(os.environ.get("ROTATE_EVERY", "60"))
+
+
+def make_broker() -> AsyncBroker:
+    url = os.environ.get("REDIS_URL")
+    return RedisStreamBroker(url, consumer_id="0", xread_block=500) if url else InMemoryBroker()
+
+
+broker = make_broker()
+scheduler = TaskiqScheduler(broker, [LabelScheduleSource(broker)])
+
+
+@broker.on_event(TaskiqEvents.WORKER_STARTUP)
+async def open_up(state: TaskiqState) -> None:
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(AccessKeysClient())
+        journal = await stack.enter_async_context(Journal(os.environ["ACCESSKEYS_JOURNAL"]))
+        state.rotator = Rotator(client, journal, FileSink(os.environ["TOKEN_FILE"]))
+        state.stack = stack.pop_all()
+
+
+@broker.on_event(TaskiqEvents.WORKER_SHUTDOWN)
+async def close_down(state: TaskiqState) -> None:
+    await state.stack.aclose()
+
+
+def find_rotator() -> Rotator:
+    rotator: Rotator = broker.state.rotator
+    return rotator
+
+
+@broker.task
+async def rotate(key_id: str, grace_seconds: int) -> None:
+    """Begin, or go on: a second event for the same key finds the rotation of the first."""
+    rotator = find_rotator()
+    rotation = await rotator.plan(
+        os.environ["ACCESSKEYS_ORGANIZATION"], key_id, grace=timedelta(seconds=grace_seconds)
+    )
+    progress = await rotator.run(rotation.id)
+    print(rotation.id, progress.state, flush=True)
+
+
+@broker.task(schedule=[{"interval": SECONDS}])
+async def resume() -> None:
+    """Take the steps that have become due, whoever began them."""
+    for progress in await find_rotator().resume():
+        print(progress.rotation.id, progress.state, flush=True)

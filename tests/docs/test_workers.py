@@ -1,0 +1,101 @@
+"""The workers in examples rotate a key: in one process, and over a real Redis."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from accesskeys_async.emulator import Emulator
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 60.0
+
+
+@pytest.fixture
+def surroundings(environment: Mapping[str, str], tmp_path: Path) -> dict[str, str]:
+    return {
+        **environment,
+        "ACCESSKEYS_JOURNAL": str(tmp_path / "journal.sqlite"),
+        "TOKEN_FILE": str(tmp_path / "token"),
+        "ROTATE_EVERY": "1",
+    }
+
+
+def _read_states(folder: Path) -> list[str]:
+    with contextlib.closing(sqlite3.connect(folder / "journal.sqlite")) as journal:
+        try:
+            return [state for (state,) in journal.execute("SELECT state FROM accesskeys_rotations")]
+        except sqlite3.OperationalError:  # no worker has opened it yet
+            return []
+
+
+def _assert_rotated(emulator: Emulator, folder: Path, old_id: str) -> None:
+    token = (folder / "token").read_text().strip()
+    assert emulator.verify(emulator.organization_id, token) is not None
+    assert old_id not in {key.id for key in emulator.keys(emulator.organization_id)}
+
+
+def test_a_worker_in_one_process_rotates_a_key(
+    emulator: Emulator, surroundings: dict[str, str], tmp_path: Path
+) -> None:
+    old = emulator.keys(emulator.organization_id)[0]
+
+    done = subprocess.run(
+        [sys.executable, "-m", "examples.worker.in_memory", "1", old.id],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=surroundings,
+        timeout=PATIENCE,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert [line.split()[1] for line in done.stdout.splitlines()] == ["grace", "confirmed"]
+    assert _read_states(tmp_path) == ["confirmed"]
+    _assert_rotated(emulator, tmp_path, old.id)
+
+
+@contextlib.contextmanager
+def _running(arguments: list[str], environment: Mapping[str, str], log: Path) -> Iterator[None]:
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "taskiq", *arguments],
+            cwd=ROOT,
+            env=environment,
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
+
+
+def test_two_workers_behind_redis_rotate_a_key_once_though_it_was_asked_for_twice(
+    emulator: Emulator, surroundings: dict[str, str], tmp_path: Path, redis_url: str
+) -> None:
+    old = emulator.keys(emulator.organization_id)[0]
+    environment = {**surroundings, "REDIS_URL": redis_url}
+    worker = ["worker", "examples.worker.tasks:broker", "--workers", "2"]
+    scheduler = ["scheduler", "examples.worker.tasks:scheduler", "--loop-interval", "1"]
+    request = [sys.executable, "-m", "examples.worker.request", "1", old.id, old.id]
+
+    with (
+        _running(worker, environment, tmp_path / "worker.log"),
+        _running(scheduler, environment, tmp_path / "scheduler.log"),
+    ):
+        subprocess.run(request, cwd=ROOT, env=environment, check=True, timeout=PATIENCE)
+        until = time.monotonic() + PATIENCE
+        while _read_states(tmp_path) != ["confirmed"]:
+            assert time.monotonic() < until, (tmp_path / "worker.log").read_text()
+            time.sleep(0.1)
+
+    _assert_rotated(emulator, tmp_path, old.id)
