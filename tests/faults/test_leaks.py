@@ -141,7 +141,7 @@ async def test_leaving_a_listing_early_leaves_nothing(bench: Bench, prefetch: in
 
     async def walk() -> None:
         keys = bench.client.list(bench.org, limit=1, prefetch=prefetch).keys()
-        async with aclosing(keys):
+        async with asyncio.timeout(2), aclosing(keys):
             seen = 0
             async for _ in keys:
                 seen += 1
