@@ -198,6 +198,7 @@ def test_a_refusal_of_any_body_is_read(body: bytes) -> None:
         ("AbCdEf", None, "GhIjKl", None),
         ("AbCdEf", "AbCdEf", None, None),
         ("AbCdEf", None, "", None),
+        ("", None, "", None),
         (
             "AbCdEf",
             "GhIjKl",

@@ -35,6 +35,14 @@ def test_a_budget_is_taken_from_and_given_back_to_up_to_its_capacity() -> None:
     assert budget.tokens == 2
 
 
+def test_what_is_given_back_never_goes_over_the_capacity() -> None:
+    budget = RetryBudget(capacity=1, refund=0.4)
+    assert budget.take()
+    for _ in range(3):
+        budget.give()
+    assert budget.tokens == 1
+
+
 @pytest.mark.parametrize("options", [{"capacity": -1}, {"refund": -0.1}, {"capacity": float("nan")}])
 def test_a_budget_takes_no_negative_numbers(options: dict[str, float]) -> None:
     with pytest.raises(ConfigurationError, match="takes no negative numbers"):

@@ -115,9 +115,10 @@ async def test_an_attempt_that_the_deadline_ended_is_told_as_such(
     timeout = APITimeoutError("no whole answer in time", sent=None)
     server = SlowServer(world, 4.0, lost(), timeout)
     with pytest.raises(DeadlineExceededError) as caught:
-        await make_retry()(make_request(deadline=1008.0), server)
+        await make_retry()(make_request(deadline=1008.25), server)
     assert caught.value.last is timeout
     assert [a.elapsed for a in caught.value.attempts] == [4.0, 4.0]
+    assert [a.started_at.timestamp() for a in caught.value.attempts] == [1000.0, 1004.25]
     assert "the deadline came in attempt 2" in str(caught.value)
 
 
