@@ -118,7 +118,7 @@ def list_documented() -> list[tuple[str, object]]:
     for module_name in MODULES:
         module = importlib.import_module(module_name)
         found.append((module_name, module))
-        for name in list_definitions(module):
+        for name in sorted(list_definitions(module)):
             value = getattr(module, name)
             found.append((f"{module_name}.{name}", value))
             if isinstance(value, type):
