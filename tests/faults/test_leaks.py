@@ -4,11 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import inspect
-import os
-import subprocess
-import sys
-import textwrap
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 
@@ -16,7 +11,7 @@ import aiohttp
 import pytest
 from attrs import frozen
 
-from accesskeys_async import AccessKeysClient, Adaptive, ClientClosedError, RetryPolicy, SharedPause
+from accesskeys_async import AccessKeysClient, Adaptive, RetryPolicy, SharedPause
 from accesskeys_async.emulator import Emulator, Fault
 
 Call = Callable[[AccessKeysClient, str, str], Awaitable[object]]
@@ -204,146 +199,3 @@ async def test_a_timeout_of_ours_leaves_no_cancellation_behind(bench: Bench) -> 
     assert task is not None
     assert task.cancelling() == 0
     await asyncio.sleep(0)
-
-
-def test_a_client_belongs_to_the_loop_of_its_first_call() -> None:
-    with Emulator() as emulator:
-        client = AccessKeysClient(emulator.token, base_url=emulator.base_url)
-
-        async def call() -> None:
-            await client.list(emulator.organization_id).first()
-
-        with asyncio.Runner() as runner:
-            runner.run(call())
-            with asyncio.Runner() as other, pytest.raises(ClientClosedError, match="another event loop"):
-                other.run(call())
-            runner.run(call())
-            runner.run(client.aclose())
-
-
-def test_a_client_of_another_loop_is_refused_even_where_no_place_is_free() -> None:
-    """A place handed on across loops would wake a task from a foreign thread."""
-    with Emulator() as emulator:
-        client = AccessKeysClient(emulator.token, base_url=emulator.base_url, max_concurrency=1)
-        emulator.faults.add(Fault.delay(1.0))
-
-        async def call() -> None:
-            await client.list(emulator.organization_id).first()
-
-        async def fail_elsewhere() -> None:
-            async with asyncio.timeout(0.5):
-                with pytest.raises(ClientClosedError):
-                    await call()
-
-        async def main() -> None:
-            first = asyncio.create_task(call())
-            await asyncio.sleep(0.1)
-            await asyncio.to_thread(asyncio.run, fail_elsewhere())
-            await first
-            await client.aclose()
-
-        asyncio.run(main())
-
-
-async def test_a_client_is_refused_outside_of_a_task() -> None:
-    client = AccessKeysClient("a-token-of-a-key")
-    coroutine = client.get("0b0e0f3c-3f5a-4f55-9d0e-6f1f4d1f9a01", "0b0e0f3c-3f5a-4f55-9d0e-6f1f4d1f9a01")
-    assert inspect.iscoroutine(coroutine)
-    failures: list[BaseException] = []
-
-    def step() -> None:
-        try:
-            coroutine.send(None)
-        except BaseException as error:  # noqa: BLE001 - whatever it is, it is what is looked at
-            failures.append(error)
-
-    asyncio.get_running_loop().call_soon(step)
-    await asyncio.sleep(0.01)
-    await client.aclose()
-    assert [type(error) for error in failures] == [RuntimeError]
-
-
-def run_script(script: str, *options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *options, "-c", textwrap.dedent(script)],
-        capture_output=True,
-        text=True,
-        timeout=30,
-        env={**os.environ, "PYTHONWARNINGS": ""},
-        check=False,
-    )
-
-
-FORK = """
-    import asyncio, os
-    from accesskeys_async import AccessKeysClient, ClientClosedError
-    from accesskeys_async.emulator import Emulator
-
-    emulator = Emulator().start()
-    client = AccessKeysClient(emulator.token, base_url=emulator.base_url)
-
-    async def call(client):
-        await client.list(emulator.organization_id).first()
-
-    async def main():
-        {first}
-        child = os.fork()
-        if child == 0:
-            asyncio.events._set_running_loop(None)
-            asyncio.set_event_loop(None)
-            code = 1
-            try:
-                asyncio.run(call(client))
-            except ClientClosedError as error:
-                code = 7 if "fork" in str(error) else 2
-            os._exit(code)
-        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-        await call(client)
-        await client.aclose()
-        print("parent goes on")
-
-    asyncio.run(main())
-    emulator.stop()
-"""
-
-
-@pytest.mark.parametrize("first", ["await call(client)", "pass"], ids=["used", "not used yet"])
-def test_a_client_in_a_forked_child_is_refused_and_the_parents_goes_on(first: str) -> None:
-    done = run_script(FORK.format(first=first))
-    assert done.stdout.split("\n")[:2] == ["7", "parent goes on"], done.stderr
-
-
-UNCLOSED = """
-    import asyncio, gc
-    from accesskeys_async import AccessKeysClient
-    from accesskeys_async.emulator import Emulator
-
-    async def main():
-        async with Emulator() as emulator:
-            client = AccessKeysClient(emulator.token, base_url=emulator.base_url)  # it is made here
-            await client.list(emulator.organization_id).first()
-            {last}
-            del client
-            gc.collect()
-
-    asyncio.run(main())
-"""
-
-
-def test_a_client_dropped_unclosed_warns_and_says_where_it_was_made() -> None:
-    done = run_script(UNCLOSED.format(last="pass"), "-W", "always::ResourceWarning")
-    line = next(
-        number for number, text in enumerate(UNCLOSED.split("\n"), start=1) if "it is made here" in text
-    )
-    assert f"the client made at <string>:{line} was never closed" in done.stderr
-
-
-@pytest.mark.parametrize("last", ["await client.aclose()", "await client.aclose(); await client.aclose()"])
-def test_a_client_that_was_closed_does_not_warn(last: str) -> None:
-    done = run_script(UNCLOSED.format(last=last), "-W", "always::ResourceWarning")
-    assert done.stderr == ""
-
-
-def test_a_client_that_was_never_used_need_not_be_closed() -> None:
-    script = "from accesskeys_async import AccessKeysClient; AccessKeysClient('a-token-of-a-key')"
-    assert run_script(script, "-W", "always").stderr == ""
