@@ -80,11 +80,11 @@ class TestSecretsManager:
         assert ids.count(str(UUID(int=9))) == 1
 
     async def test_a_refusal_is_a_no(self, secrets: Any) -> None:
-        await secrets.create_secret(Name="deleted", SecretString="before")
-        await secrets.delete_secret(SecretId="deleted", RecoveryWindowInDays=7)
+        version = {"SecretString": "another", "ClientRequestToken": str(UUID(int=7))}
+        await secrets.create_secret(Name="taken", **version)
 
-        with pytest.raises(SinkError, match="deleted was not written: InvalidRequestException"):
-            await SecretsManagerSink(secrets, "deleted")(_deliver())
+        with pytest.raises(SinkError, match="taken was not written: ResourceExistsException"):
+            await SecretsManagerSink(secrets, "taken")(_deliver())
 
     async def test_a_service_that_is_not_there_may_have_taken_it(self) -> None:
         async with get_session().create_client(
