@@ -17,8 +17,6 @@ __all__ = ["Scan"]
 
 EVIDENCE: Final = 10
 """How many keys must come in the other direction's order, backwards, before the two have met."""
-WAITING: Final = 2
-"""How many pages may wait for the caller while more are fetched."""
 GRACE: Final = 0.05
 """Seconds that the end waits for a request no longer needed: cut off, its connection would be lost."""
 
@@ -92,11 +90,13 @@ class Scan(Reading):
 class _Side:
     """One direction: what it has passed on, and how far it has followed the other's keys backwards."""
 
-    __slots__ = ("_expected", "_followed", "_recent", "first", "ids", "steps", "turn")
+    __slots__ = ("_expected", "_followed", "_recent", "first", "ids", "is_waiting", "steps", "turn")
 
     def __init__(self, fetch: FetchPage) -> None:
         self.steps = Steps(fetch)
         self.turn = asyncio.Lock()
+        self.is_waiting = False
+        """Whether a page of its waits for the caller."""
         self.ids: set[int] = set()
         self.first: int | None = None
         self._recent: deque[int] = deque(maxlen=EVIDENCE)
@@ -141,7 +141,7 @@ class _Sweep:
         self._forward = forward
         self._backward = backward
         self._lead = lead
-        self._ready: deque[AccessKeyPage] = deque()
+        self._ready: deque[tuple[_Side, AccessKeyPage]] = deque()
         self._fetched = 0
         self._raised: Exception | None = None
         self._is_over = False
@@ -178,7 +178,8 @@ class _Sweep:
                 raise asyncio.CancelledError("the scan was cancelled from outside")
             self._came.clear()
             await self._came.wait()
-        page = self._ready.popleft()
+        side, page = self._ready.popleft()
+        side.is_waiting = any(waiting is side for waiting, _ in self._ready)
         self._went.set()
         return page
 
@@ -208,7 +209,7 @@ class _Sweep:
         while self._goes_on(side):
             if self._backward not in self._tasks and self._fetched >= self._lead:
                 self._run(self._backward)
-            while len(self._ready) >= WAITING and self._goes_on(side):
+            while side.is_waiting and self._goes_on(side):
                 self._went.clear()
                 await self._went.wait()
             await self._step(side)
@@ -243,7 +244,9 @@ class _Sweep:
         self._fetched += 1
         fresh, hits = self._admit(side, other, page.results)
         if fresh:
-            self._ready.append(page if len(fresh) == len(page.results) else evolve(page, results=fresh))
+            page = page if len(fresh) == len(page.results) else evolve(page, results=fresh)
+            self._ready.append((side, page))
+            side.is_waiting = True
             self._came.set()
         if hits and self.mirrored is None:
             if not side.follow(hits, other):
