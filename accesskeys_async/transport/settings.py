@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import re
 import ssl
@@ -10,7 +11,6 @@ from os import PathLike, fspath
 from typing import Final, TypeAlias, TypeVar
 from urllib.request import getproxies, proxy_bypass
 
-from aiohttp import encode_basic_auth
 from attrs import field, frozen
 from yarl import URL
 
@@ -134,4 +134,5 @@ def find_proxy(url: URL) -> tuple[URL, dict[str, str]] | None:
         )
     if proxy.user is None:
         return proxy, {}
-    return proxy.with_user(None), {"Proxy-Authorization": encode_basic_auth(proxy.user, proxy.password or "")}
+    credentials = base64.b64encode(f"{proxy.user}:{proxy.password or ''}".encode()).decode()
+    return proxy.with_user(None), {"Proxy-Authorization": f"Basic {credentials}"}

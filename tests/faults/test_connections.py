@@ -214,6 +214,36 @@ async def test_a_proxy_from_the_environment_is_used_when_asked_for(
     assert server.heads[0].startswith(f"GET http://127.0.0.1:{unused_tcp_port}/".encode())
 
 
+async def test_a_proxy_is_told_the_credentials_in_its_url_and_never_the_token(
+    make_client: MakeClient, server: RawServer, environment: pytest.MonkeyPatch
+) -> None:
+    environment.setenv("https_proxy", server.url.replace("http://", "user:word@"))
+    server.play(answer("407 Proxy Authentication Required", b""))
+    with pytest.raises(APIConnectionError) as caught:
+        await make_client(base_url="https://service.example", trust_env=True).get(ORGANIZATION, KEY_ID)
+    assert caught.value.sent is False
+    assert_ours(caught.value)
+    assert server.heads[0].startswith(b"CONNECT service.example:443 ")
+    assert b"Proxy-Authorization: Basic dXNlcjp3b3Jk" in server.heads[0]
+    assert TOKEN.encode() not in server.heads[0]
+
+
+async def test_no_proxy_excepts_hosts(
+    make_client: MakeClient, server: RawServer, environment: pytest.MonkeyPatch, unused_tcp_port: int
+) -> None:
+    environment.setenv("http_proxy", f"http://127.0.0.1:{unused_tcp_port}")
+    environment.setenv("no_proxy", "127.0.0.1")
+    await make_client(trust_env=True).get(ORGANIZATION, KEY_ID)
+    assert server.heads[0].startswith(b"GET /organizations")
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "http://", "http://[::1", "https://proxy:1"])
+def test_a_proxy_that_cannot_be_used_is_refused_at_once(environment: pytest.MonkeyPatch, proxy: str) -> None:
+    environment.setenv("https_proxy", proxy)
+    with pytest.raises(ConfigurationError, match="proxy"):
+        AccessKeysClient(TOKEN, trust_env=True)
+
+
 async def test_a_proxy_that_is_not_there_sent_nothing(
     make_client: MakeClient, server: RawServer, environment: pytest.MonkeyPatch, unused_tcp_port: int
 ) -> None:
