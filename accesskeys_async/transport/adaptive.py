@@ -56,7 +56,7 @@ class Adaptive:
         self._scope = Scope()
         self._swept_at = -math.inf
         self._congestion = Congestion()
-        self._under_way = 0
+        self._entered: set[int] = set()
         self._gate = Turnstile(self._enter, clock=clock)
 
     async def acquire(self, request: Request) -> None:
@@ -66,13 +66,18 @@ class Adaptive:
             lane = self._everyone or self._lanes.get(request.organization_id.int)
             if lane is not None:
                 await lane.acquire(request)
-        if self._congestion.limit is not None and not self._gate.pass_at_once():
+        if self._congestion.limit is not None:
             try:
-                await self._gate.wait(request, what="room at a service under strain")
+                await self._pass_gate(request)
             except BaseException:
                 if lane is not None:
                     lane.release(request, None, None)
                 raise
+
+    async def _pass_gate(self, request: Request) -> None:
+        if not self._gate.pass_at_once():
+            await self._gate.wait(request, what="room at a service under strain")
+        self._entered.add(id(request))
 
     def pause(self, request: Request) -> float:
         """Return how long the request's quota asks to keep still; 0.0 where there is no such thing."""
@@ -148,10 +153,7 @@ class Adaptive:
 
     def _enter(self) -> float:
         limit = self._congestion.limit
-        if limit is not None and self._under_way >= limit:
-            return math.inf
-        self._under_way += 1
-        return 0.0
+        return math.inf if limit is not None and len(self._entered) >= limit else 0.0
 
     def _relieve(self, request: Request, outcome: Response | AccessKeysError | None, *, failed: bool) -> None:
         congestion = self._congestion
@@ -161,7 +163,6 @@ class Adaptive:
             changed = congestion.note(request.operation, elapsed, failed=failed, now=self._clock())
         elif failed:
             changed = congestion.note(request.operation, 0.0, failed=True, now=self._clock())
-        if congestion.limit is not None or changed:
-            # Those that were under way before there was a bound were never counted.
-            self._under_way = max(0, self._under_way - 1) if congestion.limit is not None else 0
+        if self._entered or changed:
+            self._entered.discard(id(request))
             self._gate.nudge()

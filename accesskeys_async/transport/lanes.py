@@ -9,8 +9,8 @@ from typing import Final
 
 from accesskeys_async.errors import AccessKeysError, DeadlineExceededError
 from accesskeys_async.transport.buckets import Bucket
-from accesskeys_async.transport.departures import Departures
 from accesskeys_async.transport.exchange import Request, Response
+from accesskeys_async.transport.permits import SOON, Permits
 from accesskeys_async.transport.quota import Picture, Probe
 from accesskeys_async.transport.quota_headers import Reading
 from accesskeys_async.transport.rates import GRAIN
@@ -20,7 +20,6 @@ __all__ = ["Lane"]
 
 FIRST_PAUSE: Final = 0.25
 """Seconds to keep still after a 429 that does not say how long; doubled while nothing else comes."""
-LEAST_RATE: Final = 0.01
 LEAST_TELLING: Final = 4
 """A bucket that holds fewer is always empty when an answer tells of it, however fast it fills."""
 DEPTH: Final = 4
@@ -42,14 +41,13 @@ class Lane:
         self._probe = Probe()
         self._picture: Picture | None = None
         self._bucket = Bucket(self._probe.rate, 1.0, now=now)
-        self._departures = Departures(self._probe.rate, 2.0)
         self._turnstile = Turnstile(self._take, clock=clock, lock=self._lock)
         self._paused_until = -math.inf
         self._refused_at = -math.inf
         self._refusals = 0
         self._waited_since: float | None = None
         self._sequence = 0
-        self._permits: set[int] = set()
+        self._permits = Permits(clock)
         self._sent: dict[int, int] = {}
 
     @property
@@ -58,8 +56,8 @@ class Lane:
         return self._bucket.rate
 
     def is_idle(self, since: float) -> bool:
-        """Tell whether it was last used before then, and nothing of it is under way."""
-        return self.used_at < since and not (self._turnstile or self._permits or self._sent)
+        """Tell whether it was last used by then, and nothing of it is under way."""
+        return self.used_at <= since and not (self._turnstile or self._permits or self._sent)
 
     async def acquire(self, request: Request) -> None:
         """Wait for a permit. Raise DeadlineExceededError as soon as it is clear that none comes in time."""
@@ -67,27 +65,21 @@ class Lane:
             self._check_deadline(request)
             await self._turnstile.wait(request, what="the turn in this organization's quota")
         with self._lock:
-            self._permits.add(id(request))
+            self._permits.add(request)
 
     def depart(self, request: Request) -> float:
         """Return 0.0 where the request goes now, else the seconds for which it does not."""
         now = self._clock()
         with self._lock:
-            if self._picture is None:
-                self._advance_probe(now)
-            # What the answers tell allows for permits already; only after a pause are there too many.
-            spaced = self._picture is None or now < self._paused_until + 1
-            self._departures.slack = self._bucket.capacity + 1 if spaced else math.inf
-            rate = self._bucket.rate if self._picture is None else self._picture.rate
-            self._departures.rate = max(rate, LEAST_RATE)
-            seconds = self._departures.depart(request, now, not_before=self._paused_until)
-            if seconds > 0:
-                self._waited_since = None if self._paused_until > now else now
-            else:
-                self._permits.discard(id(request))
-                self._sequence += 1
-                self._sent[id(request)] = self._sequence
-            return seconds
+            if self._paused_until > now:
+                return self._paused_until - now
+            # What the answers tell has permits already counted, however old they are.
+            is_told = self._picture is not None
+            if not self._permits.use(request, stale_too=is_told) and not self._turnstile.pass_at_once():
+                return SOON
+            self._sequence += 1
+            self._sent[id(request)] = self._sequence
+            return 0.0
 
     def release(
         self, request: Request, outcome: Response | AccessKeysError | None, reading: Reading | None
@@ -96,9 +88,7 @@ class Lane:
         now = self.used_at = self._clock()
         with self._lock:
             sequence = self._sent.pop(id(request), None)
-            if id(request) in self._permits:
-                self._permits.discard(id(request))
-                self._departures.forget(request)
+            if self._permits.discard(request):
                 self._bucket.put_back()
             if isinstance(outcome, Response):
                 if outcome.status == 429:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Mapping
+from email.utils import formatdate
 from typing import Final
 
 from attrs import frozen
@@ -22,7 +22,7 @@ FORMS: Final = ("RateLimit-", "X-RateLimit-")
 
 EPOCH: Final = 1e9
 """From here on a reset is no number of seconds, but a moment since 1970."""
-EPOCH_MS: Final = 1e12
+EPOCH_MS: Final = 1e11
 
 _NUMBER: Final = re.compile(r"\s*([0-9]{1,15}(?:\.[0-9]{1,9})?)")
 _PARAMETER: Final = re.compile(
@@ -106,6 +106,7 @@ def _read_reset(value: str | None, date: str | None, now: float | None) -> float
     if seconds < EPOCH:
         return seconds
     moment = seconds / 1000 if seconds >= EPOCH_MS else seconds
-    here = time.time() if now is None else now
-    age = read_retry_after(date, now=here) if date else None
-    return max(0.0, moment - here - (age or 0.0))
+    if moment >= EPOCH_MS:
+        return None
+    # As a date it is measured against the answer's own Date, so that a clock set wrong here does no harm.
+    return read_retry_after(formatdate(moment, usegmt=True), date=date, now=now) or 0.0

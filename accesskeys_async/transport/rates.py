@@ -11,8 +11,8 @@ from typing import Final, TypeAlias
 
 from accesskeys_async.errors import AccessKeysError, ConfigurationError, DeadlineExceededError
 from accesskeys_async.transport.buckets import Bucket
-from accesskeys_async.transport.departures import Departures
 from accesskeys_async.transport.exchange import Request, Response
+from accesskeys_async.transport.permits import SOON, Permits
 from accesskeys_async.transport.turns import Turnstile
 
 __all__ = ["FixedRate", "QuotaKey", "check_rate", "organization"]
@@ -78,6 +78,7 @@ class FixedRate:
         """Wait for a permit. Raise DeadlineExceededError at once where none comes in time."""
         gate = self._find(request)
         if gate.turnstile.pass_at_once():
+            gate.permits.add(request)
             return
         soonest = gate.estimate(request)
         if request.deadline is not None and self._clock() + soonest > request.deadline:
@@ -86,14 +87,18 @@ class FixedRate:
                 "deadline; allow more, or ask for less at a time"
             )
         await gate.turnstile.wait(request, what=f"the turn at {self._rate:g} a second")
+        gate.permits.add(request)
 
     def pause(self, request: Request) -> float:
-        """Keep permits that piled up in front of a busy pool from being used all at once."""
+        """Ask for a permit again where the one there was went stale in front of a busy pool.
+
+        Permits that piled up there are thereby never used all at once.
+        """
         return self._find(request).depart(request)
 
     def release(self, request: Request, outcome: Response | AccessKeysError | None) -> None:  # noqa: ARG002 - the protocol's
-        """Forget a departure that was put off and came to nothing."""
-        self._find(request).forget(request)
+        """Void the permit of a request that was not sent."""
+        self._find(request).permits.discard(request)
 
     def _find(self, request: Request) -> _Gate:
         key = None if self._key is None else self._key(request)
@@ -113,13 +118,13 @@ class FixedRate:
 
 
 class _Gate:
-    """One key's permits, the line for them, and the departures of those that have one."""
+    """One key's permits, and the line for them."""
 
     def __init__(self, rate: float, burst: int, *, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._bucket = Bucket(rate, burst, now=clock())
         self.turnstile = Turnstile(self._take, clock=clock)
-        self.departures = Departures(rate, burst + 1)
+        self.permits = Permits(clock)
 
     def _take(self) -> float:
         return self._bucket.take(self._clock())
@@ -130,11 +135,8 @@ class _Gate:
         return max(0.0, self.turnstile.count_ahead(request) + 1 - self._bucket.level) / self._bucket.rate
 
     def depart(self, request: Request) -> float:
-        return self.departures.depart(request, self._clock())
-
-    def forget(self, request: Request) -> None:
-        self.departures.forget(request)
+        return 0.0 if self.permits.use(request) or self.turnstile.pass_at_once() else SOON
 
     def is_idle(self) -> bool:
         self._bucket.fill(self._clock())
-        return not self.turnstile and self._bucket.level >= self._bucket.capacity and not self.departures
+        return not self.turnstile and not self.permits and self._bucket.level >= self._bucket.capacity

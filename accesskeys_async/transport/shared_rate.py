@@ -12,8 +12,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, Literal, Protocol, Self
 
 from accesskeys_async.errors import AccessKeysError, APIConnectionError, ConfigurationError
-from accesskeys_async.transport.departures import Departures
 from accesskeys_async.transport.exchange import Request, Response
+from accesskeys_async.transport.permits import SOON, STALE, Permits
 from accesskeys_async.transport.rates import MAX_QUOTAS, QuotaKey, check_rate
 from accesskeys_async.transport.turns import Turnstile
 
@@ -24,8 +24,6 @@ __all__ = ["RedisRate", "organization_name"]
 
 logger: Final = logging.getLogger("accesskeys_async")
 
-LATE: Final = 0.05
-"""Seconds after which a permit that nobody took is void, so that old ones are never used all at once."""
 OUTAGE: Final = 1.0
 """Seconds for which Redis is left alone after it failed."""
 
@@ -138,26 +136,25 @@ class RedisRate:
 
     async def acquire(self, request: Request) -> None:
         """Wait for a permit. Raise DeadlineExceededError as soon as it is clear that none comes in time."""
-        turnstile = self._find(request).turnstile
-        if not turnstile.pass_at_once():
-            await turnstile.wait(request, what=f"the turn at {self._rate:g} a second")
+        line = self._find(request)
+        if not line.turnstile.pass_at_once():
+            await line.turnstile.wait(request, what=f"the turn at {self._rate:g} a second")
+        line.permits.add(request)
 
     def pause(self, request: Request) -> float:
-        """Keep permits that piled up in front of a busy pool from being used all at once."""
-        return self._find(request).departures.depart(request, self._clock())
+        """Ask for a permit again where the one there was went stale in front of a busy pool."""
+        line = self._find(request)
+        return 0.0 if line.permits.use(request) or line.turnstile.pass_at_once() else SOON
 
     def release(self, request: Request, outcome: Response | AccessKeysError | None) -> None:  # noqa: ARG002 - the protocol's
-        """Forget a departure that was put off and came to nothing."""
-        self._find(request).departures.forget(request)
+        """Void the permit of a request that was not sent."""
+        self._find(request).permits.discard(request)
 
     def _find(self, request: Request) -> _Reserved:
         key = "" if self._key is None else self._key(request)
         line = self._lines.get(key)
         if line is None:
-            departures = Departures(self._rate, self._burst + 1)
-            line = self._lines[key] = _Reserved(
-                self._ledger, f"{self._prefix}{key}", clock=self._clock, departures=departures
-            )
+            line = self._lines[key] = _Reserved(self._ledger, f"{self._prefix}{key}", clock=self._clock)
             while len(self._lines) > MAX_QUOTAS and next(iter(self._lines.values())).is_idle():
                 self._lines.popitem(last=False)
         else:
@@ -216,24 +213,22 @@ class _Ledger:
 class _Reserved:
     """One key's permits that this process has reserved, and the line for them."""
 
-    def __init__(
-        self, ledger: _Ledger, key: str, *, clock: Callable[[], float], departures: Departures
-    ) -> None:
+    def __init__(self, ledger: _Ledger, key: str, *, clock: Callable[[], float]) -> None:
         self._ledger = ledger
         self._key = key
         self._clock = clock
         self._due: deque[float] = deque()
         self.turnstile = Turnstile(self._take, clock=clock, refill=self._refill)
-        self.departures = departures
+        self.permits = Permits(clock)
 
     def is_idle(self) -> bool:
-        return not (self.turnstile or self.departures)
+        return not (self.turnstile or self.permits)
 
     def _take(self) -> float:
         if self._ledger.is_open:
             return 0.0
         now = self._clock()
-        while self._due and self._due[0] < now - LATE:
+        while self._due and self._due[0] < now - STALE:
             self._due.popleft()
         if not self._due:
             return math.inf

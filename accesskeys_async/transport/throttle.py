@@ -29,8 +29,9 @@ class Throttle(Protocol):
     def pause(self, request: Request) -> float:
         """Return the seconds for which it must not be sent after all; 0.0: it is sent now.
 
-        A place was waited for since `acquire`, and an answer may have come that changes things. The place
-        is given back meanwhile, and `pause` is asked again after the wait.
+        A place was waited for since `acquire`, and an answer may have come that changes things. Where it must
+        wait, the place is given back, `release` is told that nothing was sent, and after so many seconds it
+        begins again with `acquire`.
         """
         ...
 
@@ -63,6 +64,7 @@ class Throttled:
         outcome: Response | AccessKeysError | None = None
         placed = False
         await throttle.acquire(request)
+        acquired = True
         try:
             if not limit.take():
                 await limit.acquire(request)
@@ -70,7 +72,11 @@ class Throttled:
             while (seconds := throttle.pause(request)) > 0:
                 limit.release()
                 placed = False
+                throttle.release(request, None)
+                acquired = False
                 await self._wait(request, seconds)
+                await throttle.acquire(request)
+                acquired = True
                 await limit.acquire(request)
                 placed = True
             response = outcome = await call_next(request)
@@ -80,7 +86,8 @@ class Throttled:
         finally:
             if placed:
                 limit.release()
-            throttle.release(request, outcome)
+            if acquired:
+                throttle.release(request, outcome)
         return response
 
     async def _wait(self, request: Request, seconds: float) -> None:

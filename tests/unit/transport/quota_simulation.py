@@ -82,7 +82,7 @@ class Form:
     retry_after: bool = True
 
 
-@define
+@define(slots=False)
 class Service:
     """Let `rate` requests a second pass, `burst` at once, for each organization or for all together."""
 
