@@ -19,12 +19,13 @@ from accesskeys_async import operations
 from accesskeys_async.creation import Creation, Draft, reap
 from accesskeys_async.errors import InvalidRequestError
 from accesskeys_async.fanout import FanOut
+from accesskeys_async.key_pages import KeyPages
 from accesskeys_async.listing import Listing
 from accesskeys_async.operations import Id, RoleIds
 from accesskeys_async.options import ClientOptions, Options, Shared, TokenLike, find_base_url, find_token
 from accesskeys_async.paging import FetchPage
 from accesskeys_async.raw import RawOperations
-from accesskeys_async.records import UNSET, AccessKey, AccessKeyPage, CreatedAccessKey, Unset
+from accesskeys_async.records import UNSET, AccessKey, CreatedAccessKey, Unset
 from accesskeys_async.scanning import Scan
 from accesskeys_async.transport.adaptive import Adaptive
 from accesskeys_async.transport.exchange import Middleware, Next, compose
@@ -221,17 +222,7 @@ class AccessKeysClient(FanOut):
         )
 
     def _pages_of(self, org: Id, *, limit: int, reverse: bool = False) -> FetchPage:
-        async def fetch(page_token: str | None) -> AccessKeyPage:
-            request = operations.build_list(
-                operations.read_id("org", org),
-                limit=limit,
-                reverse=reverse,
-                page_token=page_token,
-                deadline=self._latest(),
-            )
-            return operations.read_page(request, await self._send(request))
-
-        return fetch
+        return KeyPages(self._send, org, limit=limit, reverse=reverse, latest=self._latest)
 
     async def get(self, org: Id, key_id: Id) -> AccessKey:
         """Read one key (`getAccessKey`).

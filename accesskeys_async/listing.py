@@ -6,12 +6,12 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Final
+from typing import Any, Final, Generic
 
 from attrs import evolve
 
 from accesskeys_async.errors import AccessKeysError
-from accesskeys_async.paging import FetchPage, Reading, Steps
+from accesskeys_async.paging import Answer, FetchPage, PageSource, PlainSource, Reading, Steps
 from accesskeys_async.records import AccessKey, AccessKeyPage
 
 __all__ = ["Listing"]
@@ -38,7 +38,7 @@ class Listing(Reading):
         self._fetch = fetch
         self._page_token = page_token
         self._prefetch = prefetch
-        self._walk: _Walk | None = None
+        self._walk: _Walk[Any] | None = None
         self.error: AccessKeysError | None = None
         """What the last pass, or `start`, failed with; None where it did not."""
         self.cursor: str | None = page_token
@@ -86,8 +86,9 @@ class Listing(Reading):
         finally:
             await walk.close()
 
-    def _make_walk(self) -> _Walk:
-        return _Walk(Steps(self._fetch, self._page_token), self._prefetch)
+    def _make_walk(self) -> _Walk[Any]:
+        source = self._fetch if isinstance(self._fetch, PageSource) else PlainSource(self._fetch)
+        return _Walk(source, self._page_token, self._prefetch)
 
     async def first(self) -> AccessKey | None:
         """Return the first key, or None where there is none. Fetches no page ahead."""
@@ -127,15 +128,23 @@ class _Window:
         return keys
 
 
-class _Walk:
-    """Go from page to page, `ahead` pages before the caller."""
+class _Walk(Generic[Answer]):
+    """Go from page to page, `ahead` pages before the caller.
 
-    def __init__(self, steps: Steps, ahead: int) -> None:
-        self._steps = steps
+    What is fetched ahead is read only when the caller comes for it, and the next request goes out on a
+    glance at its page token: so the service works while the page is read. Should the glance have been
+    wrong, what it led to is dropped.
+    """
+
+    def __init__(self, source: PageSource[Answer], page_token: str | None, ahead: int) -> None:
+        self._source = source
+        self._steps = Steps(source, page_token)
         self._ahead = ahead
         self._ready: deque[AccessKeyPage] = deque()
+        self._answers: deque[tuple[str | None, Answer]] = deque()
         self._fetched = 0
         self._raised: BaseException | None = None
+        self._raised_at: str | None = None
         self._task: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()
         self._change: asyncio.Future[None] | None = None
@@ -155,28 +164,33 @@ class _Walk:
                     try:
                         await self._fetch()
                     except AccessKeysError as error:
-                        self._raised = error
+                        self._raised, self._raised_at = error, self._steps.token
 
     async def next(self) -> AccessKeyPage | None:
         """Return the next page, or None after the last."""
         while not self._ready:
-            if self._raised is not None:
-                raise self._raised
-            if self._steps.is_over:
+            if self._task is not None and self._answers:
+                await self._read_one()
+            elif self._steps.is_over:
                 return None
-            if self._task is None:
+            elif self._raised is not None:
+                if self._raised_at == self._steps.token:
+                    raise self._raised
+                self._task = self._raised = None  # what failed was fetched on a wrong glance
+            elif self._task is None:
                 async with self._turn:  # `start` may be at it, and bring the page
                     if not self._ready and not self._is_at_end():
                         await self._fetch()
-            elif self._task.done():
+            elif not self._task.done():
+                await self._wait()
+            elif self._task.cancelled():
                 raise asyncio.CancelledError("the prefetch was cancelled from outside")
             else:
-                await self._wait()
+                self._task = None  # a glance saw no next page where there is one
         page = self._ready.popleft()
         # Begun only now: a listing of one page needs no task.
         if self._task is None and self._ahead and not self._is_at_end() and not self._turn.locked():
             self._task = asyncio.create_task(self._run_ahead(), name="accesskeys prefetch")
-        self._notify()
         return page
 
     async def close(self) -> None:
@@ -192,17 +206,42 @@ class _Walk:
         self._ready.append(await self._steps.take())
         self._fetched += 1
 
-    async def _run_ahead(self) -> None:
+    async def _read_one(self) -> None:
+        """Read the oldest answer, if it is to the page that comes next."""
+        self._steps.check()
+        token, answer = self._answers.popleft()
+        self._notify()
+        if token != self._steps.token or self._steps.is_over:
+            await self.close()
+            self._answers.clear()
+            self._task = self._raised = None
+            return
         try:
-            while not self._steps.is_over:
-                while len(self._ready) >= self._ahead:
+            page = self._source.read(answer)
+        except AccessKeysError as error:
+            error.cursor = token
+            raise
+        self._steps.note(page)
+        self._ready.append(page)
+
+    async def _run_ahead(self) -> None:
+        token = self._steps.token
+        try:
+            while True:
+                while len(self._answers) >= self._ahead:
                     await self._wait()
-                await self._fetch()
+                answer = await self._source.ask(token)
+                self._answers.append((token, answer))
                 self._notify()
+                token = self._source.glance(answer)
+                if token is None:
+                    return
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001 - raised again where the caller awaits
-            self._raised = error
+            if isinstance(error, AccessKeysError):
+                error.cursor = token
+            self._raised, self._raised_at = error, token
         finally:
             self._notify()
 

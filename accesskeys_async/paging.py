@@ -6,15 +6,56 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
-from typing import TypeAlias
+from typing import Generic, TypeAlias, TypeVar
 
 from accesskeys_async.errors import AccessKeysError, PaginationError
 from accesskeys_async.records import AccessKey, AccessKeyPage
 
-__all__ = ["FetchPage", "Reading", "Steps"]
+__all__ = ["Answer", "FetchPage", "PageSource", "PlainSource", "Reading", "Steps"]
 
 FetchPage: TypeAlias = Callable[[str | None], Awaitable[AccessKeyPage]]
 """Gives the page at a page token; None for the first."""
+
+Answer = TypeVar("Answer")
+
+
+class PageSource(ABC, Generic[Answer]):
+    """A `FetchPage` in its parts, so that the next request can go out before an answer is read."""
+
+    @abstractmethod
+    async def ask(self, page_token: str | None) -> Answer:
+        """Fetch what `read` reads."""
+
+    @abstractmethod
+    def glance(self, answer: Answer) -> str | None:
+        """Guess the next page's token at no cost, or return None; `read` has the word on it."""
+
+    @abstractmethod
+    def read(self, answer: Answer) -> AccessKeyPage:
+        """Read the page."""
+
+    async def __call__(self, page_token: str | None) -> AccessKeyPage:
+        """Fetch and read the page at a page token."""
+        return self.read(await self.ask(page_token))
+
+
+class PlainSource(PageSource[AccessKeyPage]):
+    """Any `FetchPage` as a `PageSource`: its answer is the page."""
+
+    def __init__(self, fetch: FetchPage) -> None:
+        self._fetch = fetch
+
+    async def ask(self, page_token: str | None) -> AccessKeyPage:
+        """Fetch the page."""
+        return await self._fetch(page_token)
+
+    def glance(self, answer: AccessKeyPage) -> str | None:
+        """Return the next page's token."""
+        return answer.next_page_token
+
+    def read(self, answer: AccessKeyPage) -> AccessKeyPage:
+        """Return the page."""
+        return answer
 
 
 class Reading(ABC):
@@ -75,14 +116,23 @@ class Steps:
 
         Raises PaginationError in place of the page whose token came before; every error has its `cursor`.
         """
+        self.check()
         token = self.token
-        if self._circle is not None:
-            raise self._circle
         try:
             page = await self._fetch(token)
         except AccessKeysError as error:
             error.cursor = token
             raise
+        self.note(page)
+        return page
+
+    def check(self) -> None:
+        """Raise PaginationError where the next page's token came before."""
+        if self._circle is not None:
+            raise self._circle
+
+    def note(self, page: AccessKeyPage) -> None:
+        """Step past a page that was fetched at `token`."""
         self.token = page.next_page_token
         self.is_over = self.token is None
         if not self.is_over:
@@ -91,7 +141,6 @@ class Steps:
                 # The page that led here is sound: it is passed on first.
                 self._circle = _go_in_circles(self.token)
             self._seen.add(digest)
-        return page
 
 
 def _digest(token: str | None) -> bytes:

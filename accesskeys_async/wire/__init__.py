@@ -6,15 +6,24 @@ another zone, and names the place of what is wrong.
 """
 
 from accesskeys_async.wire.fields import JSON, format_uuid, parse_uuid
-from accesskeys_async.wire.reading import ErrorBody, read_created, read_error, read_key, read_page
-from accesskeys_async.wire.writing import dump_changes, dump_key
+from accesskeys_async.wire.reading import (
+    ErrorBody,
+    glance_at_page_token,
+    read_created,
+    read_error,
+    read_key,
+    read_page,
+)
+from accesskeys_async.wire.writing import dump_changes, dump_json, dump_key
 
 __all__ = [
     "JSON",
     "ErrorBody",
     "dump_changes",
+    "dump_json",
     "dump_key",
     "format_uuid",
+    "glance_at_page_token",
     "parse_uuid",
     "read_created",
     "read_error",

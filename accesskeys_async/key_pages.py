@@ -1,0 +1,46 @@
+"""Where the pages of an organization's keys come from: requests, sent and read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from accesskeys_async import operations, wire
+from accesskeys_async.operations import Id
+from accesskeys_async.paging import PageSource
+from accesskeys_async.records import AccessKeyPage
+from accesskeys_async.transport.exchange import Next, Request, Response
+
+__all__ = ["KeyPages"]
+
+
+class KeyPages(PageSource[tuple[Request, Response]]):
+    """One organization's pages, in one direction. Fetching checks `org`."""
+
+    def __init__(
+        self, send: Next, org: Id, *, limit: int, reverse: bool, latest: Callable[[], float | None]
+    ) -> None:
+        self._send = send
+        self._org = org
+        self._limit = limit
+        self._reverse = reverse
+        self._latest = latest
+
+    async def ask(self, page_token: str | None) -> tuple[Request, Response]:
+        """Send the request for a page."""
+        request = operations.build_list(
+            operations.read_id("org", self._org),
+            limit=self._limit,
+            reverse=self._reverse,
+            page_token=page_token,
+            deadline=self._latest(),
+        )
+        return request, await self._send(request)
+
+    def glance(self, answer: tuple[Request, Response]) -> str | None:
+        """Guess the next page's token; None for one that could not be asked with."""
+        token = wire.glance_at_page_token(answer[1].body)
+        return token if token is not None and len(token) <= operations.MAX_PAGE_TOKEN_LENGTH else None
+
+    def read(self, answer: tuple[Request, Response]) -> AccessKeyPage:
+        """Read the page."""
+        return operations.read_page(*answer)

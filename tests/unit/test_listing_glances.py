@@ -1,0 +1,109 @@
+"""The next request goes out on a glance at an answer, and a wrong glance does no harm."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from accesskeys_async import APIResponseError, NotFoundError
+from accesskeys_async.listing import Listing
+from accesskeys_async.paging import PageSource
+from accesskeys_async.records import AccessKeyPage
+from accesskeys_async.wire import glance_at_page_token
+from tests.unit.scripted_pages import Service, make_key, settle
+
+NOWHERE = "nowhere"
+
+
+class Glancing(PageSource[AccessKeyPage]):
+    """A service whose answers are read apart from being fetched, and whose glances are scripted."""
+
+    def __init__(self, service: Service, glances: Mapping[str | None, str | None]) -> None:
+        self.service = service
+        self.glances = glances
+        self.read_pages: list[AccessKeyPage] = []
+
+    async def ask(self, page_token: str | None) -> AccessKeyPage:
+        if page_token not in self.service.pages:
+            self.service.asked.append(page_token)
+            raise NotFoundError("GET /", status=404)
+        return await self.service(page_token)
+
+    def glance(self, answer: AccessKeyPage) -> str | None:
+        return self.glances.get(answer.next_page_token, answer.next_page_token)
+
+    def read(self, answer: AccessKeyPage) -> AccessKeyPage:
+        self.read_pages.append(answer)
+        return answer
+
+
+async def test_the_next_request_goes_out_before_the_answer_is_read() -> None:
+    source = Glancing(Service([0], [1], [2], [3]), {})
+    pages = Listing(source, prefetch=1).pages()
+    await anext(pages)
+    await settle()
+    assert source.service.asked == [None, "p1"]
+    assert len(source.read_pages) == 1
+    await anext(pages)
+    await settle()
+    assert source.service.asked == [None, "p1", "p2"]
+    assert len(source.read_pages) == 2
+    await pages.aclose()
+
+
+@given(
+    count=st.integers(1, 8),
+    prefetch=st.integers(0, 4),
+    glances=st.dictionaries(
+        st.sampled_from([None, *(f"p{index}" for index in range(1, 8))]),
+        st.sampled_from([None, NOWHERE, *(f"p{index}" for index in range(1, 8))]),
+    ),
+)
+def test_whatever_the_glances_say_every_key_comes_once_and_in_order(
+    count: int, prefetch: int, glances: dict[str | None, str | None]
+) -> None:
+    async def read() -> list[int]:
+        source = Glancing(Service(*([index] for index in range(count))), glances)
+        listing = Listing(source, prefetch=prefetch)
+        keys = [key.id.int async for key in listing]
+        assert listing.complete
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        return keys
+
+    assert asyncio.run(read()) == list(range(count))
+
+
+async def test_an_answer_that_cannot_be_read_has_its_page_as_cursor() -> None:
+    class Unreadable(Glancing):
+        def read(self, answer: AccessKeyPage) -> AccessKeyPage:
+            if answer.results[0] == make_key(2):
+                raise APIResponseError("$", "expected JSON")
+            return super().read(answer)
+
+    listing = Listing(Unreadable(Service([0], [1], [2], [3]), {}), prefetch=1)
+    with pytest.raises(APIResponseError) as caught:
+        await listing.collect()
+    assert caught.value.cursor == listing.cursor == "p2"
+    assert listing.error is caught.value
+
+
+@pytest.mark.parametrize(
+    ("body", "token"),
+    [
+        (b'{"results":[],"nextPageToken":"abc"}', "abc"),
+        (b'{"nextPageToken" : "abc","results":[]}', "abc"),
+        (b'{"results":[]}', None),
+        (b'{"results":[],"nextPageToken":null}', None),
+        (b'{"results":[],"nextPageToken":""}', None),
+        (b'{"results":[],"nextPageToken":"a\\u0062c"}', None),
+        (b'{"results":[{"name":"\\"nextPageToken\\":\\"x\\""}]}', None),
+        (b'\xff\xfe"nextPageToken":"\xff"', "\ufffd"),
+        (b"", None),
+    ],
+)
+def test_a_glance_finds_a_plain_token_and_never_raises(body: bytes, token: str | None) -> None:
+    assert glance_at_page_token(body) == token
