@@ -40,6 +40,7 @@ __all__ = [
     "JournalError",
     "LeaseLostError",
     "Probe",
+    "Progress",
     "ReadProbe",
     "Rotation",
     "RotationBusyError",
