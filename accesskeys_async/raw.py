@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 
 from accesskeys_async import operations
 from accesskeys_async.operations import Id, RoleIds
@@ -43,8 +43,14 @@ class RawOperations:
         organization_id, key_id = operations.read_id("org", org), operations.read_id("key_id", key_id)
         return await self._send(operations.build_get(organization_id, key_id, deadline=self._latest()))
 
-    async def create(self, org: Id, *, name: str, description: str, role_ids: RoleIds = UNSET) -> Response:
+    def create(
+        self, org: Id, *, name: str, description: str, role_ids: RoleIds = UNSET
+    ) -> Coroutine[object, object, Response]:
         """Create a key. A lost answer raises APIConnectionError with `sent` None."""
+        operations.warn_of_role_ids(role_ids, stacklevel=2)
+        return self._create(org, name, description, role_ids)
+
+    async def _create(self, org: Id, name: str, description: str, role_ids: RoleIds) -> Response:
         request = operations.build_create(
             operations.read_id("org", org),
             name=name,
@@ -54,7 +60,7 @@ class RawOperations:
         )
         return await self._send(request)
 
-    async def update(
+    def update(
         self,
         org: Id,
         key_id: Id,
@@ -62,8 +68,14 @@ class RawOperations:
         name: str | Unset = UNSET,
         description: str | Unset = UNSET,
         role_ids: RoleIds = UNSET,
-    ) -> Response:
+    ) -> Coroutine[object, object, Response]:
         """Change a key's properties."""
+        operations.warn_of_role_ids(role_ids, stacklevel=2)
+        return self._update(org, key_id, name, description, role_ids)
+
+    async def _update(
+        self, org: Id, key_id: Id, name: str | Unset, description: str | Unset, role_ids: RoleIds
+    ) -> Response:
         request = operations.build_update(
             operations.read_id("org", org),
             operations.read_id("key_id", key_id),

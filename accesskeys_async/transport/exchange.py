@@ -174,7 +174,7 @@ def read_retry_after(value: str, *, date: str | None = None, now: float | None =
     return seconds if seconds >= 0 else None
 
 
-_SECONDS: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?")
+_SECONDS: Final = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 
 def _read_http_date(value: str) -> float | None:

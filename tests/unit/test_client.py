@@ -289,21 +289,29 @@ async def test_role_ids_from_an_iterator_are_sent_with_every_create_of_a_recover
     assert [body["roleIds"] for body in bodies] == [[str(KEY)]] * 2
 
 
+@pytest.mark.parametrize("raw", [False, True])
 @pytest.mark.parametrize("operation", ["create", "update"])
 async def test_role_ids_warn_at_the_caller_s_line(
-    operation: str, client: AccessKeysClient, mocked_api: MockedAPI, url: str, organization_id: UUID, row: Any
+    operation: str,
+    raw: bool,
+    client: AccessKeysClient,
+    mocked_api: MockedAPI,
+    url: str,
+    organization_id: UUID,
+    row: Any,
 ) -> None:
+    through = client.raw if raw else client
     mocked_api.post(url, status=201, payload=row | CREATED)
     mocked_api.patch(f"{url}/{KEY}", payload=row)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         if operation == "create":
-            await client.create(organization_id, name="n", description="d", role_ids=[KEY])
+            await through.create(organization_id, name="n", description="d", role_ids=[KEY])
         else:
-            await client.update(organization_id, KEY, role_ids=[KEY])
+            await through.update(organization_id, KEY, role_ids=[KEY])
     assert [(w.category, w.filename) for w in caught] == [(DeprecationWarning, __file__)]
     line = inspect.getsource(inspect.getmodule(inspect.currentframe())).splitlines()[caught[0].lineno - 1]  # type: ignore[arg-type] # this module
-    assert f"client.{operation}(" in line
+    assert f"through.{operation}(" in line
 
 
 async def test_without_role_ids_nothing_warns(
