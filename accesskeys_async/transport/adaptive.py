@@ -55,7 +55,7 @@ class Adaptive:
         self._everyone: Lane | None = None
         self._scope = Scope()
         self._swept_at = -math.inf
-        self._congestion = Congestion()
+        self._congestion = Congestion(clock=clock)
         self._entered: set[int] = set()
         self._gate = Turnstile(self._enter, clock=clock)
 
@@ -96,7 +96,13 @@ class Adaptive:
             failed = outcome.status in OVERLOADED
         else:
             refused, failed = False, isinstance(outcome, APIConnectionError)
-        if refused or reading is not None or self._scope.is_alert or self._lanes or self._everyone:
+        if (
+            refused
+            or reading is not None
+            or self._lanes
+            or self._scope.is_alert
+            or self._everyone is not None
+        ):
             self._learn(request, outcome, reading)
         self._relieve(request, outcome, failed=failed)
 
@@ -156,13 +162,11 @@ class Adaptive:
         return math.inf if limit is not None and len(self._entered) >= limit else 0.0
 
     def _relieve(self, request: Request, outcome: Response | AccessKeysError | None, *, failed: bool) -> None:
-        congestion = self._congestion
         changed = False
         if isinstance(outcome, Response):
-            elapsed = outcome.elapsed
-            changed = congestion.note(request.operation, elapsed, failed=failed, now=self._clock())
+            changed = self._congestion.note(request.operation, outcome.elapsed, failed=failed)
         elif failed:
-            changed = congestion.note(request.operation, 0.0, failed=True, now=self._clock())
+            changed = self._congestion.note(request.operation, 0.0, failed=True)
         if self._entered or changed:
             self._entered.discard(id(request))
             self._gate.nudge()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 __all__ = ["Congestion"]
@@ -10,6 +11,8 @@ LEAST_SAMPLE: Final = 32
 """Outcomes in a window, or as many as are under way where that is more: a round trip."""
 LEAST_OF_A_KIND: Final = 8
 """Latencies of one operation that say something together."""
+SAMPLED: Final = 4
+"""One in so many outcomes is looked at while all is well, so that it costs next to nothing."""
 FAILING: Final = 0.1
 """The share of failures over which fewer requests are let go at a time."""
 PATIENCE: Final = 0.1
@@ -52,25 +55,45 @@ class Congestion:
     what it was when the trouble began, and no bound is kept. It starts with none.
     """
 
-    __slots__ = ("_began", "_count", "_failures", "_latencies", "_relief", "_total", "limit")
+    __slots__ = (
+        "_began",
+        "_clock",
+        "_count",
+        "_failures",
+        "_latencies",
+        "_relief",
+        "_skipped",
+        "_total",
+        "limit",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, *, clock: Callable[[], float]) -> None:
         self.limit: int | None = None
+        self._clock = clock
         self._relief = 0
         self._latencies: dict[str, _Latency] = {}
+        self._skipped = 0
         self._count = 0
         self._failures = 0
         self._total = 0.0
         self._began: float | None = None
 
-    def note(self, operation: str, elapsed: float, *, failed: bool, now: float) -> bool:
+    def note(self, operation: str, elapsed: float, *, failed: bool) -> bool:
         """Take an outcome in; True where the bound has changed by it."""
+        weight = 1
+        if self.limit is None:
+            self._skipped += 1
+            if self._skipped < SAMPLED:
+                return False
+            self._skipped = 0
+            weight = SAMPLED
+        now = self._clock()
         if self._began is None:
             self._began = now - elapsed
-        self._count += 1
-        self._total += elapsed
+        self._count += weight
+        self._total += weight * elapsed
         if failed:
-            self._failures += 1
+            self._failures += weight
         else:
             latency = self._latencies.get(operation)
             if latency is None:
@@ -78,7 +101,7 @@ class Congestion:
             if not latency.count or elapsed < latency.least:
                 latency.least = elapsed
             latency.count += 1
-        if self._count < LEAST_SAMPLE or (self.limit is not None and self._count < self.limit):
+        if self._count < max(LEAST_SAMPLE * weight, self.limit or 0):
             return False
         # Twice around, so that the window sees what the last one's decision led to.
         under_way = self._total / max(now - self._began, 1e-6)

@@ -27,20 +27,17 @@ class Scope:
     refusals then keep to a few organizations while many others are served, it is not shared after all.
     """
 
-    __slots__ = ("_accepted", "_began", "_last", "_latest", "_strangers", "is_shared")
+    __slots__ = ("_accepted", "_began", "_last", "_latest", "_strangers", "is_alert", "is_shared")
 
     def __init__(self) -> None:
         self.is_shared = False
-        self._began: float | None = None
+        self.is_alert = False
+        """Whether a refusal came lately, so that `accept` is worth calling."""
+        self._began = 0.0
         self._last = 0.0
         self._accepted: dict[int, int] = {}
         self._strangers: dict[int, float] = {}
         self._latest: deque[int] = deque(maxlen=LATEST)
-
-    @property
-    def is_alert(self) -> bool:
-        """Whether a refusal came lately, so that `accept` is worth calling."""
-        return self._began is not None
 
     def accept(self, organization: int) -> None:
         """Count a request that was let pass."""
@@ -53,7 +50,8 @@ class Scope:
 
         `is_known` tells whether the organization is known to have come to its limit before.
         """
-        if self._began is None:
+        if not self.is_alert:
+            self.is_alert = True
             self._began = now
         self._last = now
         self._latest.append(organization)
@@ -74,8 +72,8 @@ class Scope:
 
     def calm(self, now: float) -> None:
         """Forget everything a minute after the last refusal."""
-        if self._began is not None and now - self._last > MEMORY:
-            self._began = None
+        if self.is_alert and now - self._last > MEMORY:
+            self.is_alert = False
             self.is_shared = False
             self._accepted.clear()
             self._strangers.clear()
