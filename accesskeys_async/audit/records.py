@@ -10,6 +10,8 @@ from uuid import UUID
 
 from attrs import field, frozen
 
+from accesskeys_async.audit.naming import fold_all, strip_marks
+from accesskeys_async.audit.texts import find_suspects
 from accesskeys_async.records import AccessKey, Unset
 
 __all__ = [
@@ -86,6 +88,39 @@ class Snapshot:
         return [key.suffix for key in self.keys]
 
     @cached_property
+    def folded_names(self) -> list[str]:
+        """Every key's name as names are compared: NFKC, then case folded."""
+        return fold_all(self.names)
+
+    @cached_property
+    def suspicious_names(self) -> list[int]:
+        """The places of names that a rule about texts may find something in."""
+        return find_suspects(self.names)
+
+    @cached_property
+    def suspicious_descriptions(self) -> list[int]:
+        """The places of descriptions that a rule about texts may find something in."""
+        return find_suspects([text or "" for text in self.descriptions])
+
+    @cached_property
+    def families(self) -> list[list[AccessKey]]:
+        """Keys whose names are equal but for a mark such as `-v2`: two or more each, the oldest first."""
+        bases = self.folded_names
+        if self.suspicious_names:
+            bases = bases.copy()
+            for place in self.suspicious_names:
+                bases[place] = strip_marks(bases[place])
+        if len(set(bases)) == len(bases):
+            return []
+        members: dict[str, list[AccessKey]] = {}
+        for base, key in zip(bases, self.keys, strict=True):
+            members.setdefault(base, []).append(key)
+        found = [keys for keys in members.values() if len(keys) > 1]
+        for keys in found:
+            keys.sort(key=lambda key: (key.created_at, key.id.int))
+        return found
+
+    @cached_property
     def created(self) -> list[datetime]:
         """When each key was made."""
         return [key.created_at for key in self.keys]
@@ -144,7 +179,8 @@ class Unreadable:
     """Why an organization could not be read whole."""
 
     reason: str
-    """`authentication`, `permission`, `missing`, `connection`, `timeout`, `response`, `credential`."""
+    """`authentication`, `permission`, `missing`, `unavailable` (429 and 5xx, after retries), `connection`,
+    `timeout`, `response` (out of contract), or `credential` (no token to be had)."""
     message: str
 
 

@@ -1,0 +1,123 @@
+"""A snapshot judged by every rule that is on: findings, and how many passed."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterable, Sequence
+from pathlib import PurePath
+from typing import Final
+from uuid import UUID
+
+from attrs import evolve, frozen
+
+from accesskeys_async.audit.policy import RuleSetting
+from accesskeys_async.audit.records import Finding, RuleResult, Snapshot, fingerprint
+from accesskeys_async.audit.rules import Hit, Scope, Verdict
+from accesskeys_async.audit.suppressions import Suppressor
+from accesskeys_async.errors import one_line
+
+__all__ = ["Judgement", "judge", "make_findings", "mute"]
+
+MAX_MESSAGE: Final = 200
+
+
+@frozen
+class Judgement:
+    """What all rules together say of one organization."""
+
+    findings: tuple[Finding, ...]
+    """The worst first."""
+    results: tuple[RuleResult, ...]
+
+
+def judge(
+    snapshot: Snapshot,
+    settings: Iterable[RuleSetting],
+    *,
+    own_keys: frozenset[UUID] = frozenset(),
+) -> Judgement:
+    """Judge a snapshot by every rule that is on. A rule that raises is not evaluated, and says so."""
+    findings: list[Finding] = []
+    results: list[RuleResult] = []
+    for setting in settings:
+        if not setting.is_on or setting.rule.judge is None:
+            continue
+        units = len(snapshot.keys) if setting.rule.scope is Scope.KEY else 1
+        try:
+            verdict = setting.rule.judge(snapshot, setting.parameters)
+            hits = verdict.hits
+            if hits:
+                findings += make_findings(snapshot, setting, hits, own_keys=own_keys)
+        except Exception as error:  # noqa: BLE001 - a rule may be anybody's, and the audit goes on
+            results.append(RuleResult(setting.rule.id, not_evaluated=units, reason=_tell(error)))
+        else:
+            results.append(_count(setting, verdict, units))
+    findings.sort(key=_by_weight)
+    return Judgement(tuple(findings), tuple(results))
+
+
+def make_findings(
+    snapshot: Snapshot,
+    setting: RuleSetting,
+    hits: Sequence[Hit],
+    *,
+    own_keys: frozenset[UUID] = frozenset(),
+) -> list[Finding]:
+    """Make findings of what a rule found, graded as the policy says."""
+    rule, organization_id = setting.rule, snapshot.subject.organization_id
+    findings: list[Finding] = []
+    for hit in hits:
+        key = hit.key
+        what = (hit.about,) if key is None else (key.id, hit.about) if hit.about else (key.id,)
+        findings.append(
+            Finding(
+                rule.id,
+                rule.title,
+                setting.grade(hit.severity),
+                organization_id,
+                _make_printable(hit.message),
+                fingerprint(rule.id, organization_id, *what),
+                key,
+                key is not None
+                and (key.id in own_keys or (key.suffix == snapshot.own_suffix and bool(key.suffix))),
+            )
+        )
+    return findings
+
+
+def _make_printable(message: str) -> str:
+    if len(message) <= MAX_MESSAGE and message.isprintable():
+        return message
+    return one_line(message, MAX_MESSAGE)
+
+
+def _count(setting: RuleSetting, verdict: Verdict, units: int) -> RuleResult:
+    if setting.rule.scope is Scope.KEY:
+        failed = len({hit.key.id for hit in verdict.hits if hit.key is not None}) if verdict.hits else 0
+    else:
+        failed = 1 if verdict.hits else 0
+    skipped = verdict.not_evaluated
+    reason = one_line(verdict.reason) if skipped and verdict.reason else None
+    return RuleResult(setting.rule.id, max(0, units - failed - skipped), failed, skipped, reason)
+
+
+def mute(findings: tuple[Finding, ...], suppressor: Suppressor) -> tuple[Finding, ...]:
+    """Return the findings, those that are suppressed marked as such; the very same where none is."""
+    if not any(suppressor.mutes(one) for one in {finding.organization_id for finding in findings}):
+        return findings
+    reasons = [suppressor.find(finding) for finding in findings]
+    return tuple(
+        finding if reason is None else evolve(finding, suppressed=reason)
+        for finding, reason in zip(findings, reasons, strict=True)
+    )
+
+
+def _by_weight(finding: Finding) -> tuple[int, str, str]:
+    return -finding.severity, finding.rule, finding.fingerprint
+
+
+def _tell(error: Exception) -> str:
+    """Say what a rule raised and where; not its words, which may hold what is not to be shown."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" at {PurePath(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"the rule raised {type(error).__name__}{where}"

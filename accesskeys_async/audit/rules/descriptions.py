@@ -1,0 +1,170 @@
+"""Rules about what names and descriptions say."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from accesskeys_async.audit.parameters import Parameter, Parameters
+from accesskeys_async.audit.records import Severity, Snapshot
+from accesskeys_async.audit.rules.rule import Hit, Rule, Verdict, count_unset
+from accesskeys_async.audit.texts import find_dates, has_secret, has_temporary_word, is_meaningless
+from accesskeys_async.records import UNSET
+
+__all__ = [
+    "RULES",
+    "judge_description_meaning",
+    "judge_description_out_of_date",
+    "judge_naming",
+    "judge_secret_in_metadata",
+    "judge_temporary_outlived",
+]
+
+NOT_SAID: Final = "the answer had no description"
+
+
+def judge_naming(snapshot: Snapshot, parameters: Parameters) -> Verdict:
+    """Find names that the policy's pattern does not match as a whole."""
+    pattern = re.compile(parameters.text("pattern"))
+    return Verdict(
+        [
+            Hit(f"the name does not match {pattern.pattern}", key)
+            for key, name in zip(snapshot.keys, snapshot.names, strict=True)
+            if pattern.fullmatch(name) is None
+        ]
+    )
+
+
+def judge_description_meaning(snapshot: Snapshot, _: Parameters) -> Verdict:
+    """Find keys without a description, with one equal to the name, or with one that says nothing.
+
+    The API has no other way to say that there is none than to leave the field out: absent is a finding here.
+    """
+    keys, descriptions = snapshot.keys, snapshot.descriptions
+    hits = [
+        Hit("has no description" if not text else "the description is the name again", key)
+        for key, name, text in zip(keys, snapshot.names, descriptions, strict=True)
+        if not text or text == name
+    ]
+    for place in snapshot.suspicious_descriptions:
+        text = descriptions[place]
+        if text and text != keys[place].name and is_meaningless(text):
+            hits.append(Hit("the description says nothing", keys[place]))
+    return Verdict(hits)
+
+
+def judge_description_out_of_date(snapshot: Snapshot, _: Parameters) -> Verdict:
+    """Find descriptions with an "until" or "expires" date that is over; the day itself, in UTC, is not."""
+    today = snapshot.taken_at.date()
+    hits: list[Hit] = []
+    for place in snapshot.suspicious_descriptions:
+        dates = find_dates(snapshot.descriptions[place] or "")
+        if dates and max(dates) < today:
+            hits.append(Hit(f"the description has it end on {max(dates)}", snapshot.keys[place]))
+    return Verdict(hits, count_unset(snapshot.descriptions), NOT_SAID)
+
+
+def judge_temporary_outlived(snapshot: Snapshot, parameters: Parameters) -> Verdict:
+    """Find keys called temporary in a word of name or description that are older than `max_age_days`."""
+    cutoff = snapshot.taken_at - parameters.days("max_age_days")
+    named = {place for place in snapshot.suspicious_names if has_temporary_word(snapshot.names[place])}
+    described = {
+        place
+        for place in snapshot.suspicious_descriptions
+        if has_temporary_word(snapshot.descriptions[place] or "")
+    }
+    hits = [
+        Hit(
+            f"called temporary, and {(snapshot.taken_at - snapshot.created[place]).days} days old",
+            snapshot.keys[place],
+        )
+        for place in sorted(named | described)
+        if snapshot.created[place] < cutoff
+    ]
+    unknown = 0
+    if count_unset(snapshot.descriptions):
+        unknown = sum(
+            text is UNSET and place not in named and snapshot.created[place] < cutoff
+            for place, text in enumerate(snapshot.descriptions)
+        )
+    return Verdict(hits, unknown, NOT_SAID)
+
+
+def judge_secret_in_metadata(snapshot: Snapshot, _: Parameters) -> Verdict:
+    """Find names and descriptions with what looks like a token or a private key, and never show it."""
+    named = {place for place in snapshot.suspicious_names if has_secret(snapshot.names[place])}
+    described = {
+        place for place in snapshot.suspicious_descriptions if has_secret(snapshot.descriptions[place] or "")
+    }
+    hits = [
+        Hit(
+            f"the {'name' if place in named else 'description'} holds what looks like a secret",
+            snapshot.keys[place],
+        )
+        for place in sorted(named | described)
+    ]
+    unknown = 0
+    if count_unset(snapshot.descriptions):
+        unknown = sum(
+            text is UNSET and place not in named for place, text in enumerate(snapshot.descriptions)
+        )
+    return Verdict(hits, unknown, NOT_SAID)
+
+
+RULES: Final = (
+    Rule(
+        id="AK020",
+        title="naming violation",
+        severity=Severity.LOW,
+        condition="The name does not match pattern as a whole.",
+        judge=judge_naming,
+        controls=("ISO 27001 A.5.16",),
+        parameters=(
+            Parameter(
+                "pattern",
+                "[a-z0-9]+(-[a-z0-9]+)*",
+                "a regular expression for the whole name",
+                is_pattern=True,
+            ),
+        ),
+        is_on=False,
+    ),
+    Rule(
+        id="AK021",
+        title="description missing or empty of meaning",
+        severity=Severity.LOW,
+        condition='The description is absent, equal to the name, or says nothing, such as "test".',
+        judge=judge_description_meaning,
+        controls=("ISO 27001 A.5.16",),
+    ),
+    Rule(
+        id="AK022",
+        title="description out of date",
+        severity=Severity.MEDIUM,
+        condition='The description has an "until" or "expires" date that is over.',
+        judge=judge_description_out_of_date,
+        controls=("OWASP NHI1",),
+        mind="Days count in UTC. A date that may be read in two ways, such as 03/04/2026, is passed over.",
+    ),
+    Rule(
+        id="AK023",
+        title="temporary, outlived",
+        severity=Severity.MEDIUM,
+        condition=(
+            "temp, tmp, test or poc is a word of name or description, and the key is older than max_age_days."
+        ),
+        judge=judge_temporary_outlived,
+        controls=("OWASP NHI1",),
+        mind='"template" is no match.',
+        parameters=(Parameter("max_age_days", 30, "days since the key was made"),),
+    ),
+    Rule(
+        id="AK024",
+        title="secret in metadata",
+        severity=Severity.HIGH,
+        condition="Name or description holds what looks like a token or a private key.",
+        judge=judge_secret_in_metadata,
+        controls=("OWASP NHI2",),
+        mind="UUIDs and hashes are none. The finding never shows the text.",
+    ),
+)

@@ -1,0 +1,106 @@
+"""Rules about use: keys that nobody uses, and organizations."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from accesskeys_async.audit.parameters import Parameter, Parameters
+from accesskeys_async.audit.records import Severity, Snapshot
+from accesskeys_async.audit.rules.rule import Hit, Rule, Scope, Verdict, count_unset
+from accesskeys_async.records import Unset
+
+__all__ = ["RULES", "judge_idle_organization", "judge_never_used", "judge_unused"]
+
+NOT_SAID: Final = "the answer did not say when the key was last used"
+
+
+def judge_unused(snapshot: Snapshot, parameters: Parameters) -> Verdict:
+    """Find keys whose last use is longer ago than `max_idle_days`."""
+    cutoff = snapshot.taken_at - parameters.days("max_idle_days")
+    hits = [
+        Hit(f"last used {_days(snapshot.taken_at - used)} ago, on {used.date()}", snapshot.keys[index])
+        for index, used in enumerate(snapshot.used)
+        if used and used < cutoff
+    ]
+    return Verdict(hits, count_unset(snapshot.used), NOT_SAID)
+
+
+def judge_never_used(snapshot: Snapshot, parameters: Parameters) -> Verdict:
+    """Find keys that were never used and are older than `min_age_days`."""
+    cutoff = snapshot.taken_at - parameters.days("min_age_days")
+    long_ago = snapshot.taken_at - parameters.days("high_after_days")
+    hits = [
+        Hit(
+            f"never used in the {_days(snapshot.taken_at - key.created_at)} since it was made",
+            key,
+            Severity.HIGH if key.created_at < long_ago else None,
+        )
+        for key, used in zip(snapshot.keys, snapshot.used, strict=True)
+        if used is None and key.created_at < cutoff
+    ]
+    return Verdict(hits, count_unset(snapshot.used), NOT_SAID)
+
+
+def judge_idle_organization(snapshot: Snapshot, parameters: Parameters) -> Verdict:
+    """Find an organization none of whose keys was used within `max_idle_days`.
+
+    One whose oldest key is younger than that, or that has no key, passes.
+    """
+    cutoff = snapshot.taken_at - parameters.days("max_idle_days")
+    if not snapshot.keys or min(snapshot.created) >= cutoff:
+        return Verdict()
+    latest: datetime | None = None
+    for used in snapshot.used:
+        if used:
+            if used >= cutoff:
+                return Verdict()
+            latest = used if latest is None or used > latest else latest
+    if Unset in set(map(type, snapshot.used)):
+        return Verdict(not_evaluated=1, reason="the answer did not say of every key when it was last used")
+    when = "none was ever used" if latest is None else f"the last use was on {latest.date()}"
+    count = len(snapshot.keys)
+    what = "its one key was" if count == 1 else f"none of its {count:,} keys was"
+    return Verdict((Hit(f"{what} used in {parameters.number('max_idle_days'):g} days; {when}"),))
+
+
+def _days(length: timedelta) -> str:
+    return "1 day" if length.days == 1 else f"{length.days} days"
+
+
+RULES: Final = (
+    Rule(
+        id="AK001",
+        title="unused",
+        severity=Severity.HIGH,
+        condition="The key was last used more than max_idle_days ago.",
+        judge=judge_unused,
+        controls=("CIS AWS v3 1.12", "NIST AC-2(3)", "OWASP NHI1"),
+        mind="Seasonal jobs: a key that closes the books once a year is idle for most of it.",
+        parameters=(Parameter("max_idle_days", 45, "days since the last use"),),
+    ),
+    Rule(
+        id="AK002",
+        title="never used",
+        severity=Severity.MEDIUM,
+        condition="The key was never used and is older than min_age_days; high past high_after_days.",
+        judge=judge_never_used,
+        controls=("CIS AWS v3 1.12", "OWASP NHI1"),
+        mind="A key made today is not a finding.",
+        parameters=(
+            Parameter("min_age_days", 7, "days since the key was made"),
+            Parameter("high_after_days", 45, "days after which the finding is high"),
+        ),
+    ),
+    Rule(
+        id="AK016",
+        title="idle organization",
+        severity=Severity.MEDIUM,
+        condition="No key of the organization was used within max_idle_days.",
+        judge=judge_idle_organization,
+        scope=Scope.ORGANIZATION,
+        controls=("OWASP NHI1",),
+        mind="A new organization: one whose oldest key is younger than max_idle_days passes.",
+        parameters=(Parameter("max_idle_days", 90, "days since any key's last use"),),
+    ),
+)
