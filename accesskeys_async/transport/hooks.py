@@ -100,8 +100,9 @@ def observe(notify: Notify, send: Next) -> Next:
         except AccessKeysError as error:
             failure = error
             raise
+        else:
+            return response
         finally:
             notify(CallFinished(request, time.monotonic() - began, response, failure))
-        return response
 
     return observed

@@ -218,7 +218,7 @@ async def test_a_missing_key_may_be_fine_to_delete(
 @pytest.mark.parametrize(("suffix", "options"), [("GhIjKl", {}), ("AbCdEf", {"expect_suffix": "OtHeRs"})])
 async def test_the_key_in_use_and_another_than_was_meant_are_not_deleted(
     suffix: str,
-    options: dict[str, str],
+    options: dict[str, Any],
     client: AccessKeysClient,
     mocked_api: MockedAPI,
     url: str,
