@@ -127,8 +127,9 @@ class Pool:
             await http.close()
 
     def __del__(self) -> None:
+        # Whether the session is closed says nothing: the collector may have come to it first.
         http = getattr(self, "_http", None)
-        if http is not None and http is not self._borrowed and not self._is_forked() and not http.closed:
+        if http is not None and http is not self._borrowed and not self._is_forked():
             warnings.warn(
                 f"the client made at {self.made_at} was never closed; use `async with` or `aclose()`",
                 ResourceWarning,

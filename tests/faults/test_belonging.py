@@ -13,6 +13,7 @@ import pytest
 
 from accesskeys_async import AccessKeysClient, ClientClosedError
 from accesskeys_async.emulator import Emulator, Fault
+from accesskeys_async.transport.session import Pool
 
 
 def test_a_client_belongs_to_the_loop_of_its_first_call() -> None:
@@ -145,6 +146,14 @@ def test_a_client_dropped_unclosed_warns_and_says_where_it_was_made() -> None:
         number for number, text in enumerate(UNCLOSED.split("\n"), start=1) if "it is made here" in text
     )
     assert f"the client made at <string>:{line} was never closed" in done.stderr
+
+
+async def test_it_warns_even_where_the_collector_came_to_its_session_first() -> None:
+    pool = Pool(borrowed=None, size=1, ssl_context=None, trust_env=False, made_at="here.py:7")
+    session, _ = pool.open(asyncio.get_running_loop())
+    await session.close()
+    with pytest.warns(ResourceWarning, match=r"made at here\.py:7 was never closed"):
+        del pool
 
 
 @pytest.mark.parametrize("last", ["await client.aclose()", "await client.aclose(); await client.aclose()"])
