@@ -6,7 +6,7 @@ import json
 import re
 from typing import Final
 
-__all__ = ["csv_cell", "json_text", "printable"]
+__all__ = ["csv_cell", "escape_json", "json_text", "printable"]
 
 # What can move the cursor, reorder the line, break it, or not be encoded: C0, DEL and C1; Arabic letter
 # mark; direction marks, embeddings, overrides and isolates; line and paragraph separators; lone
@@ -34,6 +34,11 @@ def json_text(value: object, *, indent: int | None = None, ascii_only: bool = Fa
     if indent is not None:
         # The newlines between members are JSON's own: those inside strings are escaped already.
         return "\n".join(_hostile.sub(_json_escape, line) for line in text.split("\n"))
+    return escape_json(text)
+
+
+def escape_json(text: str) -> str:
+    r"""Show every character of compact JSON that a terminal would act on as JSON's own escape."""
     return _hostile.sub(_json_escape, text)
 
 

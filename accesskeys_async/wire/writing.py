@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -67,3 +68,11 @@ def dump_changes(
 def dump_key(key: AccessKey) -> dict[str, JSON]:
     """Write a key as the API does: camelCase, times in UTC with Z, UNSET fields left out, no token."""
     return _write_key(key)
+
+
+def dump_json(value: object) -> bytes:
+    """Write plain values, UUIDs and times (in UTC with Z) as compact JSON; half an astral pair is escaped."""
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        return json.dumps(value, separators=(",", ":"), default=_write).encode()

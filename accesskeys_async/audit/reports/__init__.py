@@ -1,0 +1,17 @@
+"""Reports of an audit: JSON, JSON lines, CSV, Markdown, SARIF, Parquet and HTML."""
+
+from accesskeys_async.audit.reports.background import Background, TrendPoint
+from accesskeys_async.audit.reports.destination import ReportError
+from accesskeys_async.audit.reports.writer import Writer
+from accesskeys_async.audit.reports.writing import FORMS, Reports, open_reports, write_reports
+
+__all__ = [
+    "FORMS",
+    "Background",
+    "ReportError",
+    "Reports",
+    "TrendPoint",
+    "Writer",
+    "open_reports",
+    "write_reports",
+]

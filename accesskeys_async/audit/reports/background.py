@@ -1,0 +1,36 @@
+"""What a report says beside the findings."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from attrs import frozen
+
+from accesskeys_async.audit.records import Severity
+from accesskeys_async.audit.rules.rule import Rule
+
+__all__ = ["Background", "TrendPoint"]
+
+
+@frozen
+class TrendPoint:
+    """What an earlier audit came to."""
+
+    taken_at: datetime
+    by_severity: tuple[tuple[Severity, int], ...]
+    coverage: float = 1.0
+
+
+@frozen(kw_only=True)
+class Background:
+    """What a report shows and an audit does not say: its rules in words, its lines, its past."""
+
+    rules: tuple[Rule, ...] = ()
+    """Described in SARIF and the HTML report; a finding of a rule that is not here still counts."""
+    rotation_days: float = 90
+    """Where the age histogram has its line."""
+    idle_days: float = 45
+    """Where the idle-time histogram has its line."""
+    trend: tuple[TrendPoint, ...] = ()
+    """Earlier audits, oldest first."""
+    title: str = "Access key audit"

@@ -1,0 +1,70 @@
+"""The audit as one JSON document, described by report.schema.json, and as JSON lines."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from attrs import define, field
+
+from accesskeys_async.audit.records import OrganizationAudit, Summary
+from accesskeys_async.audit.reports.rows import (
+    encode,
+    finding_row,
+    generator_row,
+    organization_row,
+    summary_row,
+)
+
+__all__ = ["SCHEMA_ID", "SCHEMA_VERSION", "JsonLinesWriter", "JsonWriter"]
+
+SCHEMA_VERSION: Final = "1"
+SCHEMA_ID: Final = f"urn:accesskeys-async:audit-report:{SCHEMA_VERSION}"
+
+
+@define
+class JsonWriter:
+    """One object: the organizations with their findings, a line each, then the summary."""
+
+    _begun: bool = field(init=False, default=False)
+
+    def begin(self) -> bytes:
+        """Open the document."""
+        head = {"$schema": SCHEMA_ID, "schemaVersion": SCHEMA_VERSION, "generator": generator_row()}
+        return encode(head).removesuffix(b"}") + b',"organizations":['
+
+    def organization(self, audit: OrganizationAudit) -> bytes:
+        """Return one member of the organizations."""
+        comma, self._begun = (b",\n" if self._begun else b"\n"), True
+        row = organization_row(audit)
+        row["findings"] = [finding_row(finding) for finding in audit.findings]
+        return comma + encode(row)
+
+    def end(self, summary: Summary) -> bytes:
+        """Close the organizations, and return what was found across them and the summary."""
+        fleet = [finding_row(finding) for finding in summary.findings]
+        return (
+            b'\n],"fleetFindings":' + encode(fleet) + b',"summary":' + encode(summary_row(summary)) + b"}\n"
+        )
+
+
+class JsonLinesWriter:
+    """An object a line: each finding, each organization after its findings, and at the end the summary.
+
+    A file without a summary in its last line is not whole.
+    """
+
+    def begin(self) -> bytes:
+        """Return nothing."""
+        return b""
+
+    def organization(self, audit: OrganizationAudit) -> bytes:
+        """Return the findings of the organization, and what is to say of it."""
+        lines = [encode({"kind": "finding", **finding_row(finding)}) for finding in audit.findings]
+        lines.append(encode({"kind": "organization", **organization_row(audit)}))
+        return b"\n".join(lines) + b"\n"
+
+    def end(self, summary: Summary) -> bytes:
+        """Return what was found across organizations, and the summary."""
+        lines = [encode({"kind": "finding", **finding_row(finding)}) for finding in summary.findings]
+        lines.append(encode({"kind": "summary", "generator": generator_row(), **summary_row(summary)}))
+        return b"\n".join(lines) + b"\n"

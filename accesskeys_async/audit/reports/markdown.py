@@ -1,0 +1,164 @@
+"""The audit in Markdown, short enough for a CI step's summary."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from attrs import define, field
+
+from accesskeys_async.audit.records import Finding, OrganizationAudit, Summary
+from accesskeys_async.audit.reports.background import Background
+from accesskeys_async.audit.reports.rows import SEVERITIES
+from accesskeys_async.audit.reports.tally import WORST_FIRST, Tally
+from accesskeys_async.printable import printable
+
+__all__ = ["MOST_ROWS", "MarkdownWriter"]
+
+MOST_ROWS: Final = 50
+_ticks: Final = re.compile(r"`+")
+
+
+@define
+class MarkdownWriter:
+    """Counts, then the worst `most` of everything; what a person wrote is shown as code, and does nothing."""
+
+    _background: Background
+    _most: int = MOST_ROWS
+    _tally: Tally = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._tally = Tally(self._most, self._most)
+
+    def begin(self) -> bytes:
+        """Return nothing: the summary stands first."""
+        return b""
+
+    def organization(self, audit: OrganizationAudit) -> bytes:
+        """Count the organization."""
+        self._tally.add(audit)
+        return b""
+
+    def end(self, summary: Summary) -> bytes:
+        """Return the whole report."""
+        self._tally.add_findings(summary.findings)
+        sections = [
+            self._head(summary),
+            self._severities(summary),
+            self._rules(summary),
+            self._findings(summary),
+            self._organizations(),
+            self._unreadable(summary),
+            self._notes(summary),
+        ]
+        text = "\n\n".join("\n".join(section) for section in map(list, sections) if section)
+        return f"{text}\n".encode()
+
+    def _head(self, summary: Summary) -> Iterator[str]:
+        read = summary.organizations - len(summary.unreadable)
+        yield f"# {self._background.title}"
+        yield ""
+        if not summary.is_complete:
+            yield (
+                f"> **Incomplete:** {len(summary.unreadable):,} of {summary.organizations:,} organizations "
+                "could not be read. What is not here may still be there."
+            )
+            yield ""
+        yield (
+            f"Read {read:,} of {summary.organizations:,} organizations ({summary.coverage:.1%}) and "
+            f"{summary.keys:,} keys at {summary.started_at:%Y-%m-%d %H:%M} UTC in {summary.elapsed:,.1f} s. "
+            f"Policy {_code(summary.policy_hash)}."
+        )
+
+    def _severities(self, summary: Summary) -> Iterator[str]:
+        counts = dict(summary.by_severity)
+        yield "| severity | findings |"
+        yield "| --- | ---: |"
+        for severity in WORST_FIRST:
+            yield f"| {SEVERITIES[severity]} | {counts.get(severity, 0):,} |"
+        if summary.suppressed:
+            yield f"| suppressed | {summary.suppressed:,} |"
+
+    def _rules(self, summary: Summary) -> Iterator[str]:
+        results = {result.rule: result for result in summary.by_rule}
+        rows: list[str] = []
+        for rule, counts in self._tally.rule_counts(summary):
+            result = results.get(rule)
+            not_evaluated = 0 if result is None else result.not_evaluated
+            if any(counts) or not_evaluated:
+                title = printable(self._tally.titles.get(rule, ""))
+                cells = (_code(rule), _code(title), *(f"{count:,}" for count in counts), f"{not_evaluated:,}")
+                rows.append(f"| {' | '.join(cells)} |")
+        if rows:
+            names = " | ".join(SEVERITIES[severity] for severity in WORST_FIRST)
+            yield from ("## Rules", "", f"| rule | title | {names} | not evaluated |")
+            yield "| --- | --- | " + " | ".join(["---:"] * 6) + " |"
+            yield from rows
+
+    def _findings(self, summary: Summary) -> Iterator[str]:
+        findings = self._tally.worst_findings()
+        if not findings:
+            return
+        yield from ("## Findings", "", "| severity | rule | organization | key | what |")
+        yield "| --- | --- | --- | --- | --- |"
+        for finding in findings:
+            yield (
+                f"| {SEVERITIES[finding.severity]} | {_code(finding.rule)} | "
+                f"{_code(str(finding.organization_id))} | {_name(finding)} | {_code(finding.message)} |"
+            )
+        yield from _left_out(len(findings), sum(count for _, count in summary.by_severity), "findings")
+
+    def _organizations(self) -> Iterator[str]:
+        worst = self._tally.worst_organizations()
+        if not worst:
+            return
+        names = " | ".join(SEVERITIES[severity] for severity in WORST_FIRST)
+        yield from ("## Worst organizations", "", f"| organization | labels | keys | {names} |")
+        yield "| --- | --- | " + " | ".join(["---:"] * 6) + " |"
+        for count in worst:
+            labels = " ".join(_code(label) for label in count.subject.labels)
+            numbers = " | ".join(f"{number:,}" for number in (count.keys, *count.by_severity))
+            yield f"| {_code(str(count.subject.organization_id))} | {labels} | {numbers} |"
+
+    def _unreadable(self, summary: Summary) -> Iterator[str]:
+        if not summary.unreadable:
+            return
+        yield from ("## Not read", "", "| organization | reason | what |", "| --- | --- | --- |")
+        for subject, unreadable in summary.unreadable[: self._most]:
+            cells = (str(subject.organization_id), unreadable.reason, unreadable.message)
+            yield f"| {' | '.join(map(_code, cells))} |"
+        if len(summary.unreadable) > self._most:
+            reasons = Counter(unreadable.reason for _, unreadable in summary.unreadable)
+            yield from _left_out(self._most, len(summary.unreadable), "organizations")
+            yield (
+                "In all: " + ", ".join(f"{_code(reason)} {n:,}" for reason, n in reasons.most_common()) + "."
+            )
+
+    def _notes(self, summary: Summary) -> Iterator[str]:
+        if summary.notes:
+            yield from ("## Notes", "")
+            yield from (f"- {_code(note)}" for note in summary.notes[: self._most])
+            yield from _left_out(self._most, len(summary.notes), "notes")
+
+
+def _name(finding: Finding) -> str:
+    if finding.key is None:
+        return ""
+    own = " (the auditor's own)" if finding.is_own_key else ""
+    return f"{_code(finding.key.name)} {_code(f'…{finding.key.suffix}')}{own}"
+
+
+def _left_out(shown: int, all_of_them: int, what: str) -> Iterable[str]:
+    return ("", f"{shown:,} of {all_of_them:,} {what} are shown.") if all_of_them > shown else ()
+
+
+def _code(text: str) -> str:
+    """Show text as code, where no mark, link, mention or HTML works, fenced by more ticks than it has."""
+    shown = printable(text).replace("|", "\\|")
+    if not shown.strip():
+        return ""
+    fence = "`" * (max((len(run) for run in _ticks.findall(shown)), default=0) + 1)
+    space = " " if shown[0] == "`" or shown[-1] == "`" or shown[0] == shown[-1] == " " else ""
+    return f"{fence}{space}{shown}{space}{fence}"

@@ -1,0 +1,140 @@
+"""The findings as Parquet, in row groups that leave memory as soon as they are full."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from types import ModuleType
+from typing import TYPE_CHECKING, Final, Protocol
+
+from attrs import astuple, define, field
+
+from accesskeys_async.audit.records import OrganizationAudit, Summary
+from accesskeys_async.audit.reports.extras import load
+from accesskeys_async.audit.reports.rows import encode, summary_row
+from accesskeys_async.audit.reports.table import COLUMNS, Line, finding_line, list_lines
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+__all__ = ["GROUP_ROWS", "ParquetWriter"]
+
+GROUP_ROWS: Final = 32_768
+SUMMARY_KEY: Final = "accesskeys_async.summary"
+
+
+class _Sheet(Protocol):
+    """What is used of pyarrow's own writer."""
+
+    def write_table(self, table: object) -> None: ...
+    def add_key_value_metadata(self, metadata: dict[str, str]) -> None: ...
+    def close(self) -> None: ...
+
+
+class _Outlet(io.RawIOBase):
+    """Take what pyarrow writes, and hand it on."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._written = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._written
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        part = bytes(data)
+        self._parts.append(part)
+        self._written += len(part)
+        return len(part)
+
+    def take(self) -> bytes:
+        """Return what came since the last time."""
+        whole = b"".join(self._parts)
+        self._parts.clear()
+        return whole
+
+
+@define
+class ParquetWriter:
+    """The columns of the CSV report, typed; the summary is JSON in the file's metadata.
+
+    Raises ConfigurationError where pyarrow is not installed.
+    """
+
+    _group_rows: int = GROUP_ROWS
+    _arrow: ModuleType = field(init=False)
+    _schema: object = field(init=False)
+    _outlet: _Outlet = field(init=False, factory=_Outlet)
+    _sheet: _Sheet = field(init=False)
+    _rows: list[tuple[object, ...]] = field(init=False, factory=list)
+
+    def __attrs_post_init__(self) -> None:
+        self._arrow = load("pyarrow", for_report="Parquet", extra="parquet")
+        parquet = load("pyarrow.parquet", for_report="Parquet", extra="parquet")
+        self._schema = _make_schema(self._arrow)
+        self._sheet = parquet.ParquetWriter(self._outlet, self._schema, compression="zstd")
+
+    def begin(self) -> bytes:
+        """Return the magic number."""
+        return self._outlet.take()
+
+    def organization(self, audit: OrganizationAudit) -> bytes:
+        """Return the row groups that became full."""
+        return self._add(list_lines(audit))
+
+    def end(self, summary: Summary) -> bytes:
+        """Return the last row group and the footer."""
+        groups = self._add(finding_line(finding, None) for finding in summary.findings)
+        if self._rows:
+            self._write(self._rows)
+        self._sheet.add_key_value_metadata({SUMMARY_KEY: encode(summary_row(summary)).decode()})
+        self._sheet.close()
+        return groups + self._outlet.take()
+
+    def _add(self, lines: Iterable[Line]) -> bytes:
+        self._rows.extend(_values(line) for line in lines)
+        while len(self._rows) >= self._group_rows:
+            self._write(self._rows[: self._group_rows])
+            del self._rows[: self._group_rows]
+        return self._outlet.take()
+
+    def _write(self, rows: list[tuple[object, ...]]) -> None:
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        table = self._arrow.Table.from_pydict(dict(zip(COLUMNS, columns, strict=True)), schema=self._schema)
+        self._sheet.write_table(table)
+
+
+def _values(line: Line) -> tuple[object, ...]:
+    values: list[object] = []
+    for value in astuple(line, recurse=False):
+        match value:
+            case None | bool() | int():
+                values.append(value)
+            case tuple():
+                values.append([_text(part) for part in value])
+            case _ if hasattr(value, "tzinfo"):
+                values.append(value)
+            case _:
+                values.append(_text(value))
+    return tuple(values)
+
+
+def _text(value: object) -> str:
+    # Half an astral pair has no UTF-8.
+    return str(value).encode(errors="backslashreplace").decode()
+
+
+def _make_schema(arrow: ModuleType) -> object:
+    few = arrow.dictionary(arrow.int32(), arrow.string())
+    moment = arrow.timestamp("us", tz="UTC")
+    kinds = {
+        **dict.fromkeys(("outcome", "rule", "severity", "title"), few),
+        "labels": arrow.list_(arrow.string()),
+        **dict.fromkeys(("createdAt", "lastUsedAt"), moment),
+        "isOwnKey": arrow.bool_(),
+        "line": arrow.int64(),
+    }
+    return arrow.schema([(name, kinds.get(name, arrow.string())) for name in COLUMNS])

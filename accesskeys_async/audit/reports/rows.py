@@ -1,0 +1,159 @@
+"""The parts of an audit as rows of plain values, in the field names that all machine-read reports share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final, TypeAlias
+from uuid import UUID
+
+from attrs import evolve
+
+from accesskeys_async import wire
+from accesskeys_async._version import __version__
+from accesskeys_async.audit.records import (
+    Finding,
+    OrganizationAudit,
+    RuleResult,
+    Severity,
+    Subject,
+    Summary,
+    Unreadable,
+)
+from accesskeys_async.printable import escape_json
+from accesskeys_async.records import AccessKey, Unset
+
+__all__ = [
+    "SECRET_RULE",
+    "SEVERITIES",
+    "WITHHELD",
+    "Row",
+    "encode",
+    "finding_row",
+    "generator_row",
+    "organization_row",
+    "subject_row",
+    "summary_row",
+    "unreadable_row",
+    "withhold",
+]
+
+Row: TypeAlias = dict[str, object]
+
+SEVERITIES: Final[Mapping[Severity, str]] = {severity: severity.name.lower() for severity in Severity}
+SECRET_RULE: Final = "AK024"  # noqa: S105 - a rule's id
+WITHHELD: Final = f"(withheld: {SECRET_RULE})"
+"""Stands for the name of a key that has a secret in its metadata."""
+
+
+def encode(row: object) -> bytes:
+    """Write a row as compact JSON that loses nothing and is safe to look at in a terminal."""
+    data = wire.dump_json(row)
+    if data.isascii() and b"\x7f" not in data:
+        return data
+    return escape_json(data.decode()).encode()
+
+
+def withhold(findings: tuple[Finding, ...], secret_keys: set[UUID]) -> tuple[Finding, ...]:
+    """Take the names out of findings about keys that have a secret in their metadata; `secret_keys` grows."""
+    secret_keys.update(finding.key.id for finding in findings if finding.rule == SECRET_RULE and finding.key)
+    if not secret_keys:
+        return findings
+    return tuple(
+        evolve(finding, key=evolve(finding.key, name=WITHHELD, description=None))
+        if finding.key and finding.key.id in secret_keys
+        else finding
+        for finding in findings
+    )
+
+
+def finding_row(finding: Finding) -> Row:
+    """Return a finding; the key's description, where people keep what they should not, is left out."""
+    return {
+        "rule": finding.rule,
+        "title": finding.title,
+        "severity": SEVERITIES[finding.severity],
+        "organizationId": finding.organization_id,
+        "key": None if finding.key is None else _key_row(finding.key),
+        "message": finding.message,
+        "fingerprint": finding.fingerprint,
+        "isOwnKey": finding.is_own_key,
+        "suppressed": finding.suppressed,
+    }
+
+
+def organization_row(audit: OrganizationAudit) -> Row:
+    """Return an organization without its findings, and of its rules' results those that are no plain pass."""
+    return {
+        **subject_row(audit.subject),
+        "takenAt": audit.taken_at,
+        "keys": len(audit.keys),
+        "elapsed": round(audit.elapsed, 6),
+        "unreadable": None if audit.unreadable is None else unreadable_row(audit.unreadable),
+        "results": [_result_row(result) for result in audit.results if result.failed or result.not_evaluated],
+    }
+
+
+def subject_row(subject: Subject) -> Row:
+    """Return an organization's id, and where it was named."""
+    return {
+        "organizationId": subject.organization_id,
+        "labels": subject.labels,
+        "source": subject.source,
+        "line": subject.line,
+    }
+
+
+def unreadable_row(unreadable: Unreadable) -> Row:
+    """Return why an organization was not read."""
+    return {"reason": unreadable.reason, "message": unreadable.message}
+
+
+def summary_row(summary: Summary) -> Row:
+    """Return a summary without the findings across organizations."""
+    return {
+        "startedAt": summary.started_at,
+        "elapsed": round(summary.elapsed, 6),
+        "policyHash": summary.policy_hash,
+        "organizations": summary.organizations,
+        "coverage": summary.coverage,
+        "isComplete": summary.is_complete,
+        "keys": summary.keys,
+        "bySeverity": {SEVERITIES[severity]: count for severity, count in summary.by_severity},
+        "byRule": [_result_row(result) for result in summary.by_rule],
+        "suppressed": summary.suppressed,
+        "unreadable": [
+            {**subject_row(subject), **unreadable_row(unreadable)}
+            for subject, unreadable in summary.unreadable
+        ],
+        "notes": summary.notes,
+    }
+
+
+def generator_row() -> Row:
+    """Return what made the report."""
+    return {"name": "accesskeys_async", "version": __version__}
+
+
+def _key_row(key: AccessKey) -> Row:
+    row: Row = {"id": key.id, "name": key.name, "suffix": key.suffix, "createdAt": key.created_at}
+    if not isinstance(key.type, Unset):
+        row["type"] = key.type
+    _set_time(row, "lastUsedAt", key.last_used_at)
+    _set_time(row, "updatedAt", key.updated_at)
+    return row
+
+
+def _set_time(row: Row, name: str, time: datetime | Unset | None) -> None:
+    if not isinstance(time, Unset):
+        row[name] = time
+
+
+def _result_row(result: RuleResult) -> Row:
+    return {
+        "rule": result.rule,
+        "passed": result.passed,
+        "failed": result.failed,
+        "notEvaluated": result.not_evaluated,
+        "reason": result.reason,
+    }

@@ -1,0 +1,205 @@
+"""The findings as SARIF 2.1.0, for code scanning: each located in the inventory file that names its key's
+organization.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from pathlib import PurePath
+from typing import Final
+from urllib.parse import quote
+from uuid import UUID
+
+from attrs import define, field
+
+from accesskeys_async._version import __version__
+from accesskeys_async.audit.records import Finding, OrganizationAudit, Severity, Subject, Summary
+from accesskeys_async.audit.reports.background import Background
+from accesskeys_async.audit.reports.rows import SEVERITIES, Row, encode, finding_row
+from accesskeys_async.audit.rules.rule import Rule
+from accesskeys_async.printable import printable
+
+__all__ = ["MOST_RESULTS", "SarifWriter"]
+
+MOST_RESULTS: Final = 25_000
+"""As many as code scanning takes of one run."""
+
+_LEVELS: Final = {
+    Severity.CRITICAL: "error",
+    Severity.HIGH: "error",
+    Severity.MEDIUM: "warning",
+    Severity.LOW: "note",
+    Severity.INFO: "note",
+}
+# From 9.0 code scanning says critical, from 7.0 high, from 4.0 medium.
+_SCORES: Final = {
+    Severity.CRITICAL: "9.5",
+    Severity.HIGH: "8.0",
+    Severity.MEDIUM: "5.5",
+    Severity.LOW: "2.0",
+    Severity.INFO: "0.1",
+}
+_link_marks: Final = re.compile(r"([\\\[\]])")
+
+
+@define
+class SarifWriter:
+    """One run. Of more than `most` results the worst are kept, and a notification says how many are not."""
+
+    _background: Background
+    _most: int = MOST_RESULTS
+    _subjects: dict[UUID, Subject] = field(factory=dict, init=False)
+    _results: dict[Severity, list[bytes]] = field(init=False)
+    _left_out: int = field(default=0, init=False)
+    _rules: dict[str, Rule | Finding] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._results = {severity: [] for severity in sorted(Severity, reverse=True)}
+        self._rules = {rule.id: rule for rule in self._background.rules}
+
+    def begin(self) -> bytes:
+        """Return nothing: which results are the worst is known at the end."""
+        return b""
+
+    def organization(self, audit: OrganizationAudit) -> bytes:
+        """Keep the organization's results."""
+        self._subjects[audit.subject.organization_id] = audit.subject
+        for finding in audit.findings:
+            self._keep(finding)
+        return b""
+
+    def end(self, summary: Summary) -> bytes:
+        """Return the whole log."""
+        for finding in summary.findings:
+            self._keep(finding)
+        worst = list(itertools.chain.from_iterable(self._results.values()))
+        self._left_out += len(worst[self._most :])
+        run = {
+            "tool": {"driver": self._driver()},
+            "columnKind": "unicodeCodePoints",
+            "invocations": [self._invocation(summary)],
+            "properties": {"policyHash": summary.policy_hash, "coverage": summary.coverage},
+        }
+        log = {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0"}
+        return b"".join(
+            [
+                *(encode(log).removesuffix(b"}"), b',"runs":[', encode(run).removesuffix(b"}")),
+                *(b',"results":[\n', b",\n".join(worst[: self._most]), b"\n]}]}\n"),
+            ]
+        )
+
+    def _keep(self, finding: Finding) -> None:
+        self._rules.setdefault(finding.rule, finding)
+        kept = self._results[finding.severity]
+        if len(kept) < self._most:
+            kept.append(encode(self._result(finding)))
+        else:
+            self._left_out += 1
+
+    def _result(self, finding: Finding) -> Row:
+        subject = self._subjects.get(finding.organization_id)
+        name = finding.organization_id if finding.key is None else finding.key.id
+        logical: Row = {
+            "fullyQualifiedName": f"{finding.organization_id}/{name}",
+            "kind": "organization" if finding.key is None else "accessKey",
+        }
+        location: Row = {"logicalLocations": [logical]}
+        if subject is not None and subject.source is not None:
+            location = {"physicalLocation": _locate(subject.source, subject.line), **location}
+        row = finding_row(finding)
+        result: Row = {
+            "ruleId": finding.rule,
+            "level": _LEVELS[finding.severity],
+            "message": {"text": _plain(f"{_name(finding)}: {finding.message}")},
+            "locations": [location],
+            "partialFingerprints": {
+                "primaryLocationLineHash": finding.fingerprint,
+                "accessKeysFinding/v1": finding.fingerprint,
+            },
+            "properties": {name: row[name] for name in ("severity", "organizationId", "key", "isOwnKey")},
+        }
+        if finding.suppressed is not None:
+            suppression = {"kind": "external", "status": "accepted", "justification": finding.suppressed}
+            result["suppressions"] = [suppression]
+        return result
+
+    def _driver(self) -> Row:
+        return {
+            "name": "accesskeys audit",
+            "version": __version__,
+            "semanticVersion": __version__,
+            "rules": [_describe(name, rule) for name, rule in sorted(self._rules.items())],
+            "notifications": [
+                {"id": "organization-not-read", "name": "OrganizationNotRead"},
+                {"id": "results-left-out", "name": "ResultsLeftOut"},
+                {"id": "note", "name": "Note"},
+            ],
+        }
+
+    def _invocation(self, summary: Summary) -> Row:
+        notifications = [
+            _notify(
+                "organization-not-read",
+                "error",
+                f"organization {subject.organization_id} was not read: "
+                f"{unreadable.reason}: {unreadable.message}",
+                subject,
+            )
+            for subject, unreadable in summary.unreadable
+        ]
+        if self._left_out:
+            text = f"{self._left_out:,} results are left out; the worst {self._most:,} are here"
+            notifications.append(_notify("results-left-out", "warning", text))
+        notifications += [_notify("note", "note", note) for note in summary.notes]
+        return {
+            "executionSuccessful": summary.is_complete,
+            "startTimeUtc": summary.started_at,
+            "toolExecutionNotifications": notifications,
+        }
+
+
+def _name(finding: Finding) -> str:
+    if finding.key is None:
+        return f"organization {finding.organization_id}"
+    return f"{printable(finding.key.name)} (…{printable(finding.key.suffix)})"
+
+
+def _plain(text: str) -> str:
+    # A message's brackets are links, and its braces places to fill, unless they are escaped.
+    return _link_marks.sub(r"\\\1", text).replace("{", "{{").replace("}", "}}")
+
+
+def _describe(name: str, rule: Rule | Finding) -> Row:
+    row: Row = {
+        "id": name,
+        "name": "".join(word.capitalize() for word in re.findall(r"\w+", rule.title)),
+        "shortDescription": {"text": _plain(rule.title)},
+        "defaultConfiguration": {"level": _LEVELS[rule.severity]},
+    }
+    properties: Row = {
+        "severity": SEVERITIES[rule.severity],
+        "security-severity": _SCORES[rule.severity],
+        "tags": ["security", "access-keys"],
+    }
+    if isinstance(rule, Rule):
+        row["fullDescription"] = {"text": _plain(rule.condition)}
+        row["help"] = {"text": _plain(" ".join(filter(None, (rule.condition, rule.mind))))}
+        properties["tags"] = ["security", "access-keys", *rule.controls]
+    return {**row, "properties": properties}
+
+
+def _locate(source: str, line: int | None) -> Row:
+    path = PurePath(source)
+    if path.is_absolute():
+        artifact: Row = {"uri": path.as_uri()}
+    else:
+        artifact = {"uri": quote(path.as_posix(), errors="surrogatepass"), "uriBaseId": "%SRCROOT%"}
+    return {"artifactLocation": artifact, "region": {"startLine": line or 1}}
+
+
+def _notify(name: str, level: str, text: str, subject: Subject | None = None) -> Row:
+    row: Row = {"descriptor": {"id": name}, "level": level, "message": {"text": _plain(text)}}
+    if subject is not None and subject.source is not None:
+        row["locations"] = [{"physicalLocation": _locate(subject.source, subject.line)}]
+    return row

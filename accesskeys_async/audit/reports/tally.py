@@ -1,0 +1,106 @@
+"""What a report for people keeps of an audit while it goes by: counts, and the worst of everything."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections import Counter
+from collections.abc import Iterable
+from typing import Final
+
+from attrs import define, field, frozen
+
+from accesskeys_async.audit.records import Finding, OrganizationAudit, Severity, Subject, Summary
+
+__all__ = ["WORST_FIRST", "OrganizationCount", "Tally"]
+
+WORST_FIRST: Final = tuple(sorted(Severity, reverse=True))
+
+
+@frozen
+class OrganizationCount:
+    """How many findings that count an organization has."""
+
+    subject: Subject
+    keys: int
+    by_severity: tuple[int, ...]
+    """In the order of `WORST_FIRST`."""
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return sum(self.by_severity)
+
+
+@define
+class Tally:
+    """Keep counts of all, the worst `findings` and the worst `organizations`; the rest is let go.
+
+    Findings of one severity are kept in the order in which they came.
+    """
+
+    _findings: int
+    _organizations: int
+    rules: Counter[tuple[str, Severity]] = field(factory=Counter, init=False)
+    """How many findings that count a rule has of a severity."""
+    titles: dict[str, str] = field(factory=dict, init=False)
+    """The title of each rule that found something."""
+    suppressed: list[Finding] = field(factory=list, init=False)
+    """The first of the findings that are muted."""
+    seen: int = field(default=0, init=False)
+    """How many organizations were read."""
+    _kept: dict[Severity, list[Finding]] = field(init=False)
+    _worst: list[tuple[tuple[int, ...], int, OrganizationCount]] = field(factory=list, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._kept = {severity: [] for severity in WORST_FIRST}
+
+    def add(self, audit: OrganizationAudit) -> None:
+        """Count an organization."""
+        counts = self.add_findings(audit.findings)
+        if audit.unreadable is not None:
+            return
+        self.seen += 1
+        by_severity = tuple(counts[severity] for severity in WORST_FIRST)
+        if not any(by_severity):
+            return
+        entry = (by_severity, -self.seen, OrganizationCount(audit.subject, len(audit.keys), by_severity))
+        if len(self._worst) < self._organizations:
+            heapq.heappush(self._worst, entry)
+        else:
+            heapq.heappushpop(self._worst, entry)
+
+    def add_findings(self, findings: Iterable[Finding]) -> Counter[Severity]:
+        """Count findings, and return how many of each severity count."""
+        counts: Counter[Severity] = Counter()
+        for finding in findings:
+            if finding.suppressed is not None:
+                if len(self.suppressed) < self._findings:
+                    self.suppressed.append(finding)
+                continue
+            severity = finding.severity
+            counts[severity] += 1
+            self.rules[finding.rule, severity] += 1
+            kept = self._kept[severity]
+            if len(kept) < self._findings:
+                kept.append(finding)
+                self.titles.setdefault(finding.rule, finding.title)
+            elif finding.rule not in self.titles:
+                self.titles[finding.rule] = finding.title
+        return counts
+
+    def worst_findings(self) -> list[Finding]:
+        """Return the findings that were kept, worst first."""
+        kept = itertools.chain.from_iterable(self._kept[severity] for severity in WORST_FIRST)
+        return list(itertools.islice(kept, self._findings))
+
+    def worst_organizations(self) -> list[OrganizationCount]:
+        """Return the organizations that were kept, worst first; one without findings is not among them."""
+        return [count for _, _, count in sorted(self._worst, reverse=True)]
+
+    def rule_counts(self, summary: Summary) -> list[tuple[str, tuple[int, ...]]]:
+        """Return each rule that ran or found with its findings by severity, most severe first."""
+        rules = dict.fromkeys([result.rule for result in summary.by_rule])
+        rules.update(dict.fromkeys(rule for rule, _ in self.rules))
+        counted = [(rule, tuple(self.rules[rule, severity] for severity in WORST_FIRST)) for rule in rules]
+        return sorted(counted, key=lambda entry: (tuple(-count for count in entry[1]), entry[0]))
