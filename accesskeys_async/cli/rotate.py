@@ -116,7 +116,7 @@ def run(
     async def act(rotator: Rotator) -> Progress:
         return await _run(invocation, rotator, rotation, wait=wait)
 
-    _finish(invocation, [perform(invocation, journal, act, sink=target.make)])
+    _finish(invocation, [perform(invocation, journal, act, target=target)])
 
 
 @rotate.command("resume")
@@ -147,7 +147,7 @@ def resume(
     async def act(rotator: Rotator) -> Sequence[Progress]:
         return await rotator.resume()
 
-    _finish(invocation, perform(invocation, journal, act, sink=target.make))
+    _finish(invocation, perform(invocation, journal, act, target=target))
 
 
 @rotate.command("status")

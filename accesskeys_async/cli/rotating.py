@@ -42,22 +42,26 @@ class TokenTarget:
 
         early = {State.PLANNED, State.CREATING, State.CREATED, State.DISTRIBUTED}
         count = sum(rotation.state in early and not rotation.aborting for rotation in due)
-        if count and self.make() is None:
+        if count and not self._is_named:
             raise CommandError("say where the new token goes: --to-file, --to-env-file or --to-command")
         if count > 1 and self.to_command is None:
             raise CommandError(
                 f"{count} rotations would write to one file; run them one by one, or use --to-command"
             )
 
-    def make(self) -> Sink | None:
-        """Make the sink; None where no place was named."""
+    @property
+    def _is_named(self) -> bool:
+        return any(place is not None for place in (self.to_file, self.to_env_file, self.to_command))
+
+    def make(self) -> Sink:
+        """Make the sink; where no place was named, one that refuses."""
         from accesskeys_async.rotation import CommandSink, EnvFileSink, FileSink
 
         if self.to_file is not None:
             return FileSink(self.to_file)
         if self.to_env_file is not None:
             return EnvFileSink(self.to_env_file, name=self.env_name)
-        return None if self.to_command is None else CommandSink(shlex.split(self.to_command))
+        return _refuse if self.to_command is None else CommandSink(shlex.split(self.to_command))
 
 
 def perform(
@@ -65,12 +69,12 @@ def perform(
     journal: str | None,
     act: Callable[[Rotator], Coroutine[object, object, T]],
     *,
-    sink: Callable[[], Sink | None] = lambda: None,
+    target: TokenTarget | None = None,
 ) -> T:
     """Run an act on a rotator to its end. Raises CommandError for what only rotations raise."""
 
     async def run() -> T:
-        async with _open(invocation, journal, sink()) as rotator:
+        async with _open(invocation, journal, target) as rotator:
             return await act(rotator)
 
     with rotation_told():
@@ -78,7 +82,9 @@ def perform(
 
 
 @contextlib.asynccontextmanager
-async def _open(invocation: Invocation, journal: str | None, sink: Sink | None) -> AsyncGenerator[Rotator]:
+async def _open(
+    invocation: Invocation, journal: str | None, target: TokenTarget | None
+) -> AsyncGenerator[Rotator]:
     from accesskeys_async.rotation import FileSink, Journal, Rotator
 
     place = find_journal(invocation, journal)
@@ -87,7 +93,7 @@ async def _open(invocation: Invocation, journal: str | None, sink: Sink | None) 
         if invocation.credential_file is not None:
             # Read at each request, so that a rotation of this very key goes over to the new token.
             speaking = client.with_options(token=FileSink(invocation.credential_file).read)
-        yield Rotator(speaking, opened, sink or _refuse)
+        yield Rotator(speaking, opened, target.make() if target else _refuse)
 
 
 async def _refuse(delivery: object) -> None:  # noqa: ARG001 - a sink's signature

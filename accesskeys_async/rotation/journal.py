@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 from collections.abc import AsyncGenerator, Iterable
@@ -62,6 +63,7 @@ class Journal:
         """Connect, and migrate the tables."""
         self._engine = _make_engine(self._url)
         try:
+            await self._make_file()
             async with self._transaction() as connection:
                 await migrate(connection)
         except BaseException:
@@ -77,6 +79,17 @@ class Journal:
     ) -> None:
         """Close the connections."""
         await self.aclose()
+
+    async def _make_file(self) -> None:
+        path = self._url.database
+        if self._url.get_backend_name() != "sqlite" or not path or path == ":memory:":
+            return
+        # Made here, so that it is its owner's alone, and that a place where none can be made is known before
+        # a thread is started for it, which would outlive the failure.
+        try:
+            os.close(await asyncio.to_thread(os.open, path, os.O_RDWR | os.O_CREAT, 0o600))
+        except OSError as error:
+            raise JournalError(f"{self!r} can't be opened: {error.strerror}") from error
 
     async def aclose(self) -> None:
         """Close the connections; twice is fine."""

@@ -39,7 +39,7 @@ class Orphans:
             key_id = candidate.key_id or (key.id if key else None)
             if key_id is not None:
                 await self._delete(hold, key_id)
-            if key_id is not None or began_at >= candidate.settle_until:
+            if key_id is not None or candidate.gone or began_at >= candidate.settle_until:
                 settled.append(evolve(candidate, gone=True))
         known = hold.rotation.with_candidates(*settled)
         if known != hold.rotation:

@@ -89,8 +89,7 @@ class Retirement:
         await self._confirm(rotation, rotation.key_id)
         # Gone or not: a create whose answer was lost may have come through after its settle window.
         former = [candidate for candidate in rotation.former if candidate.given or candidate.key_id is None]
-        if former and not await self._orphans.clear(hold, former):
-            raise StillThereError(f"rotation {rotation.id}: a lost create has not settled yet")
+        await self._orphans.clear(hold, former)
         for candidate in former:
             if candidate.key_id is not None:
                 await self._confirm(rotation, candidate.key_id)

@@ -262,7 +262,7 @@ class Rotator:
             case State.DELETING:
                 step = self._retirement.go_on_deleting(hold)
             case _:
-                return
+                raise AssertionError("unreachable: no step is due in a state that rests")
         await self._guarded(hold, step)
 
     async def _guarded(self, hold: Hold, step: Coroutine[object, object, None]) -> None:

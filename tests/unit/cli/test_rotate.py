@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -12,7 +14,9 @@ import pytest
 
 from accesskeys_async.cli.exits import ExitCode
 from accesskeys_async.cli.rotate import rotate
+from accesskeys_async.cli.rotating import TokenTarget
 from accesskeys_async.emulator import Emulator, Fault
+from accesskeys_async.rotation import SinkError
 
 Call = Callable[..., Any]
 
@@ -332,7 +336,7 @@ def test_a_key_that_the_command_itself_uses_goes_over_with_its_file(
         (["status", "nonsense"], ExitCode.USAGE, "not a UUID"),
         (["status", "0c0ffee0-0000-4000-8000-000000000bad"], ExitCode.USAGE, "there is no rotation"),
         (["status", "--journal", "mongodb://x/y"], ExitCode.USAGE, "can't be read"),
-        (["status", "--journal", "/no/such/folder/journal"], ExitCode.UNREACHABLE, "unable to open"),
+        (["status", "--journal", "/no/such/folder/journal"], ExitCode.UNREACHABLE, "No such file or"),
     ],
 )
 def test_what_cannot_be_read_is_one_line(
@@ -343,6 +347,47 @@ def test_what_cannot_be_read_is_one_line(
     assert (refused.code, refused.out) == (code, "")
     assert told in refused.err
     assert refused.err.count("\n") == 1
+
+
+def test_a_rotation_that_is_not_there_cannot_be_run(service: Emulator, call: Call) -> None:
+    refused = call("rotate", "run", "0c0ffee0-0000-4000-8000-000000000bad")
+
+    assert refused.code == ExitCode.USAGE
+    assert "there is no rotation" in refused.err
+
+
+def test_what_waits_to_be_aborted_says_so(service: Emulator, call: Call, tmp_path: Path, old_id: str) -> None:
+    rotation = _plan(call, old_id)
+    service.faults.add(Fault.reset_before(operation="create"))
+    call("rotate", "run", rotation, "--to-file", tmp_path / "token")
+    call("rotate", "abort", rotation, "--yes")
+    _go_on_at_once(tmp_path)
+
+    waiting = call("rotate", "run", rotation)
+
+    assert f"rotation {rotation}: creating, aborting, next step due " in waiting.err
+
+
+async def test_a_token_for_which_no_place_was_named_goes_nowhere() -> None:
+    delivery: Any = object()
+
+    with pytest.raises(SinkError, match="no place for the token was named"):
+        await TokenTarget(None, None, "T", None).make()(delivery)
+
+
+def test_without_the_extra_the_command_says_what_to_install() -> None:
+    program = "import sys; sys.modules['sqlalchemy'] = None; from accesskeys_async.cli.app import run; "
+
+    done = subprocess.run(
+        [sys.executable, "-c", program + "sys.exit(run(['rotate', 'status', '--journal', 'x']))"],
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.returncode == ExitCode.USAGE
+    assert done.stderr == (
+        "accesskeys: rotation needs sqlalchemy: pip install 'accesskeys-async[rotation]'\n"
+    )
 
 
 def test_a_journal_must_be_named(service: Emulator, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
+import stat
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
@@ -43,6 +45,10 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 async def journal(place: str) -> AsyncIterator[Journal]:
     async with Journal(place) as journal:
         yield journal
+
+
+def _mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
 
 
 def _candidate(nonce: str = "0123456789abcdef", **fields: object) -> Candidate:
@@ -149,6 +155,35 @@ async def test_a_key_has_one_living_rotation(journal: Journal, make_rotation: Ma
     assert again == first
     with pytest.raises(RotationRefusedError, match=f"by {first.id} on other terms"):
         await journal.add(make_rotation(3, key_id=first.key_id, require_idle=False))
+
+
+async def test_a_rotation_that_ends_while_its_key_is_planned_again_makes_room(
+    journal: Journal, place: str, make_rotation: MakeRotation
+) -> None:
+    first = await journal.add(make_rotation(1))
+
+    class Late(Journal):
+        """Looks for the living rotation only after it has ended."""
+
+        async def find(self, *, key_id: UUID | None = None) -> tuple[Rotation, ...]:
+            current = await journal.get(first.id)
+            if not current.is_over:
+                await journal.write(evolve(current, state=State.ABORTED), before=current)
+            return await super().find(key_id=key_id)
+
+    async with Late(place) as late:
+        assert (await late.add(make_rotation(2, key_id=first.key_id))).id == UUID(int=2)
+
+
+async def test_a_journal_that_lost_its_tables_is_an_error(
+    tmp_path: Path, make_rotation: MakeRotation
+) -> None:
+    async with Journal(tmp_path / "journal.sqlite") as journal:
+        with contextlib.closing(sqlite3.connect(tmp_path / "journal.sqlite")) as connection:
+            connection.execute("DROP TABLE accesskeys_rotations")
+
+        with pytest.raises(JournalError, match="no such table: accesskeys_rotations"):
+            await journal.add(make_rotation())
 
 
 async def test_a_key_may_be_rotated_again_once_its_rotation_is_over(
@@ -286,6 +321,43 @@ async def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match="not a database"):
         async with Journal(path):
             raise AssertionError("unreachable: it does not open")
+
+
+async def test_a_journal_file_is_its_owners_alone(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+
+    async with Journal(path):
+        assert _mode(path) == 0o600
+
+
+async def test_a_journal_in_memory_lasts_as_long_as_it_is_open(make_rotation: MakeRotation) -> None:
+    async with Journal("sqlite://") as journal:
+        await journal.add(make_rotation())
+
+        assert len(await journal.find()) == 1
+
+
+async def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(JournalError, match="can't be opened: No such file or directory"):
+        async with Journal(tmp_path / "none" / "journal.sqlite"):
+            raise AssertionError("unreachable: it does not open")
+
+
+async def test_a_flag_waits_for_nobody(journal: Journal, make_rotation: MakeRotation) -> None:
+    planned = await journal.add(make_rotation())
+
+    async def go_on(rotation: Rotation) -> None:
+        for _ in range(5):
+            try:
+                rotation = await journal.write(
+                    evolve(rotation, failures=rotation.failures + 1), before=rotation
+                )
+            except LeaseLostError:
+                return
+
+    await asyncio.gather(go_on(planned), journal.flag(planned.id, "look"))
+
+    assert (await journal.get(planned.id)).state is State.NEEDS_HUMAN
 
 
 async def test_a_database_that_is_not_there_is_an_error_without_its_password() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import stat
@@ -102,6 +103,18 @@ class TestFileSink:
             await FileSink(path)(delivery)
 
         assert _list(tmp_path) == ["token"]
+
+    async def test_a_folder_that_cannot_be_synced_leaves_it_open_whether_the_token_is_kept(
+        self, tmp_path: Path, delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def sync(descriptor: int) -> None:
+            if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+                raise OSError(errno.EIO, "Input/output error")
+
+        monkeypatch.setattr(os, "fsync", sync)
+
+        with pytest.raises(SinkUnsureError, match="may not survive a power cut: Input/output error"):
+            await FileSink(tmp_path / "token")(delivery)
 
     async def test_a_file_that_is_not_there_cannot_be_read(self, tmp_path: Path) -> None:
         with pytest.raises(FileNotFoundError):
