@@ -115,22 +115,21 @@ class CommandSink:
 
     async def __call__(self, delivery: Delivery) -> None:
         """Run the command. Raises SinkError where it fails, with the end of what it said on stderr."""
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *self._command,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.PIPE,
-                env=self._make_environment(delivery),
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise SinkError(f"the command {self._command[0]!r} can't be run: {error.strerror}") from error
+        with _filled_pipe(delivery.token) as descriptor:
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    *self._command,
+                    stdin=descriptor,
+                    stdout=asyncio.subprocess.DEVNULL,
+                    stderr=asyncio.subprocess.PIPE,
+                    env=self._make_environment(delivery),
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise SinkError(f"the command {self._command[0]!r} can't be run: {error.strerror}") from error
         try:
             async with asyncio.timeout(self._timeout):
-                told = _mask(
-                    (await process.communicate(f"{delivery.token.reveal()}\n".encode()))[1], delivery.token
-                )
+                told = _mask((await process.communicate())[1], delivery.token)
         except TimeoutError:
             raise SinkUnsureError(
                 f"the command {self._command[0]!r} took over {self._timeout:g} s and was killed"
@@ -149,6 +148,22 @@ class CommandSink:
             "ACCESSKEYS_REPLACED_KEY_ID": str(delivery.replaces),
             "ACCESSKEYS_ROTATION_ID": str(delivery.rotation_id),
         }
+
+
+@contextlib.contextmanager
+def _filled_pipe(token: Token) -> Generator[int]:
+    """Give the reading end of a pipe that has the token in it, and then its end.
+
+    A token fits into a pipe's buffer. So nobody has to write while the command runs, and one that ends
+    without having read its input is no error.
+    """
+    reader, writer = os.pipe()
+    try:
+        with os.fdopen(writer, "wb") as file:
+            file.write(f"{token.reveal()}\n".encode())
+        yield reader
+    finally:
+        os.close(reader)
 
 
 def _mask(said: bytes, token: Token) -> str:

@@ -6,10 +6,12 @@ import json
 import os
 import stat
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
+import uvloop
 from attrs import evolve
 
 from accesskeys_async import Token
@@ -236,6 +238,16 @@ class TestCommandSink:
 
     async def test_a_command_that_does_not_read_its_input_may_succeed(self, delivery: Delivery) -> None:
         await CommandSink(["true"])(delivery)
+
+    @pytest.mark.parametrize("make_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+    def test_a_command_that_ends_at_once_is_judged_by_its_exit_code_on_every_loop(
+        self, delivery: Delivery, make_loop: Callable[[], asyncio.AbstractEventLoop]
+    ) -> None:
+        with asyncio.Runner(loop_factory=make_loop) as runner:
+            for _ in range(10):
+                runner.run(CommandSink(["true"])(delivery))
+                with pytest.raises(SinkError, match="ended with 1"):
+                    runner.run(CommandSink(["false"])(delivery))
 
     @pytest.mark.parametrize("command", [[], "store-token --now"])
     def test_a_command_is_a_sequence_of_arguments(self, command: str | list[str]) -> None:
