@@ -15,8 +15,8 @@ from attrs import evolve
 from accesskeys_async.audit.checkpoint import Checkpoint, Reading
 from accesskeys_async.audit.collisions import SuffixCollisions
 from accesskeys_async.audit.inventory import Entry
-from accesskeys_async.audit.judging import judge, mute
-from accesskeys_async.audit.policy import Policy
+from accesskeys_async.audit.judging import Judgement, judge, mute
+from accesskeys_async.audit.policy import Policy, RuleSetting
 from accesskeys_async.audit.progress import Progress
 from accesskeys_async.audit.reading import Access, read_keys
 from accesskeys_async.audit.records import Finding, OrganizationAudit, Snapshot, Subject, Summary, Unreadable
@@ -30,8 +30,13 @@ from accesskeys_async.operations import read_id
 __all__ = ["Amend", "Organization", "audit"]
 
 Organization: TypeAlias = str | UUID | Subject | Entry
-Amend: TypeAlias = Callable[[OrganizationAudit], Awaitable[OrganizationAudit]]
-"""Adds what is known of an organization from elsewhere, such as its history."""
+Amend: TypeAlias = Callable[
+    [OrganizationAudit, Snapshot, tuple[RuleSetting, ...]], Awaitable[OrganizationAudit]
+]
+"""Adds what is known of an organization from elsewhere, such as its history, to what its rules said.
+
+The snapshot has no keys where the organization could not be read.
+"""
 
 LARGE: Final = 20_000
 """From so many keys on, an organization is judged in a thread, so that no other has to wait for it."""
@@ -57,7 +62,7 @@ def audit(
     `at_once` organizations are read at a time, None for the client's `max_concurrency`, and as many wait for
     the caller at most; those are what is in memory. `max_keys` bounds one organization. Each finished reading
     goes to the `checkpoint`, and what that has already is not read again. `progress` is counted up. `amend`
-    is asked for each organization that was read, before suppressions apply. Leaving early cancels what is
+    is asked for each organization, read or not, before suppressions apply. Leaving early cancels what is
     under way: use `contextlib.aclosing`.
 
     Raises InvalidRequestError for a bound that is broken and for what is no organization's id,
@@ -120,13 +125,9 @@ class _Run:
         began = time.monotonic()
         kept = None if self._checkpoint is None else await self._checkpoint.load(organization_id)
         reading = kept or await self._read(entry)
-        if isinstance(reading, Unreadable):
-            audited = OrganizationAudit(entry.subject, self._started_at, unreadable=reading)
-        else:
-            if kept is None and self._checkpoint is not None:
-                await self._checkpoint.add(organization_id, reading)
-            audited = await self._judge(entry, reading)
-        audited = evolve(audited, elapsed=time.monotonic() - began)
+        if isinstance(reading, Reading) and kept is None and self._checkpoint is not None:
+            await self._checkpoint.add(organization_id, reading)
+        audited = evolve(await self._judge(entry, reading), elapsed=time.monotonic() - began)
         if self._progress is not None:
             self._progress.add(audited, resumed=kept is not None)
         await hand_on(audited)
@@ -139,21 +140,30 @@ class _Run:
         keys = await read_keys(client, entry.subject.organization_id, max_keys=self._max_keys)
         return keys if isinstance(keys, Unreadable) else Reading(keys, own_suffix)
 
-    async def _judge(self, entry: Entry, reading: Reading) -> OrganizationAudit:
-        subject, keys = entry.subject, reading.keys
-        snapshot = Snapshot(subject, self._started_at, keys, reading.own_suffix)
-        settings = self._policy.settle(subject, entry.changes)
-        if len(keys) < LARGE:
+    async def _judge(self, entry: Entry, reading: Reading | Unreadable) -> OrganizationAudit:
+        subject, settings = entry.subject, self._policy.settle(entry.subject, entry.changes)
+        if isinstance(reading, Unreadable):
+            snapshot = Snapshot(subject, self._started_at, ())
+            audited = OrganizationAudit(subject, self._started_at, unreadable=reading)
+        else:
+            snapshot = Snapshot(subject, self._started_at, reading.keys, reading.own_suffix)
+            judged = await self._apply_rules(snapshot, settings)
+            audited = OrganizationAudit(
+                subject, self._started_at, reading.keys, judged.findings, judged.results
+            )
+        if self._amend is not None:
+            audited = await self._amend(audited, snapshot, settings)
+        findings = mute(audited.findings, self._suppressor)
+        return audited if findings is audited.findings else evolve(audited, findings=findings)
+
+    async def _apply_rules(self, snapshot: Snapshot, settings: tuple[RuleSetting, ...]) -> Judgement:
+        if len(snapshot.keys) < LARGE:
             judged = judge(snapshot, settings, own_keys=self._policy.own_keys)
         else:
             judged = await asyncio.to_thread(judge, snapshot, settings, own_keys=self._policy.own_keys)
         if self._collisions is not None:
             self._collisions.note(snapshot)
-        audited = OrganizationAudit(subject, self._started_at, keys, judged.findings, judged.results)
-        if self._amend is not None:
-            audited = await self._amend(audited)
-        findings = mute(audited.findings, self._suppressor)
-        return audited if findings is audited.findings else evolve(audited, findings=findings)
+        return judged
 
     def _summarize(self, elapsed: float) -> Summary:
         findings: tuple[Finding, ...] = ()
