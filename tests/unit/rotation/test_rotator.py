@@ -346,6 +346,24 @@ async def test_two_workers_at_once_make_one_key(yard: Yard) -> None:
     assert len(yard.key_ids) == 2
 
 
+async def test_workers_share_a_journal_in_postgresql(yard: Yard, postgres_url: str) -> None:
+    old_id = yard.old_id
+    async with Journal(postgres_url) as here, Journal(postgres_url) as there:
+        workers = [yard.make_rotator(journal=journal) for journal in (here, there)]
+        rotations = await asyncio.gather(*(w.plan(yard.organization, old_id) for w in workers * 2))
+        assert len({rotation.id for rotation in rotations}) == 1
+
+        for _ in range(4):
+            await asyncio.gather(*(worker.resume() for worker in workers * 2))
+        yard.clock.set(NOW + WEEK)
+        await asyncio.gather(*(worker.resume() for worker in workers * 2))
+
+        [done] = await workers[0].status()
+        assert done.state is State.CONFIRMED
+    assert len(yard.sink.deliveries) == 1
+    assert yard.key_ids == [yard.service.verify(yard.organization, yard.sink.token)]
+
+
 async def test_a_worker_that_is_not_the_first_is_told_when_to_come_again(yard: Yard) -> None:
     rotator = yard.make_rotator()
     rotation_id = await yard.plan(rotator)
