@@ -1,4 +1,4 @@
-"""Run every benchmark, or those that are named: `python -m benchmarks [listing]`."""
+"""Run every benchmark, or those that are named: `python -m benchmarks [audit] [listing]`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import argparse
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from benchmarks import listing
+from benchmarks import audit, listing
 
-BENCHMARKS: Final[Mapping[str, Callable[[Sequence[str]], None]]] = {"listing": listing.main}
+BENCHMARKS: Final[Mapping[str, Callable[[Sequence[str]], None]]] = {
+    "audit": audit.main,
+    "listing": listing.main,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import statistics
 import subprocess
 import sys
@@ -25,6 +26,8 @@ class Round:
     seconds: float
     cpu_seconds: float
     """The processor's time, which what else runs on the machine disturbs less."""
+    peak_bytes: int = 0
+    """The most memory that the process ever had resident."""
 
     @property
     def rate(self) -> float:
@@ -39,7 +42,8 @@ def measure(warm_up: Callable[[], Awaitable[int]], stream: Callable[[], Awaitabl
         await warm_up()
         began, cpu_began = time.perf_counter(), time.process_time()
         keys = await stream()
-        return Round(keys, time.perf_counter() - began, time.process_time() - cpu_began)
+        seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - cpu_began
+        return Round(keys, seconds, cpu_seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 
     return asyncio.run(timed())
 

@@ -1,6 +1,7 @@
 """A listing served from bytes made beforehand, so cheaply that whoever reads it is what is measured.
 
-It answers any GET with the page that `pageToken` names, and knows nothing else of HTTP.
+It answers any GET with the page that `pageToken` names, and knows nothing else of HTTP. With organizations it
+serves a fleet: each has its own pages, and the same number of keys.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import contextlib
 import re
 import subprocess
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,8 @@ from uuid import UUID
 import orjson
 from attrs import frozen
 
+from benchmarks import fleet
+
 ORGANIZATION_ID: Final = UUID(int=0x0C0FFEE00000400080000000000000AA)
 TOKEN: Final = "benchmark-token-that-opens-nothing-1a2B3c"
 PROJECT: Final = Path(__file__).parents[1]
@@ -27,6 +30,7 @@ PROJECT: Final = Path(__file__).parents[1]
 PAGE_SIZE: Final = 100
 MAX_KEYS: Final = 1_000_000
 
+_ORGANIZATION: Final = slice(len("GET /organizations/"), len("GET /organizations/") + 36)
 _PAGE_TOKEN: Final = re.compile(rb"[?&]pageToken=p([0-9]+)")
 _NEWEST: Final = datetime(2026, 11, 1, 12, 30, 45, 123_000, tzinfo=UTC)
 
@@ -39,12 +43,15 @@ class Target:
     keys: int
     organization_id: UUID = ORGANIZATION_ID
     token: str = TOKEN
+    organizations: int = 0
+    """How many share the keys; 0 for the one of `organization_id`."""
 
 
 @contextlib.contextmanager
-def serve(keys: int) -> Generator[Target]:
-    """Serve a listing of so many keys from a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.static_server", "--keys", str(keys)]
+def serve(keys: int, *, organizations: int = 0) -> Generator[Target]:
+    """Serve a listing of so many keys, or a fleet's, from a process of its own."""
+    numbers = ("--keys", str(keys), "--organizations", str(organizations))
+    command = [sys.executable, "-m", "benchmarks.static_server", *numbers]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=PROJECT
     ) as server:
@@ -54,7 +61,7 @@ def serve(keys: int) -> Generator[Target]:
             port = server.stdout.readline().strip()
             if not port:
                 raise RuntimeError("the static server did not start; run it alone to see why")
-            yield Target(f"http://127.0.0.1:{port}", keys)
+            yield Target(f"http://127.0.0.1:{port}", keys, organizations=organizations)
         finally:
             # The end of its stdin is what it waits for, so that it never outlives us.
             server.stdin.close()
@@ -62,20 +69,33 @@ def serve(keys: int) -> Generator[Target]:
 
 def render_pages(keys: int, *, page_size: int = PAGE_SIZE) -> list[bytes]:
     """Render a listing as whole HTTP answers."""
-    starts = range(0, keys, page_size) or (0,)
-    return [_answer(start, min(start + page_size, keys), total=keys) for start in starts]
+    return _render([_record(number) for number in range(keys)], page_size)
 
 
-def _answer(start: int, stop: int, *, total: int) -> bytes:
-    page: dict[str, object] = {"results": [_record(number) for number in range(start, stop)]}
-    if stop < total:
+def render_fleet(keys: int, organizations: int) -> dict[bytes, list[bytes]]:
+    """Render the listings of organizations that share the keys evenly, by their ids as text."""
+    share = keys // organizations
+    return {
+        str(organization_id).encode(): _render(list(fleet.records(organization_id, number, share)), PAGE_SIZE)
+        for number, organization_id in enumerate(fleet.organization_ids(organizations))
+    }
+
+
+def _render(records: Sequence[fleet.Record], page_size: int) -> list[bytes]:
+    starts = range(0, len(records), page_size) or (0,)
+    return [_answer(records, start, min(start + page_size, len(records))) for start in starts]
+
+
+def _answer(records: Sequence[fleet.Record], start: int, stop: int) -> bytes:
+    page: dict[str, object] = {"results": records[start:stop]}
+    if stop < len(records):
         page["nextPageToken"] = f"p{stop}"
     body = orjson.dumps(page)
     head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     return head.encode() + body
 
 
-def _record(number: int) -> dict[str, object]:
+def _record(number: int) -> fleet.Record:
     created = _NEWEST - timedelta(minutes=7 * number)
     return {
         "id": UUID(int=0xBE0C4 << 108 | 4 << 76 | 8 << 60 | number),
@@ -93,8 +113,9 @@ def _record(number: int) -> dict[str, object]:
 class _Connection(asyncio.Protocol):
     """Answer each request of one connection as soon as its head is whole."""
 
-    def __init__(self, pages: Sequence[bytes]) -> None:
+    def __init__(self, pages: Mapping[bytes, Sequence[bytes]]) -> None:
         self._pages = pages
+        self._any = next(iter(pages.values()))
         self._received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -105,12 +126,12 @@ class _Connection(asyncio.Protocol):
         self._received += data
         while b"\r\n\r\n" in self._received:
             head, _, self._received = self._received.partition(b"\r\n\r\n")
+            pages = self._pages.get(head[_ORGANIZATION], self._any)
             named = _PAGE_TOKEN.search(head)
-            self._transport.write(self._pages[int(named[1]) // PAGE_SIZE if named else 0])
+            self._transport.write(pages[int(named[1]) // PAGE_SIZE if named else 0])
 
 
-async def _run(keys: int) -> None:
-    pages = render_pages(keys)
+async def _run(pages: Mapping[bytes, Sequence[bytes]]) -> None:
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: _Connection(pages), "127.0.0.1", 0)
     async with server:
@@ -122,10 +143,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Serve until stdin ends; the port is the one line on stdout."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.static_server", description=__doc__)
     parser.add_argument("--keys", type=int, default=100_000, help=f"0 to {MAX_KEYS:,}")
-    keys: int = parser.parse_args(arguments).keys
+    parser.add_argument("--organizations", type=int, default=0, help="that share the keys; 0 for any one")
+    options = parser.parse_args(arguments)
+    keys, organizations = options.keys, options.organizations
     if not 0 <= keys <= MAX_KEYS:
         parser.error(f"--keys is {keys}; it takes 0 to {MAX_KEYS:,}")
-    asyncio.run(_run(keys))
+    if organizations < 0 or (organizations and keys % organizations):
+        parser.error(
+            f"--organizations is {organizations}; it takes what {keys:,} keys can be shared by, or 0"
+        )
+    asyncio.run(_run(render_fleet(keys, organizations) if organizations else {b"": render_pages(keys)}))
 
 
 if __name__ == "__main__":

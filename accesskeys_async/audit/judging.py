@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from pathlib import PurePath
 from typing import Final
 from uuid import UUID
@@ -15,6 +16,7 @@ from accesskeys_async.audit.records import Finding, RuleResult, Snapshot, finger
 from accesskeys_async.audit.rules import Hit, Scope, Verdict
 from accesskeys_async.audit.suppressions import Suppressor
 from accesskeys_async.errors import one_line
+from accesskeys_async.records import AccessKey
 
 __all__ = ["Judgement", "judge", "make_findings", "mute"]
 
@@ -78,11 +80,14 @@ def make_findings(
                 _make_printable(hit.message),
                 fingerprint(rule.id, organization_id, *what),
                 key,
-                key is not None
-                and (key.id in own_keys or (key.suffix == snapshot.own_suffix and bool(key.suffix))),
+                key is not None and _is_own(key, snapshot, own_keys),
             )
         )
     return findings
+
+
+def _is_own(key: AccessKey, snapshot: Snapshot, own_keys: frozenset[UUID]) -> bool:
+    return (key.suffix == snapshot.own_suffix and key.suffix != "") or key.id in own_keys
 
 
 def _make_printable(message: str) -> str:
@@ -91,12 +96,19 @@ def _make_printable(message: str) -> str:
     return one_line(message, MAX_MESSAGE)
 
 
+@lru_cache(maxsize=4096)
+def _make_passed(rule_id: str, units: int) -> RuleResult:
+    return RuleResult(rule_id, units)
+
+
 def _count(setting: RuleSetting, verdict: Verdict, units: int) -> RuleResult:
     if setting.rule.scope is Scope.KEY:
         failed = len({hit.key.id for hit in verdict.hits if hit.key is not None}) if verdict.hits else 0
     else:
         failed = 1 if verdict.hits else 0
     skipped = verdict.not_evaluated
+    if not failed and not skipped:
+        return _make_passed(setting.rule.id, units)
     reason = one_line(verdict.reason) if skipped and verdict.reason else None
     return RuleResult(setting.rule.id, max(0, units - failed - skipped), failed, skipped, reason)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Final
 from uuid import UUID
 
@@ -74,7 +75,7 @@ class RuleSetting:
         return Severity(max(0, min(Severity.CRITICAL, self.severity + severity - self.rule.severity)))
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)  # its hash is kept in it
 class Policy:
     """Rules and how they are set. Without arguments: every rule as it is by default.
 
@@ -89,12 +90,11 @@ class Policy:
     sla_days: Mapping[Severity, int] = SLA_DAYS
     """Days to fix a finding in; a severity that is not there has no end."""
     suppressions: tuple[Suppression, ...] = ()
-    hash: str = field(init=False)
-    """32 hexadecimal characters that stand for all of it, the defaults included."""
     _settings: dict[object, tuple[RuleSetting, ...]] = field(init=False, factory=dict, repr=False, eq=False)
 
-    @hash.default
-    def _compute_hash(self) -> str:
+    @cached_property
+    def hash(self) -> str:
+        """32 hexadecimal characters that stand for all of it, the defaults included."""
         content = json.dumps(self._describe(), sort_keys=True, separators=(",", ":"))
         return hashlib.blake2b(content.encode(errors="surrogatepass"), digest_size=16).hexdigest()
 

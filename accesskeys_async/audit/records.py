@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cached_property
 from uuid import UUID
@@ -24,6 +25,7 @@ __all__ = [
     "Subject",
     "Summary",
     "Unreadable",
+    "count_unset",
     "fingerprint",
 ]
 
@@ -88,6 +90,21 @@ class Snapshot:
         return [key.suffix for key in self.keys]
 
     @cached_property
+    def unset_used(self) -> int:
+        """How many answers did not say when the key was last used."""
+        return count_unset(self.used)
+
+    @cached_property
+    def unset_updated(self) -> int:
+        """How many answers did not say when the key was last changed."""
+        return count_unset(self.updated)
+
+    @cached_property
+    def unset_descriptions(self) -> int:
+        """How many answers had no description."""
+        return count_unset(self.descriptions)
+
+    @cached_property
     def folded_names(self) -> list[str]:
         """Every key's name as names are compared: NFKC, then case folded."""
         return fold_all(self.names)
@@ -134,6 +151,14 @@ class Snapshot:
     def updated(self) -> list[datetime | Unset | None]:
         """When each key was last changed."""
         return [key.updated_at for key in self.keys]
+
+
+def count_unset(values: Sequence[object]) -> int:
+    """Count the values that were not in the answer; quick where there are none, or nothing else."""
+    kinds = set(map(type, values))
+    if Unset not in kinds:
+        return 0
+    return len(values) if len(kinds) == 1 else sum(type(value) is Unset for value in values)
 
 
 def fingerprint(rule: str, organization_id: UUID, *what: object) -> str:

@@ -10,7 +10,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Final
 
-from attrs import field, frozen
+from attrs import frozen
 
 from accesskeys_async.audit.errors import PolicyError
 from accesskeys_async.audit.rules import Rule, age, descriptions, names, numbers, records, use
@@ -31,25 +31,20 @@ _ours: Final = re.compile(r"AK\d+\Z")
 
 @frozen
 class Registry(Mapping[str, Rule]):
-    """Rules by id, in the order of their ids. Raises PolicyError where two have the same."""
+    """Rules by id, in the order of their ids."""
 
     _rules: Mapping[str, Rule]
     digest: str = ""
     """Stands for the text of rules from files; empty where there are none."""
-    _order: tuple[str, ...] = field(init=False)
-
-    @_order.default
-    def _sort(self) -> tuple[str, ...]:
-        return tuple(sorted(self._rules))
 
     def __getitem__(self, rule_id: str) -> Rule:
         return self._rules[rule_id]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._order)
+        return iter(sorted(self._rules))
 
     def __len__(self) -> int:
-        return len(self._order)
+        return len(self._rules)
 
 
 def find_rules(files: Iterable[Path] = (), *, installed: Iterable[EntryPoint] | None = None) -> Registry:

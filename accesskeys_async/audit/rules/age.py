@@ -19,29 +19,26 @@ def judge_rotation_overdue(snapshot: Snapshot, parameters: Parameters) -> Verdic
     critical = at - parameters.days("critical_after_days")
     bound = f"{parameters.number('max_age_days'):g}"
     hits: list[Hit] = []
-    for index, created in enumerate(snapshot.created):
-        if created < cutoff:
-            severity = Severity.CRITICAL if created < critical else Severity.HIGH if created < high else None
-            message = f"made {(at - created).days} days ago, on {created.date()}; rotate every {bound} days"
-            hits.append(Hit(message, snapshot.keys[index], severity))
+    for key in [snapshot.keys[place] for place, created in enumerate(snapshot.created) if created < cutoff]:
+        created = key.created_at
+        severity = Severity.CRITICAL if created < critical else Severity.HIGH if created < high else None
+        message = f"made {(at - created).days} days ago, on {created.date()}; rotate every {bound} days"
+        hits.append(Hit(message, key, severity))
     return Verdict(hits)
 
 
 def judge_rotation_due(snapshot: Snapshot, parameters: Parameters) -> Verdict:
     """Find keys from `from_age_days` to `max_age_days` old."""
     at = snapshot.taken_at
-    oldest = at - parameters.days("max_age_days")
+    longest = parameters.days("max_age_days")
+    oldest = at - longest
     youngest = at - parameters.days("from_age_days")
     hits = [
-        Hit(f"{(at - created).days} days old; rotate by {_due(snapshot, index, parameters)}", key)
-        for index, (key, created) in enumerate(zip(snapshot.keys, snapshot.created, strict=True))
-        if oldest <= created <= youngest
+        Hit(f"{(at - created).days} days old; rotate by {(created + longest).date()}", snapshot.keys[place])
+        for place, created in enumerate(snapshot.created)
+        if youngest >= created >= oldest
     ]
     return Verdict(hits)
-
-
-def _due(snapshot: Snapshot, index: int, parameters: Parameters) -> str:
-    return f"{(snapshot.created[index] + parameters.days('max_age_days')).date()}"
 
 
 RULES: Final = (

@@ -7,7 +7,7 @@ from typing import Final
 
 from accesskeys_async.audit.parameters import Parameter, Parameters
 from accesskeys_async.audit.records import Severity, Snapshot
-from accesskeys_async.audit.rules.rule import Hit, Rule, Verdict, count_unset
+from accesskeys_async.audit.rules.rule import Hit, Rule, Verdict
 from accesskeys_async.audit.texts import find_dates, has_secret, has_temporary_word, is_meaningless
 from accesskeys_async.records import UNSET
 
@@ -61,7 +61,7 @@ def judge_description_out_of_date(snapshot: Snapshot, _: Parameters) -> Verdict:
         dates = find_dates(snapshot.descriptions[place] or "")
         if dates and max(dates) < today:
             hits.append(Hit(f"the description has it end on {max(dates)}", snapshot.keys[place]))
-    return Verdict(hits, count_unset(snapshot.descriptions), NOT_SAID)
+    return Verdict(hits, snapshot.unset_descriptions, NOT_SAID)
 
 
 def judge_temporary_outlived(snapshot: Snapshot, parameters: Parameters) -> Verdict:
@@ -82,7 +82,7 @@ def judge_temporary_outlived(snapshot: Snapshot, parameters: Parameters) -> Verd
         if snapshot.created[place] < cutoff
     ]
     unknown = 0
-    if count_unset(snapshot.descriptions):
+    if snapshot.unset_descriptions:
         unknown = sum(
             text is UNSET and place not in named and snapshot.created[place] < cutoff
             for place, text in enumerate(snapshot.descriptions)
@@ -104,7 +104,7 @@ def judge_secret_in_metadata(snapshot: Snapshot, _: Parameters) -> Verdict:
         for place in sorted(named | described)
     ]
     unknown = 0
-    if count_unset(snapshot.descriptions):
+    if snapshot.unset_descriptions:
         unknown = sum(
             text is UNSET and place not in named for place, text in enumerate(snapshot.descriptions)
         )

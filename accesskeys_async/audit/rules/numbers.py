@@ -6,7 +6,7 @@ import statistics
 from bisect import bisect_left
 from collections import Counter
 from datetime import date, datetime, timedelta
-from itertools import pairwise
+from operator import sub
 from typing import Final
 
 from accesskeys_async.audit.parameters import Parameter, Parameters
@@ -52,7 +52,7 @@ def _find_hours(times: list[datetime], fewest: int) -> list[tuple[datetime, int]
     # Of so many in a row, two stand on multiples of this step: where none of those are close, nothing is.
     step = (fewest - 1) // 2 or 1
     sample = times[::step]
-    if not any(later - earlier <= HOUR for earlier, later in pairwise(sample)):
+    if min(map(sub, sample[1:], sample), default=2 * HOUR) > HOUR:
         return []
     bursts: list[tuple[int, int]] = []
     for first in range(len(times) - fewest + 1):

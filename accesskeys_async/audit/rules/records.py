@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from accesskeys_async.audit.parameters import Parameter, Parameters
-from accesskeys_async.audit.records import Severity, Snapshot
-from accesskeys_async.audit.rules.rule import Hit, Rule, Verdict, count_unset
+from accesskeys_async.audit.records import Severity, Snapshot, count_unset
+from accesskeys_async.audit.rules.rule import Hit, Rule, Verdict
 from accesskeys_async.records import UNSET, AccessKey
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
 
 SAME_MOMENT: Final = timedelta(minutes=1)
 ENOUGH: Final = 5
+DAY: Final = timedelta(days=1)
 
 
 def judge_deprecated_roles(snapshot: Snapshot, _: Parameters) -> Verdict:
@@ -58,11 +59,15 @@ def judge_updated_after_dormancy(snapshot: Snapshot, parameters: Parameters) -> 
     """
     recent = snapshot.taken_at - parameters.days("within_days")
     dormant = parameters.days("dormant_days")
+    latest = snapshot.taken_at + DAY  # what is later is impossible, and another rule's
+    long_ago = latest - dormant
     hits: list[Hit] = []
     unknown = 0
-    for place, updated in enumerate(snapshot.updated):
-        if updated and updated >= recent:
-            key = snapshot.keys[place]
+    for key in [
+        snapshot.keys[place] for place, used in enumerate(snapshot.used) if not used or used < long_ago
+    ]:
+        updated = key.updated_at
+        if updated and recent <= updated <= latest:
             if key.last_used_at is UNSET:
                 unknown += 1
             elif updated - (active := key.last_used_at or key.created_at) > dormant:
@@ -70,7 +75,7 @@ def judge_updated_after_dormancy(snapshot: Snapshot, parameters: Parameters) -> 
     if (hits or unknown) and _follows_use(snapshot):
         return Verdict((), len(snapshot.keys), "updated_at follows last_used_at here")
     reason = "the answer did not say when the key was last updated or used"
-    return Verdict(hits, unknown + count_unset(snapshot.updated), reason)
+    return Verdict(hits, unknown + snapshot.unset_updated, reason)
 
 
 def _follows_use(snapshot: Snapshot) -> bool:
@@ -89,18 +94,20 @@ def judge_impossible_times(snapshot: Snapshot, parameters: Parameters) -> Verdic
     if max(snapshot.created, default=latest) > latest:
         suspects.update(place for place, created in enumerate(snapshot.created) if created > latest)
     for column in (snapshot.used, snapshot.updated):
-        early = [
-            time for time, created in zip(column, snapshot.created, strict=True) if time and time < created
+        odd = [
+            time
+            for time, created in zip(column, snapshot.created, strict=True)
+            if time and not created <= time <= latest
         ]
-        if early or max((time for time in column if time), default=latest) > latest:
+        if odd:
             suspects.update(
                 place
                 for place, time in enumerate(column)
-                if time and (time < snapshot.created[place] or time > latest)
+                if time and not snapshot.created[place] <= time <= latest
             )
     hits = [Hit(_tell(snapshot.keys[place], latest), snapshot.keys[place]) for place in sorted(suspects)]
     unknown = 0
-    if count_unset(snapshot.used) or count_unset(snapshot.updated):
+    if snapshot.unset_used or snapshot.unset_updated:
         unknown = sum(
             (used is UNSET or updated is UNSET) and place not in suspects
             for place, (used, updated) in enumerate(zip(snapshot.used, snapshot.updated, strict=True))

@@ -10,9 +10,9 @@ from attrs import field, frozen, validators
 
 from accesskeys_async.audit.parameters import Parameter, Parameters
 from accesskeys_async.audit.records import Severity, Snapshot
-from accesskeys_async.records import AccessKey, Unset
+from accesskeys_async.records import AccessKey
 
-__all__ = ["Hit", "Judge", "Rule", "Scope", "Verdict", "count_unset"]
+__all__ = ["Hit", "Judge", "Rule", "Scope", "Verdict"]
 
 
 class Scope(enum.Enum):
@@ -80,11 +80,3 @@ class Rule:
     def defaults(self) -> Parameters:
         """The parameters of a policy that sets none."""
         return Parameters({parameter.name: parameter.default for parameter in self.parameters})
-
-
-def count_unset(values: Sequence[object]) -> int:
-    """Count the values that were not in the answer; quick where there are none or nothing else."""
-    kinds = set(map(type, values))
-    if Unset not in kinds:
-        return 0
-    return len(values) if len(kinds) == 1 else sum(type(value) is Unset for value in values)

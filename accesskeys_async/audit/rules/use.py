@@ -7,8 +7,7 @@ from typing import Final
 
 from accesskeys_async.audit.parameters import Parameter, Parameters
 from accesskeys_async.audit.records import Severity, Snapshot
-from accesskeys_async.audit.rules.rule import Hit, Rule, Scope, Verdict, count_unset
-from accesskeys_async.records import Unset
+from accesskeys_async.audit.rules.rule import Hit, Rule, Scope, Verdict
 
 __all__ = ["RULES", "judge_idle_organization", "judge_never_used", "judge_unused"]
 
@@ -23,7 +22,7 @@ def judge_unused(snapshot: Snapshot, parameters: Parameters) -> Verdict:
         for index, used in enumerate(snapshot.used)
         if used and used < cutoff
     ]
-    return Verdict(hits, count_unset(snapshot.used), NOT_SAID)
+    return Verdict(hits, snapshot.unset_used, NOT_SAID)
 
 
 def judge_never_used(snapshot: Snapshot, parameters: Parameters) -> Verdict:
@@ -36,10 +35,10 @@ def judge_never_used(snapshot: Snapshot, parameters: Parameters) -> Verdict:
             key,
             Severity.HIGH if key.created_at < long_ago else None,
         )
-        for key, used in zip(snapshot.keys, snapshot.used, strict=True)
-        if used is None and key.created_at < cutoff
+        for key in [snapshot.keys[place] for place, used in enumerate(snapshot.used) if used is None]
+        if key.created_at < cutoff
     ]
-    return Verdict(hits, count_unset(snapshot.used), NOT_SAID)
+    return Verdict(hits, snapshot.unset_used, NOT_SAID)
 
 
 def judge_idle_organization(snapshot: Snapshot, parameters: Parameters) -> Verdict:
@@ -56,7 +55,7 @@ def judge_idle_organization(snapshot: Snapshot, parameters: Parameters) -> Verdi
             if used >= cutoff:
                 return Verdict()
             latest = used if latest is None or used > latest else latest
-    if Unset in set(map(type, snapshot.used)):
+    if snapshot.unset_used:
         return Verdict(not_evaluated=1, reason="the answer did not say of every key when it was last used")
     when = "none was ever used" if latest is None else f"the last use was on {latest.date()}"
     count = len(snapshot.keys)
