@@ -276,13 +276,19 @@ class AccessKeysClient(FanOut):
         return await creation.run_to_a_known_end(settle=settle, rounds=rounds)
 
     async def reap(
-        self, org: Id, nonce: str | None = None, *, older_than: timedelta | None = None
+        self,
+        org: Id,
+        nonce: str | None = None,
+        *,
+        older_than: timedelta | None = None,
+        dry_run: bool = False,
     ) -> tuple[AccessKey, ...]:
         """Delete what recoverable creates left behind, and return it.
 
         A key goes only if its description ends with a mark (this `nonce`'s, where one is given), if it was
         never used, and if it is older than `older_than`, where given, by the API's clock. Never by name.
         Without a nonce, `older_than` must be longer than any create may still be under way, such as an hour.
+        With `dry_run` nothing is deleted: what would be is returned.
 
         Raises InvalidRequestError where neither is given, and what `get` does.
         """
@@ -290,7 +296,12 @@ class AccessKeysClient(FanOut):
         if nonce is None and (older_than is None or older_than <= timedelta(0)):
             raise InvalidRequestError("reap", "would take creates under way; give a nonce, or older_than")
         return await reap(
-            self._send, organization_id, nonce=nonce, older_than=older_than, deadline=self._latest()
+            self._send,
+            organization_id,
+            nonce=nonce,
+            older_than=older_than,
+            dry_run=dry_run,
+            deadline=self._latest(),
         )
 
     def update(

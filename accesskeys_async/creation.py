@@ -303,6 +303,7 @@ async def reap(
     *,
     nonce: str | None,
     older_than: timedelta | None,
+    dry_run: bool,
     deadline: float | None,
 ) -> tuple[AccessKey, ...]:
     """Delete keys that bear a mark and were never used; see `AccessKeysClient.reap`."""
@@ -316,6 +317,7 @@ async def reap(
     ]
     now = census.server_time or datetime.now(UTC)
     lost = tuple(key for key in marked if older_than is None or key.created_at <= now - older_than)
-    for key in lost:
-        await _delete(send, key, deadline)
+    if not dry_run:
+        for key in lost:
+            await _delete(send, key, deadline)
     return lost

@@ -17,6 +17,7 @@ COMMANDS: Final = {
     "create": ("creation:create_key", "Create an access key."),
     "update": ("keys:update_key", "Change an access key."),
     "delete": ("keys:delete_key", "Delete an access key."),
+    "reap": ("reaping:reap_keys", "Delete what lost creates left behind."),
     "rotate": ("rotate:rotate", "Replace access keys without an outage."),
     "emulator": ("emulation:emulator", "Serve the same API on this machine."),
     "demo": ("demo:demo", "Watch the client at work on this machine."),

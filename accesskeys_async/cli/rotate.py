@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Sequence
-from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,14 +15,12 @@ from accesskeys_async.cli.loop import run as run_loop
 from accesskeys_async.cli.options import Key, KeyOrOrganization, connected
 from accesskeys_async.cli.rotating import TokenTarget, find_journal, perform, rotation_told
 from accesskeys_async.cli.rotations import describe_step, write_rotations
+from accesskeys_async.cli.spans import read_span
 
 if TYPE_CHECKING:
     from accesskeys_async.rotation import Progress, Rotation, Rotator
 
 __all__ = ["rotate"]
-
-_SPAN: Final = re.compile(r"(\d{1,6})([smhdw])")
-_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 rotate = typer.Typer(
     name="rotate",
@@ -73,7 +69,7 @@ def plan(
     journal: JournalPlace = None,
 ) -> None:
     """Write down that a key is to be replaced, and say the rotation's id. Nothing is changed yet."""
-    span = _read_span(grace)
+    span = read_span("--grace", grace)
     place = invocation.key(org, key)
 
     async def act(rotator: Rotator) -> Rotation:
@@ -196,13 +192,6 @@ def abort(
     write_rotations(invocation, [progress.rotation])
     if progress.rotation.stuck_at is not None:
         raise CommandError(describe_step(progress.rotation, due_at=progress.due_at), code=ExitCode.REFUSED)
-
-
-def _read_span(text: str) -> timedelta:
-    found = _SPAN.fullmatch(text)
-    if found is None:
-        raise CommandError(f"--grace is {text!r}; it takes a number and a unit, such as 12h or 7d")
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
 def _ask(invocation: Invocation, due: Sequence[Rotation], *, yes: bool, wait: bool) -> None:
