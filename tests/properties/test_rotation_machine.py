@@ -208,6 +208,6 @@ def test_whatever_happens_a_working_token_is_in_the_sink_and_no_key_is_forgotten
         RotationMachine.service = service
         run = RotationMachine.TestCase()
         run.settings = settings(
-            max_examples=60, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
         )
         run.runTest()
