@@ -165,15 +165,17 @@ def read_retry_after(value: str, *, date: str | None = None, now: float | None =
     """
     value = value.strip()
     if _SECONDS.fullmatch(value):
-        return float(value)
+        return min(float(value), LONGEST_WAIT)
     until = _read_http_date(value)
     if until is None:
         return None
     since = _read_http_date(date) if date else None
     seconds = until - (since if since is not None else time.time() if now is None else now)
-    return seconds if seconds >= 0 else None
+    return min(seconds, LONGEST_WAIT) if seconds >= 0 else None
 
 
+LONGEST_WAIT: Final = 366 * 86_400.0
+"""Seconds that a Retry-After counts for at the most, so that every clock and calendar can add them."""
 _SECONDS: Final = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 

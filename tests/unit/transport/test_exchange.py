@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -103,8 +102,9 @@ def test_a_date_in_each_form_of_http_is_in_utc_wherever_we_are(value: str) -> No
         ("", None),
         ("1 2", None),
         ("١٢", None),
-        ("9" * 13, 9_999_999_999_999),
-        ("9" * 400, math.inf),
+        ("9" * 13, 366 * 86_400),
+        ("9" * 400, 366 * 86_400),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 366 * 86_400),
         ("Fri, 99 Jan 2026 03:04:05 GMT", None),
         ("Fri, 02 Jan 999999999 03:04:05 GMT", None),
     ],
