@@ -156,19 +156,6 @@ async def test_a_circle_in_one_direction_is_an_error() -> None:
         await Scan(Ends(1000, 10).forward, circle).collect()
 
 
-async def test_what_is_under_way_and_not_needed_any_more_is_waited_for_and_dropped() -> None:
-    ends = Ends(200, 100)
-    ends.backward.gate.clear()
-    reading = asyncio.create_task(read(ends.scan().keys()))
-    await settle()
-    assert ends.forward.asked == [None, "p1"]
-    assert ends.backward.under_way == 1
-    assert not reading.done()
-    ends.backward.gate.set()
-    assert await reading == ends.ids
-    assert ends.asked == (2, 1)
-
-
 async def test_a_request_that_is_not_needed_any_more_does_not_hold_the_end_up() -> None:
     ends = Ends(200, 100)
     ends.backward.gate.clear()
