@@ -46,7 +46,7 @@ def test_what_looks_like_a_date_reads_as_seconds_or_none(value: str, date: str |
     assert seconds is None or seconds >= 0
 
 
-@given(st.integers(0, 10**12 - 1))
+@given(st.integers(0, 366 * 86_400))
 def test_seconds_read_as_they_are(seconds: int) -> None:
     assert read_retry_after(str(seconds)) == seconds
     assert read_retry_after(f"  {seconds}\t") == seconds
