@@ -174,6 +174,8 @@ class ForkServer:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=Path(__file__).parents[1],
+            # Where the suite measures coverage, a process that is killed could not write it down, only be slow.
+            env={name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")},
         )
         try:
             yield cls(process)
