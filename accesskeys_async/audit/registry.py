@@ -13,7 +13,7 @@ from typing import Final
 from attrs import frozen
 
 from accesskeys_async.audit.errors import PolicyError
-from accesskeys_async.audit.rules import Rule, age, descriptions, names, numbers, records, use
+from accesskeys_async.audit.rules import Rule, age, changes, descriptions, names, numbers, records, use
 
 __all__ = ["BUILT_IN", "ENTRY_POINTS", "Registry", "find_rules"]
 
@@ -21,7 +21,15 @@ ENTRY_POINTS: Final = "accesskeys_async.rules"
 """The entry point group; each names a `Rule` or an iterable of them."""
 BUILT_IN: Final = tuple(
     sorted(
-        (*age.RULES, *use.RULES, *numbers.RULES, *names.RULES, *descriptions.RULES, *records.RULES),
+        (
+            *age.RULES,
+            *use.RULES,
+            *numbers.RULES,
+            *names.RULES,
+            *descriptions.RULES,
+            *records.RULES,
+            *changes.RULES,
+        ),
         key=lambda rule: rule.id,
     )
 )

@@ -1,0 +1,221 @@
+"""A database of ours: its place read, its tables brought to the present version, and a transaction held."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncGenerator
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal
+from uuid import UUID
+
+from attrs import frozen
+from sqlalchemy import URL, BigInteger, Dialect, String, event, make_url, text
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.types import TypeDecorator
+
+from accesskeys_async.errors import AccessKeysError, ConfigurationError
+
+__all__ = ["Database", "Id", "Migrations", "Moment", "Span"]
+
+BUSY_SECONDS: Final = 30
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND: Final = timedelta(microseconds=1)
+_DRIVERS: Final = {
+    "sqlite": "sqlite+aiosqlite",
+    "postgresql": "postgresql+asyncpg",
+    "postgres": "postgresql+asyncpg",
+}
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware time, as microseconds since 1970: alike in every database, and in order."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002
+        """Write it."""
+        return None if value is None else (value - EPOCH) // MICROSECOND
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Read it."""
+        return None if value is None else EPOCH + value * MICROSECOND
+
+
+class Span(TypeDecorator[timedelta]):
+    """A length of time, in microseconds."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: timedelta | None, dialect: Dialect) -> int | None:  # noqa: ARG002
+        """Write it."""
+        return None if value is None else value // MICROSECOND
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> timedelta | None:  # noqa: ARG002
+        """Read it."""
+        return None if value is None else value * MICROSECOND
+
+
+class Id(TypeDecorator[UUID]):
+    """A UUID as its text, so that a person finds it with any tool."""
+
+    impl = String(36)
+    cache_ok = True
+
+    def process_bind_param(self, value: UUID | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        """Write it."""
+        return None if value is None else str(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> UUID | None:  # noqa: ARG002
+        """Read it."""
+        return None if value is None else UUID(value)
+
+
+@frozen
+class Migrations:
+    """The steps from each version of some tables to the next. `{bytes}` stands for the type of bytes."""
+
+    table: str
+    """Its one row has the version."""
+    lock: int
+    """Any number, as long as it is always the same and no other's."""
+    steps: tuple[tuple[str, ...], ...]
+    """Each leads from the version of its index to the next, and is never changed once released."""
+
+    async def apply(
+        self, connection: AsyncConnection, *, error: type[AccessKeysError], what: str, to: int | None = None
+    ) -> None:
+        """Bring the tables from whatever version they have to a later one, in the connection's transaction.
+
+        Raises `error` where they are of a version that this release does not know.
+        """
+        to = len(self.steps) if to is None else to
+        is_postgresql = connection.dialect.name == "postgresql"
+        if is_postgresql:
+            await connection.execute(text(f"SELECT pg_advisory_xact_lock({self.lock})"))
+        await connection.execute(
+            text(
+                f"CREATE TABLE IF NOT EXISTS {self.table} (id INTEGER PRIMARY KEY, version INTEGER NOT NULL)"
+            )
+        )
+        # A write comes first, so that SQLite lets one process at a time through here.
+        await connection.execute(
+            text(f"INSERT INTO {self.table} (id, version) VALUES (1, 0) ON CONFLICT (id) DO NOTHING")
+        )
+        found = (await connection.execute(text(f"SELECT version FROM {self.table}"))).scalar_one()
+        if found > len(self.steps):
+            raise error(
+                f"the {what} is of version {found}, this release knows up to {len(self.steps)}; "
+                "use a newer release"
+            )
+        for statements in self.steps[found:to]:
+            for statement in statements:
+                await connection.execute(
+                    text(statement.replace("{bytes}", "BYTEA" if is_postgresql else "BLOB"))
+                )
+        if found < to:
+            await connection.execute(text(f"UPDATE {self.table} SET version = :to"), {"to": to})
+
+
+class Database:
+    """Hold the connections to one place.
+
+    Args:
+        place: A path of an SQLite file, made where there is none, or a URL: `sqlite:///file` or
+            `postgresql://user:password@host/database`. Several processes may share one.
+        what: What is kept there, for errors: `journal`.
+        error: The class of what is raised where the database fails.
+        synchronous: How SQLite commits: FULL waits until it is on the disk; NORMAL may lose the last commits
+            to a power cut, and nothing else.
+    """
+
+    def __init__(
+        self,
+        place: str | os.PathLike[str],
+        *,
+        what: str,
+        error: type[AccessKeysError],
+        synchronous: Literal["FULL", "NORMAL"],
+    ) -> None:
+        self._what = what
+        self._error = error
+        self._synchronous = synchronous
+        self._url = _read_place(place, what)
+        self._engine: AsyncEngine | None = None
+
+    def __repr__(self) -> str:
+        return f"<{self._what.capitalize()} {self._url.render_as_string(hide_password=True)}>"
+
+    async def open(self, migrations: Migrations) -> None:
+        """Connect, and bring the tables to the present version."""
+        self._engine = self._make_engine()
+        try:
+            await self._make_file()
+            async with self.transaction() as connection:
+                await migrations.apply(connection, error=self._error, what=self._what)
+        except BaseException:
+            await self.aclose()
+            raise
+
+    async def aclose(self) -> None:
+        """Close the connections; twice is fine."""
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            await engine.dispose()
+
+    @contextlib.asynccontextmanager
+    async def transaction(self) -> AsyncGenerator[AsyncConnection, None]:
+        """Hold a transaction, committed at the end unless something is raised."""
+        if self._engine is None:
+            raise self._error(f"{self!r} is not open; use `async with`")
+        try:
+            async with self._engine.begin() as connection:
+                yield connection
+        except (SQLAlchemyError, OSError) as error:
+            reason = getattr(error, "orig", None) or error
+            raise self._error(f"{self!r} failed: {reason}") from error
+
+    def _make_engine(self) -> AsyncEngine:
+        if self._url.get_backend_name() != "sqlite":
+            return create_async_engine(self._url, pool_pre_ping=True)
+        engine = create_async_engine(self._url, connect_args={"timeout": BUSY_SECONDS})
+        event.listen(engine.sync_engine, "connect", self._set_up_sqlite)
+        return engine
+
+    def _set_up_sqlite(self, connection: Any, record: object) -> None:  # noqa: ARG002 - the event's signature
+        cursor = connection.cursor()
+        for pragma in ("journal_mode = WAL", f"synchronous = {self._synchronous}", "foreign_keys = ON"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    async def _make_file(self) -> None:
+        path = self._url.database
+        if self._url.get_backend_name() != "sqlite" or not path or path == ":memory:":
+            return
+        # Made here, so that it is its owner's alone, and that a place where none can be made is known before
+        # a thread is started for it, which would outlive the failure.
+        try:
+            os.close(await asyncio.to_thread(os.open, path, os.O_RDWR | os.O_CREAT, 0o600))
+        except OSError as error:
+            raise self._error(f"{self!r} can't be opened: {error.strerror}") from error
+
+
+def _read_place(place: str | os.PathLike[str], what: str) -> URL:
+    path = os.fspath(place)
+    if "://" not in path:
+        return URL.create("sqlite+aiosqlite", database=path)
+    try:
+        url = make_url(path)
+        url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
+        url.get_dialect()
+    except (ArgumentError, NoSuchModuleError, ValueError):
+        scheme = path.partition("://")[0]
+        raise ConfigurationError(
+            f"the {what}'s URL begins with {scheme!r} and can't be read; "
+            "give sqlite:///file or postgresql://user@host/database"
+        ) from None
+    return url
