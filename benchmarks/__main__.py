@@ -6,10 +6,11 @@ import argparse
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from benchmarks import audit, listing
+from benchmarks import audit, latency, listing
 
 BENCHMARKS: Final[Mapping[str, Callable[[Sequence[str]], None]]] = {
     "audit": audit.main,
+    "latency": latency.main,
     "listing": listing.main,
 }
 

@@ -19,7 +19,7 @@ from benchmarks.measurement import Round, measure, report, run_rounds
 from benchmarks.mirror_server import serve
 from benchmarks.static_server import PAGE_SIZE, TOKEN
 
-__all__ = ["CONTESTANTS", "Contestant", "main"]
+__all__ = ["CONTESTANTS", "Contestant", "main", "tabulate"]
 
 LATENCY: Final = 0.02
 """Seconds to each answer."""
@@ -106,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             }
             measured |= run_rounds(commands, rounds=options.rounds)
     print(f"{LATENCY * 1000:g} ms a reply, medians of {options.rounds} rounds in turn:\n")
-    print(_tabulate(measured))
+    print(tabulate(measured))
 
 
 def _enter(contestant: Contestant, base_url: str) -> str:
@@ -127,7 +127,8 @@ def _enter(contestant: Contestant, base_url: str) -> str:
     return report(measured)
 
 
-def _tabulate(measured: Mapping[str, Sequence[Round]]) -> str:
+def tabulate(measured: Mapping[str, Sequence[Round]]) -> str:
+    """Draw a Markdown table of medians; the ratio is of the time taken to the bound."""
     lines = ["| | keys | seconds | CPU seconds | bound | ratio | goal |", "| --- |" + " ---: |" * 6]
     for name, rounds in measured.items():
         contestant = CONTESTANTS[name]
