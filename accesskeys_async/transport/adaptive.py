@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import threading
 import time
 from collections.abc import Callable
 from typing import Final
@@ -55,6 +56,7 @@ class Adaptive:
         self._everyone: Lane | None = None
         self._scope = Scope()
         self._swept_at = -math.inf
+        self._lock = threading.Lock()
         self._congestion = Congestion(clock=clock)
         self._entered: set[int] = set()
         self._gate = Turnstile(self._enter, clock=clock)
@@ -96,20 +98,17 @@ class Adaptive:
             failed = outcome.status in OVERLOADED
         else:
             refused, failed = False, isinstance(outcome, APIConnectionError)
-        if (
-            refused
-            or reading is not None
-            or self._lanes
-            or self._scope.is_alert
-            or self._everyone is not None
-        ):
-            self._learn(request, outcome, reading)
+        if refused or reading is not None or self._lanes or self._scope.is_alert:
+            with self._lock:
+                self._learn(request, outcome, reading)
         self._relieve(request, outcome, failed=failed)
 
     def _learn(
         self, request: Request, outcome: Response | AccessKeysError | None, reading: Reading | None
     ) -> None:
         now = self._clock()
+        if now - self._swept_at >= SWEEP_EVERY or len(self._lanes) > MAX_LANES:
+            self._sweep(now)
         organization = request.organization_id.int
         lane = self._everyone or self._lanes.get(organization)
         if isinstance(outcome, Response):
@@ -126,8 +125,6 @@ class Adaptive:
                 lane = self._lanes[organization] = self._make_lane()
         if lane is not None:
             lane.release(request, outcome, reading)
-        if now - self._swept_at >= SWEEP_EVERY or len(self._lanes) > MAX_LANES:
-            self._sweep(now)
 
     def _choose(self, shared: bool, lane: Lane | None) -> Lane | None:
         """Return the lane that a refusal is put down to; None for a new one of the organization's own."""
@@ -148,11 +145,12 @@ class Adaptive:
             del self._lanes[organization]
         if self._everyone is not None and self._everyone.is_idle(now - IDLE):
             self._everyone = None
+        if self._everyone is None:
+            self._scope.calm(now)
         if len(self._lanes) > MAX_LANES:
             idle = sorted((o for o, lane in self._lanes.items() if lane.is_idle(now)), key=self._used_at)
             for organization in idle[: max(1, MAX_LANES // 10)]:
                 del self._lanes[organization]
-        self._scope.calm(now)
 
     def _used_at(self, organization: int) -> float:
         return self._lanes[organization].used_at

@@ -22,6 +22,8 @@ FIRST_PAUSE: Final = 0.25
 """Seconds to keep still after a 429 that does not say how long; doubled while nothing else comes."""
 LEAST_TELLING: Final = 4
 """A bucket that holds fewer is always empty when an answer tells of it, however fast it fills."""
+SILENT: Final = 8
+"""After so many answers in a row that tell nothing, what was told before is out of date."""
 DEPTH: Final = 4
 """Where a bucket holds fewer than so many times what is under way, its answers come too late to steer by."""
 
@@ -46,14 +48,10 @@ class Lane:
         self._refused_at = -math.inf
         self._refusals = 0
         self._waited_since: float | None = None
+        self._silent = 0
         self._sequence = 0
         self._permits = Permits(clock)
         self._sent: dict[int, int] = {}
-
-    @property
-    def rate(self) -> float:
-        """Requests a second, as far as it is known."""
-        return self._bucket.rate
 
     def is_idle(self, since: float) -> bool:
         """Tell whether it was last used by then, and nothing of it is under way."""
@@ -98,6 +96,9 @@ class Lane:
                     self._probe.serve()
                 if reading is not None:
                     self._follow(reading, now, sequence)
+                self._silent = 0 if reading is not None else self._silent + 1
+                if self._silent > SILENT:
+                    self._picture = None
             self._turnstile.nudge()
 
     def _take(self) -> float:

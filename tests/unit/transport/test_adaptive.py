@@ -306,3 +306,74 @@ def test_a_higher_priority_waits_less_for_a_quota() -> None:
 
     took, _ = run(main)
     assert took < 3
+
+
+def test_a_service_that_falls_silent_about_its_quota_is_probed() -> None:
+    async def main(loop: VirtualLoop) -> Tally:
+        service = Service(loop, rate=50, burst=50, latency=lambda: 0.03)
+        crowd = Crowd(loop, service, make(loop))
+        crowd.occupy(2)
+        await asyncio.sleep(5)
+        service.form = ASKED_TO_WAIT
+        await asyncio.sleep(30)
+        tally = await crowd.measure(30)
+        await crowd.stop()
+        return tally
+
+    tally = run(main)
+    assert tally.served >= 0.9 * 2 * 50 * 30
+    assert tally.refusal_share < 0.01
+
+
+def test_a_shared_quota_that_is_not_used_is_forgotten() -> None:
+    async def main(loop: VirtualLoop) -> tuple[bool, bool]:
+        throttle = make(loop)
+
+        async def refuse(number: int) -> None:
+            request = make_request(number)
+            await throttle.acquire(request)
+            throttle.release(request, answer(429, elapsed=0.0, Retry_After="0"))
+            await asyncio.sleep(0.2)
+
+        for number in range(5):
+            await refuse(number)
+        recognized = throttle._everyone is not None
+        await asyncio.sleep(61)
+        throttle.release(make_request(50), answer())
+        return recognized, throttle._everyone is not None
+
+    assert run(main) == (True, False)
+
+
+def test_refusals_that_keep_to_few_organizations_give_all_others_their_freedom_back() -> None:
+    async def main(loop: VirtualLoop) -> tuple[bool, bool]:
+        throttle = make(loop)
+        for number in range(5):
+            throttle.release(make_request(number), answer(429, elapsed=0.0, Retry_After="0"))
+            await asyncio.sleep(0.2)
+        recognized = throttle._everyone is not None
+        for number in range(10, 30):
+            throttle.release(make_request(number), answer())
+        for _ in range(20):
+            throttle.release(make_request(1), answer(429, elapsed=0.0, Retry_After="0"))
+            await asyncio.sleep(0.2)
+        return recognized, throttle._everyone is not None
+
+    assert run(main) == (True, False)
+
+
+def test_a_quota_of_which_something_is_under_way_is_not_forgotten() -> None:
+    async def main(loop: VirtualLoop) -> bool:
+        throttle = make(loop)
+        request = make_request(1)
+        await throttle.acquire(request)
+        throttle.release(request, answer(429, elapsed=0.0))
+        await asyncio.sleep(100)
+        waiting = make_request(1)
+        await throttle.acquire(waiting)
+        assert throttle.pause(waiting) == 0.0
+        await asyncio.sleep(100)
+        throttle.release(make_request(2), answer(429, elapsed=0.0))
+        return request.organization_id.int in throttle._lanes
+
+    assert run(main)
