@@ -174,7 +174,7 @@ class ForkServer:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=Path(__file__).parents[1],
-            # Where the suite measures coverage, a process that is killed could not write it down, only be slow.
+            # A process that is killed writes no coverage down; to measure it only makes it slow.
             env={name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")},
         )
         try:

@@ -1,9 +1,18 @@
 """A sink for AWS Secrets Manager, over aiobotocore."""
 
-from aiobotocore.client import AioBaseClient  # type: ignore[import-untyped]  # it ships no types
-from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]  # nor this
+from typing import Protocol
+
+from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]  # it ships no types
 
 from accesskeys_async.rotation import Delivery, SinkError, SinkUnsureError
+
+
+class SecretsManager(Protocol):
+    """What the sink uses of aiobotocore's client."""
+
+    async def put_secret_value(self, **parameters: str) -> object: ...
+
+    async def create_secret(self, **parameters: str) -> object: ...
 
 
 class SecretsManagerSink:
@@ -12,19 +21,13 @@ class SecretsManagerSink:
     The new key's id is the version's id, so that the same delivery twice makes one version.
     """
 
-    def __init__(self, client: AioBaseClient, secret_id: str) -> None:
+    def __init__(self, client: SecretsManager, secret_id: str) -> None:
         self._client = client
         self._secret_id = secret_id
 
     async def __call__(self, delivery: Delivery) -> None:
-        version = str(delivery.key.id)
         try:
-            try:
-                await self._put(delivery, version)
-            except self._client.exceptions.ResourceNotFoundException:
-                await self._client.create_secret(
-                    Name=self._secret_id, SecretString=delivery.token.reveal(), ClientRequestToken=version
-                )
+            await self._store(delivery)
         except ClientError as error:
             code = error.response["Error"]["Code"]
             if error.response["ResponseMetadata"]["HTTPStatusCode"] < 500:
@@ -34,7 +37,15 @@ class SecretsManagerSink:
             told = type(error).__name__
             raise SinkUnsureError(f"{self._secret_id} may be written, or not: {told}") from None
 
-    async def _put(self, delivery: Delivery, version: str) -> None:
-        await self._client.put_secret_value(
-            SecretId=self._secret_id, SecretString=delivery.token.reveal(), ClientRequestToken=version
-        )
+    async def _store(self, delivery: Delivery) -> None:
+        version = str(delivery.key.id)
+        try:
+            await self._client.put_secret_value(
+                SecretId=self._secret_id, SecretString=delivery.token.reveal(), ClientRequestToken=version
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ResourceNotFoundException":
+                raise
+            await self._client.create_secret(
+                Name=self._secret_id, SecretString=delivery.token.reveal(), ClientRequestToken=version
+            )
