@@ -377,3 +377,19 @@ def test_a_quota_of_which_something_is_under_way_is_not_forgotten() -> None:
         return request.organization_id.int in throttle._lanes
 
     assert run(main)
+
+
+def test_a_bucket_too_shallow_to_tell_anything_is_probed() -> None:
+    async def main(loop: VirtualLoop) -> tuple[Tally, bool]:
+        throttle = make(loop)
+        crowd = Crowd(loop, Service(loop, rate=20, burst=3, latency=lambda: 0.02), throttle)
+        crowd.occupy(1)
+        await asyncio.sleep(60)
+        tally = await crowd.measure(30)
+        await crowd.stop()
+        return tally, any(lane._picture for lane in throttle._lanes.values())
+
+    tally, is_told = run(main)
+    assert not is_told
+    assert tally.served >= 0.5 * 20 * 30
+    assert tally.refusal_share < 0.01

@@ -133,3 +133,18 @@ def test_a_refusal_that_was_not_foreseen_keeps_more_in_reserve_for_a_time() -> N
     for second in range(1, 300):
         follow(picture, 20, float(second), 50 * second)
     assert picture.reserve == 2
+
+
+def test_a_rate_that_was_borne_for_long_is_lowered_only_a_little_by_a_pause_that_lost_much() -> None:
+    probe = Probe()
+    probe.refuse(0.0, pause=1.0)
+    work(probe, 3.0, served=200)
+    probe.refuse(4.0, pause=1.0)
+    held = probe.rate
+    work(probe, 2.0, served=10)
+    probe.refuse(7.0, pause=1.0)
+    assert probe.rate == pytest.approx(0.95 * held)
+
+
+def test_a_reading_without_a_reset_is_taken_for_a_second_s_worth() -> None:
+    assert Picture(Reading(20, 50), 0.0).rate == 50

@@ -5,6 +5,7 @@ import contextlib
 import itertools
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -247,3 +248,22 @@ def test_a_setting_that_makes_no_sense_is_refused(options: dict[str, Any], compl
         RedisRate(**{"redis": "redis://127.0.0.1:1/0", **options})
     assert str(caught.value).startswith(complaint)
     assert "secret" not in str(caught.value)
+
+
+def test_without_redis_py_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "redis.asyncio", None)
+    with pytest.raises(ConfigurationError, match=r"install the extra, accesskeys-async\[redis\]"):
+        RedisRate("redis://127.0.0.1:1/0", 1)
+
+
+async def test_a_permit_that_went_stale_in_front_of_a_busy_pool_is_asked_for_again(
+    redis_url: str, prefix: str, make_request: MakeRequest
+) -> None:
+    ahead = 0.0
+    async with RedisRate(
+        redis_url, 1, 60.0, prefix=prefix, clock=lambda: time.monotonic() + ahead
+    ) as throttle:
+        request = make_request()
+        await throttle.acquire(request)
+        ahead = 1.0
+        assert throttle.pause(request) > 0

@@ -248,3 +248,19 @@ def test_what_is_refilled_is_asked_for_by_the_first_in_line() -> None:
         return refills[0], stock[0]
 
     assert run(main) == (2, 0)
+
+
+async def test_a_nudge_may_come_from_a_thread_without_a_loop() -> None:
+    stock: list[int] = []
+
+    def take() -> float:
+        return 0.0 if stock else math.inf
+
+    turnstile = Turnstile(take, clock=asyncio.get_running_loop().time)
+    waiting = asyncio.create_task(turnstile.wait(make_request(), what="a turn"))
+    await asyncio.sleep(0)
+    stock.append(1)
+    nudging = threading.Thread(target=turnstile.nudge)
+    nudging.start()
+    await asyncio.wait_for(waiting, 10)
+    nudging.join()
