@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final, Self
+from uuid import UUID
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-from accesskeys_async.audit.records import Severity
+from accesskeys_async.audit.policy import Policy
+from accesskeys_async.audit.records import Severity, Subject
 from accesskeys_async.audit.rules.rule import Rule
 
 __all__ = ["Background", "TrendPoint"]
+
+_NO_ONE: Final = Subject(UUID(int=0))
 
 
 @frozen
@@ -34,3 +39,14 @@ class Background:
     trend: tuple[TrendPoint, ...] = ()
     """Earlier audits, oldest first."""
     title: str = "Access key audit"
+
+    @classmethod
+    def of(cls, policy: Policy, *, trend: tuple[TrendPoint, ...] = ()) -> Self:
+        """Take the rules and the lines of a policy, its overrides aside."""
+        settings = {setting.rule.id: setting for setting in evolve(policy, overrides=()).settle(_NO_ONE)}
+        return cls(
+            rules=tuple(setting.rule for setting in settings.values()),
+            rotation_days=settings["AK003"].parameters.number("max_age_days"),
+            idle_days=settings["AK001"].parameters.number("max_idle_days"),
+            trend=trend,
+        )

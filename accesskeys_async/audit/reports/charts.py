@@ -35,6 +35,10 @@ WIDTH: Final = 400
 HEIGHT: Final = 190
 _NAMES: Final = [SEVERITIES[severity] for severity in WORST_FIRST]
 _COLOURS: Final = {"domain": _NAMES, "range": [f"var(--{name})" for name in _NAMES]}
+_NUMBER: Final = "format(datum.value, datum.value < 1e5 ? ',' : '~s')"
+_HALF_YEARS: Final = {"interval": "month", "step": 6}
+# A reader's fonts may be wider than those that Vega measures with.
+_ROOM: Final = {"left": 24, "right": 20, "top": 6, "bottom": 6}
 _INK: Final = {"labelColor": "var(--muted)", "titleColor": "var(--muted)"}
 _CONFIG: Final[Spec] = {
     "font": "system-ui, sans-serif",
@@ -45,6 +49,7 @@ _CONFIG: Final[Spec] = {
         "gridColor": "var(--line)",
         "tickColor": "var(--line)",
         "labelFontSize": 11,
+        "labelLimit": 0,  # what cuts labels cuts an astral character in half, and fails
         "titleFontSize": 11,
         "titleFontWeight": "normal",
     },
@@ -53,7 +58,8 @@ _CONFIG: Final[Spec] = {
     "axisX": {"grid": False},
 }
 _mark: Final = re.compile(
-    r'<(path|text) aria-label="([^"]*)" role="graphics-symbol" aria-roledescription="(?!axis|legend)[^"]*"([^>]*)/>'
+    r'<(path|text) aria-label="([^"]*)" role="graphics-symbol" '
+    r'aria-roledescription="(?!axis|legend)[^"]*"([^>]*)/>'
 )
 _aria: Final = re.compile(r' (?:role="graphics-[a-z]+"|aria-(?:hidden|label|roledescription)="[^"]*")')
 
@@ -61,7 +67,14 @@ _aria: Final = re.compile(r' (?:role="graphics-[a-z]+"|aria-(?:hidden|label|role
 def draw(chart: Spec, *, label: str) -> str:
     """Render a chart. A mark says on hovering what it stands for; a screen reader gets the label alone."""
     library = load("vl_convert", for_report="HTML", extra="audit")
-    spec = {"width": WIDTH, "height": HEIGHT, "background": None, "config": _CONFIG, **chart}
+    spec = {
+        "width": WIDTH,
+        "height": HEIGHT,
+        "background": None,
+        "padding": _ROOM,
+        "config": _CONFIG,
+        **chart,
+    }
     svg: str = library.vegalite_to_svg(spec)
     svg = _aria.sub("", _mark.sub(r"<\1\3><title>\2</title></\1>", svg))
     return svg.replace("<svg ", f'<svg role="img" aria-label="{escape(label)}" ', 1)
@@ -81,9 +94,10 @@ def chart_ages(bars: Sequence[Bar], *, rotation_days: float) -> Spec:
     ]
     x = {
         "field": "start",
+        "bin": "binned",
         "type": "quantitative",
         "title": "days since the key was made",
-        "axis": {"tickCount": 12},
+        "axis": {"tickCount": 12, "grid": False},
     }
     line: Spec = {"data": {"values": [{"at": rotation_days, "told": f"rotate by {rotation_days:g} d"}]}}
     at = {"x": {"field": "at", "type": "quantitative"}}
@@ -99,7 +113,7 @@ def chart_ages(bars: Sequence[Bar], *, rotation_days: float) -> Spec:
         "layer": [
             {
                 "data": {"values": rows},
-                "mark": {"type": "bar", "binSpacing": 1},
+                "mark": {"type": "bar", "binSpacing": 1.5},
                 "encoding": {"x": x, "x2": {"field": "end"}, "y": _count_axis(), **_late()},
             },
             {**line, "mark": {"type": "rule", "color": "var(--ink)", "strokeDash": [4, 3]}, "encoding": at},
@@ -141,7 +155,7 @@ def chart_cells(cells: Sequence[Cell]) -> Spec:
         "title": "since the last use",
         "axis": {"labelAngle": -40},
     }
-    y = {"field": "age", "type": "nominal", "sort": None, "title": "since it was made"}
+    y = {"field": "age", "type": "nominal", "sort": None, "title": None}
     scale = {"type": "symlog", "range": [0.06, 0.75]}
     shade = {"field": "count", "type": "quantitative", "scale": scale, "legend": None}
     told = {"description": {"field": "told"}}
@@ -171,7 +185,7 @@ def chart_weeks(weeks: Sequence[tuple[date, int]]) -> Spec:
         "field": "week",
         "type": "temporal",
         "title": "week",
-        "axis": {"format": "%b %Y", "labelAngle": 0, "tickCount": 5},
+        "axis": {"format": "%b %Y", "labelAngle": 0, "tickCount": _HALF_YEARS},
     }
     return {
         "data": {"values": rows},
@@ -199,11 +213,11 @@ def chart_counts(counts: Iterable[tuple[str, Sequence[int]]]) -> Spec:
         "field": "count",
         "type": "quantitative",
         "title": "findings",
-        "axis": {"format": "~s", "tickCount": 6, "grid": True},
+        "axis": {"labelExpr": _NUMBER, "tickCount": 6, "tickMinStep": 1, "grid": True},
     }
     y = {"field": "name", "type": "nominal", "sort": [name for name, _ in listed], "title": None}
     encoding = {"x": x, "y": y, "order": {"field": "rank"}, **_by_severity()}
-    height = {"height": max(60, 17 * len(listed))}
+    height = {"height": max(130, 17 * len(listed))}
     return {**height, "data": {"values": rows}, "mark": {"type": "bar"}, "encoding": encoding}
 
 
@@ -221,9 +235,10 @@ def chart_trend(points: Sequence[TrendPoint]) -> Spec:
     ]
     x = {"field": "at", "type": "temporal", "title": "audit", "axis": {"labelAngle": 0, "tickCount": 5}}
     return {
+        "width": 2 * WIDTH + 80,
         "data": {"values": rows},
         "mark": {"type": "line", "point": {"size": 25}, "strokeWidth": 2},
-        "encoding": {"x": x, "y": _count_axis("findings"), **_by_severity()},
+        "encoding": {"x": x, "y": _count_axis(), **_by_severity()},
     }
 
 
@@ -232,9 +247,9 @@ def _every_severity(counts: Iterable[tuple[Severity, int]]) -> list[tuple[Severi
     return [(severity, known.get(severity, 0)) for severity in WORST_FIRST]
 
 
-def _count_axis(title: str = "keys") -> Mapping[str, object]:
-    axis = {"format": "~s", "tickCount": 5, "tickMinStep": 1}
-    return {"field": "count", "type": "quantitative", "title": title, "axis": axis}
+def _count_axis() -> Mapping[str, object]:
+    axis = {"labelExpr": _NUMBER, "tickCount": 5, "tickMinStep": 1}
+    return {"field": "count", "type": "quantitative", "title": None, "axis": axis}
 
 
 def _late() -> Spec:

@@ -128,7 +128,7 @@ class HtmlWriter:
     def _rules_figure(self, summary: Summary) -> Figure | None:
         counts = [(name, counts) for name, counts in self._tally.rule_counts(summary) if any(counts)]
         caption = "Findings by rule and severity" + _of(len(counts), "rules")
-        return _counts_figure("rules", caption, "rule", counts)
+        return _counts_figure("rules", caption, "rule", counts, shorten=_shorten)
 
     def _organizations_figure(self) -> Figure | None:
         worst = self._tally.worst_organizations()
@@ -139,7 +139,7 @@ class HtmlWriter:
     def _ages_figure(self) -> Figure:
         days = self._background.rotation_days
         bars = self._histograms.ages(rotation_days=days)
-        caption = f"Age of keys, and the line of {days:g} days by which they should be rotated"
+        caption = f"Age of keys; rotation is due by {days:g} days"
         return Figure(
             "ages",
             caption,
@@ -150,7 +150,7 @@ class HtmlWriter:
 
     def _idle_figure(self) -> Figure:
         bars = self._histograms.idle()
-        caption = f"Time since the last use; keys past {self._background.idle_days:g} days count as unused"
+        caption = f"Time since the last use; unused from {self._background.idle_days:g} days on"
         return Figure(
             "idle",
             caption,
@@ -173,7 +173,7 @@ class HtmlWriter:
         weeks = self._histograms.weeks()
         if not weeks:
             return None
-        caption = "Keys by the week in which they were made; keys that are gone are not in it"
+        caption = "Creations a week, of the keys that are still there"
         svg = charts.draw(charts.chart_weeks(weeks), label=caption)
         rows = tuple((week.isoformat(), f"{count:,}") for week, count in weeks)
         return Figure("weeks", caption, svg, ("week of", "keys"), rows)
@@ -220,7 +220,7 @@ def _of(count: int, what: str) -> str:
 
 
 def _shorten(text: str) -> str:
-    return f"{text[:13]}…"
+    return text if len(text) <= 14 else f"{text[:13]}…"
 
 
 def _load_template() -> Template:

@@ -22,7 +22,7 @@
   const enliven = (table) => {
     const body = table.tBodies[0];
     const what = table.dataset.what;
-    const size = Number(table.dataset.page);
+    const size = Math.min(Number(table.dataset.page), matchMedia("(max-width: 46rem)").matches ? 10 : Infinity);
     const all = [...body.rows].map(read);
     const headings = [...table.tHead.rows[0].cells];
     let found = all;

@@ -1,6 +1,4 @@
-"""The findings as SARIF 2.1.0, for code scanning: each located in the inventory file that names its key's
-organization.
-"""
+"""The findings as SARIF 2.1.0, for code scanning, each at its organization's line of the inventory."""
 
 from __future__ import annotations
 
@@ -133,7 +131,7 @@ class SarifWriter:
             "notifications": [
                 {"id": "organization-not-read", "name": "OrganizationNotRead"},
                 {"id": "results-left-out", "name": "ResultsLeftOut"},
-                {"id": "note", "name": "Note"},
+                {"id": "note", "name": "AuditNote"},
             ],
         }
 

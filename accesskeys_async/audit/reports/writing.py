@@ -30,12 +30,12 @@ __all__ = ["FORMS", "Reports", "open_reports", "write_reports"]
 PathLikeText: TypeAlias = str | PathLike[str]
 
 FORMS: Final[Mapping[str, Callable[[Background], Writer]]] = {
-    ".csv": lambda background: CsvWriter(),
+    ".csv": lambda _: CsvWriter(),
     ".html": HtmlWriter,
-    ".json": lambda background: JsonWriter(),
+    ".json": lambda _: JsonWriter(),
     ".md": MarkdownWriter,
-    ".ndjson": lambda background: JsonLinesWriter(),
-    ".parquet": lambda background: ParquetWriter(),
+    ".ndjson": lambda _: JsonLinesWriter(),
+    ".parquet": lambda _: ParquetWriter(),
     ".sarif": SarifWriter,
     ".sarif.json": SarifWriter,
 }
@@ -95,7 +95,7 @@ class Reports:
     async def follow(
         self, audits: AsyncIterable[OrganizationAudit | Summary]
     ) -> AsyncIterator[OrganizationAudit | Summary]:
-        """Hand on what an audit yields, each part once it is written; the summary when the reports are whole."""
+        """Hand on each part of an audit once it is written, the summary when the reports are whole."""
         async for part in audits:
             if isinstance(part, Summary):
                 await asyncio.to_thread(self.finish, part)

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import csv
+import io
+
+from attrs import evolve
+
+from accesskeys_async.audit.records import OrganizationAudit, Severity, Summary
+from accesskeys_async.audit.reports.csv_table import CsvWriter
+from accesskeys_async.audit.reports.table import COLUMNS
+from tests.unit.audit.fleet import HOSTILE_NAMES, Fleet, make_finding
+from tests.unit.audit.reports.conftest import Render
+
+
+def read(data: bytes) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(data.decode(), newline="")))
+
+
+def test_there_is_a_row_for_each_finding_and_each_organization_not_read(render: Render) -> None:
+    parts = list(Fleet(unreadable=2).parts())
+    rows = read(render(CsvWriter(), parts))
+    findings = [f for part in parts if isinstance(part, OrganizationAudit) for f in part.findings]
+    assert tuple(rows[0]) == COLUMNS
+    assert [row["fingerprint"] for row in rows if row["outcome"] == "fail"] == [
+        f.fingerprint for f in findings
+    ]
+    assert sum(row["outcome"] == "not_evaluated" for row in rows) == 2
+
+
+def test_an_organization_not_read_says_why_and_where_it_was_named(render: Render) -> None:
+    row = read(render(CsvWriter(), Fleet(unreadable=1).parts()))[0]
+    assert row["title"] == "organization not read"
+    assert row["message"].startswith(("permission: ", "timeout: ", "missing: "))
+    assert (row["source"], row["line"], row["rule"]) == ("organizations.csv", "2", "")
+
+
+def test_no_cell_is_a_formula_to_a_spreadsheet(render: Render) -> None:
+    rows = read(render(CsvWriter(), Fleet(names=HOSTILE_NAMES).parts()))
+    cells = [cell for row in rows for cell in row.values()]
+    assert not [cell for cell in cells if cell.startswith(tuple("=+-@\t\r\n"))]
+    assert "'=cmd|' /C calc'!A0" in cells
+
+
+def test_a_finding_across_organizations_has_a_row_without_a_place(render: Render) -> None:
+    parts = list(Fleet(unreadable=0).parts())
+    summary = parts[-1]
+    assert isinstance(summary, Summary)
+    first = parts[0]
+    assert isinstance(first, OrganizationAudit)
+    across = make_finding("AK012", Severity.INFO, first.subject.organization_id, "same suffix elsewhere")
+    rows = read(render(CsvWriter(), [*parts[:-1], evolve(summary, findings=(across,))]))
+    assert (rows[-1]["rule"], rows[-1]["source"], rows[-1]["keyId"]) == ("AK012", "", "")
+
+
+def test_times_and_truth_values_are_written_for_machines(render: Render) -> None:
+    rows = read(render(CsvWriter(), Fleet(unreadable=0).parts()))
+    used = next(row for row in rows if row["lastUsedAt"])
+    assert used["lastUsedAt"].endswith("Z")
+    assert {row["isOwnKey"] for row in rows} == {"false"}
+    assert used["labels"].split()[1].startswith("team-")

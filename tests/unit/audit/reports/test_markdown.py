@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from accesskeys_async.audit.reports import Background
+from accesskeys_async.audit.reports.markdown import MarkdownWriter, _code
+from tests.unit.audit.fleet import HOSTILE_NAMES, Fleet
+from tests.unit.audit.reports.conftest import Render
+
+
+def read(text: str) -> list[Any]:
+    return MarkdownIt("commonmark").enable("table").parse(text)
+
+
+def list_kinds(text: str) -> set[str]:
+    return {child.type for token in read(text) for child in [token, *(token.children or [])]}
+
+
+def make(render: Render, fleet: Fleet, most: int = 50) -> str:
+    return render(MarkdownWriter(Background(), most=most), fleet.parts()).decode()
+
+
+def test_coverage_severities_rules_findings_and_organizations_are_told(render: Render) -> None:
+    text = make(render, Fleet(unreadable=0))
+    assert text.startswith("# Access key audit\n")
+    assert "Read 12 of 12 organizations (100.0%) and 480 keys" in text
+    assert re.search(r"^\| critical \| [1-9]\d* \|$", text, re.MULTILINE)
+    assert [line for line in text.splitlines() if line.startswith("## ")] == [
+        "## Rules",
+        "## Findings",
+        "## Worst organizations",
+        "## Notes",
+    ]
+
+
+def test_an_incomplete_audit_says_so_before_anything_else(render: Render) -> None:
+    text = make(render, Fleet(unreadable=2))
+    assert text.split("\n\n")[1].startswith("> **Incomplete:** 2 of 12 organizations could not be read.")
+    assert "## Not read" in text
+
+
+def test_hostile_names_are_text_and_keep_to_their_cells(render: Render) -> None:
+    text = make(render, Fleet(names=HOSTILE_NAMES), most=400)
+    assert list_kinds(text).isdisjoint({"html_inline", "html_block", "link_open", "image", "fence"})
+    tables = [table for table in re.split(r"\n\n", text) if table.startswith("| severity | rule")]
+    (table,) = tables
+    cells = {len(re.split(r"(?<!\\)\|", line)) for line in table.splitlines() if line.startswith("|")}
+    assert cells == {7}
+    assert "\u202e" not in text
+    assert "\x1b" not in text
+
+
+@given(st.text(st.characters(exclude_categories=())))
+def test_code_says_what_was_written_and_nothing_else(text: str) -> None:
+    table = f"| a |\n| --- |\n| {_code(text)} |\n"
+    kinds = [child.type for token in read(table) for child in token.children or []]
+    assert kinds[1:] in ([], ["code_inline"])
+
+
+def test_what_is_left_out_is_counted(render: Render) -> None:
+    text = make(render, Fleet(organizations=8, unreadable=4), most=3)
+    assert re.search(r"^3 of \d+ findings are shown\.$", text, re.MULTILINE)
+    assert "3 of 4 organizations are shown." in text
+    assert re.search(r"^In all: `\w+` [1-4]", text, re.MULTILINE)
+
+
+def test_a_clean_audit_is_short(render: Render) -> None:
+    text = make(render, Fleet(organizations=1, keys=0, unreadable=0))
+    assert "## Findings" not in text
+    assert "| critical | 0 |" in text
+
+
+@pytest.mark.parametrize("most", [50])
+def test_a_large_audit_fits_a_step_summary(render: Render, most: int) -> None:
+    assert len(make(render, Fleet(organizations=60, keys=60, names=HOSTILE_NAMES), most=most)) < 1_000_000

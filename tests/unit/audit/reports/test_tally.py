@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from accesskeys_async.audit.records import OrganizationAudit, Severity, Summary
+from accesskeys_async.audit.reports.tally import WORST_FIRST, Tally
+from tests.unit.audit.fleet import Fleet
+
+
+def fill(fleet: Fleet, tally: Tally) -> Summary:
+    for part in fleet.parts():
+        if isinstance(part, Summary):
+            return part
+        tally.add(part)
+    raise AssertionError
+
+
+def test_every_finding_that_counts_is_counted_once() -> None:
+    tally = Tally(10_000, 100)
+    summary = fill(Fleet(), tally)
+    by_severity: Counter[Severity] = Counter()
+    for (_, severity), count in tally.rules.items():
+        by_severity[severity] += count
+    assert [(severity, by_severity[severity]) for severity in WORST_FIRST] == list(summary.by_severity)
+    assert len(tally.worst_findings()) == by_severity.total()
+    assert len(tally.suppressed) == summary.suppressed > 0
+
+
+def test_the_worst_findings_are_kept_when_there_are_too_many() -> None:
+    tally = Tally(30, 100)
+    fill(Fleet(), tally)
+    severities = [finding.severity for finding in tally.worst_findings()]
+    assert severities == sorted(severities, reverse=True)
+    assert len(severities) == 30
+    assert severities[0] is Severity.CRITICAL
+
+
+def test_the_worst_organizations_are_kept_worst_first() -> None:
+    every, some = Tally(10, 1000), Tally(10, 4)
+    fill(Fleet(organizations=40), every)
+    fill(Fleet(organizations=40), some)
+    counts = every.worst_organizations()
+    assert [count.by_severity for count in counts] == sorted((c.by_severity for c in counts), reverse=True)
+    assert some.worst_organizations() == counts[:4]
+
+
+def test_an_organization_that_was_not_read_is_no_good_one() -> None:
+    tally = Tally(10, 10)
+    fill(Fleet(organizations=3, unreadable=3), tally)
+    assert (tally.seen, tally.worst_organizations()) == (0, [])
+
+
+def test_a_rule_that_found_nothing_comes_last() -> None:
+    tally = Tally(10, 10)
+    summary = fill(Fleet(), tally)
+    counts: list[Any] = tally.rule_counts(summary)
+    assert counts[0][0] == "AK003"
+    assert counts[-1] == ("AK021", (0, 0, 0, 0, 0))
+
+
+def test_titles_outlast_the_findings_that_are_let_go() -> None:
+    tally = Tally(1, 10)
+    for part in Fleet().parts():
+        if isinstance(part, OrganizationAudit):
+            tally.add(part)
+    assert tally.titles["AK003"] == "rotation overdue"
+    assert tally.titles["AK001"] == "unused"
