@@ -37,8 +37,9 @@ class SuffixCollisions:
         """Take in one organization's suffixes."""
         place = len(self._organizations)
         self._organizations.append(snapshot.subject.organization_id)
-        suffixes = set(snapshot.suffixes)
-        seen = self._first.keys() & suffixes
+        suffixes = snapshot.suffix_set
+        known = self._first.keys()
+        seen = set[str]() if known.isdisjoint(suffixes) else known & suffixes
         for suffix in seen:
             first = self._organizations[self._first[suffix]]
             self._shared.setdefault(suffix, {first}).add(snapshot.subject.organization_id)

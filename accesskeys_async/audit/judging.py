@@ -12,13 +12,13 @@ from uuid import UUID
 from attrs import evolve, frozen
 
 from accesskeys_async.audit.policy import RuleSetting
-from accesskeys_async.audit.records import Finding, RuleResult, Snapshot, fingerprint
+from accesskeys_async.audit.records import Finding, RuleResult, Snapshot, start_fingerprint
 from accesskeys_async.audit.rules import Hit, Scope, Verdict
 from accesskeys_async.audit.suppressions import Suppressor
 from accesskeys_async.errors import one_line
 from accesskeys_async.records import AccessKey
 
-__all__ = ["Judgement", "judge", "make_findings", "mute"]
+__all__ = ["Judgement", "by_weight", "judge", "make_findings", "mute"]
 
 MAX_MESSAGE: Final = 200
 
@@ -54,7 +54,7 @@ def judge(
             results.append(RuleResult(setting.rule.id, not_evaluated=units, reason=_tell(error)))
         else:
             results.append(_count(setting, verdict, units))
-    findings.sort(key=_by_weight)
+    findings.sort(key=by_weight)
     return Judgement(tuple(findings), tuple(results))
 
 
@@ -67,10 +67,11 @@ def make_findings(
 ) -> list[Finding]:
     """Make findings of what a rule found, graded as the policy says."""
     rule, organization_id = setting.rule, snapshot.subject.organization_id
+    identify = start_fingerprint(rule.id, organization_id)
     findings: list[Finding] = []
     for hit in hits:
         key = hit.key
-        what = (hit.about,) if key is None else (key.id, hit.about) if hit.about else (key.id,)
+        what = hit.about if key is None else f"{key.id}\x1f{hit.about}" if hit.about else str(key.id)
         findings.append(
             Finding(
                 rule.id,
@@ -78,7 +79,7 @@ def make_findings(
                 setting.grade(hit.severity),
                 organization_id,
                 _make_printable(hit.message),
-                fingerprint(rule.id, organization_id, *what),
+                identify(what),
                 key,
                 key is not None and _is_own(key, snapshot, own_keys),
             )
@@ -87,7 +88,9 @@ def make_findings(
 
 
 def _is_own(key: AccessKey, snapshot: Snapshot, own_keys: frozenset[UUID]) -> bool:
-    return (key.suffix == snapshot.own_suffix and key.suffix != "") or key.id in own_keys
+    if key.suffix == snapshot.own_suffix and key.suffix:
+        return True
+    return bool(own_keys) and key.id in own_keys
 
 
 def _make_printable(message: str) -> str:
@@ -103,13 +106,13 @@ def _make_passed(rule_id: str, units: int) -> RuleResult:
 
 def _count(setting: RuleSetting, verdict: Verdict, units: int) -> RuleResult:
     if setting.rule.scope is Scope.KEY:
-        failed = len({hit.key.id for hit in verdict.hits if hit.key is not None}) if verdict.hits else 0
+        failed = len({id(hit.key) for hit in verdict.hits}) if verdict.hits else 0
     else:
         failed = 1 if verdict.hits else 0
     skipped = verdict.not_evaluated
     if not failed and not skipped:
         return _make_passed(setting.rule.id, units)
-    reason = one_line(verdict.reason) if skipped and verdict.reason else None
+    reason = _make_printable(verdict.reason) if skipped and verdict.reason else None
     return RuleResult(setting.rule.id, max(0, units - failed - skipped), failed, skipped, reason)
 
 
@@ -124,7 +127,7 @@ def mute(findings: tuple[Finding, ...], suppressor: Suppressor) -> tuple[Finding
     )
 
 
-def _by_weight(finding: Finding) -> tuple[int, str, str]:
+def by_weight(finding: Finding) -> tuple[int, str, str]:
     return -finding.severity, finding.rule, finding.fingerprint
 
 

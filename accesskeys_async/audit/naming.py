@@ -30,7 +30,8 @@ def fold_all(names: Sequence[str]) -> list[str]:
     """Fold many names, those of ASCII all at once."""
     joined = "\n".join(names)
     if joined.isascii() and joined.count("\n") == len(names) - 1:
-        return joined.casefold().split("\n")
+        folded = joined.casefold()
+        return list(names) if folded == joined else folded.split("\n")
     return [fold(name) for name in names]
 
 

@@ -68,6 +68,7 @@ class Parameters(Mapping[str, Value]):
     """A rule's parameters as the policy has them for one organization."""
 
     _values: Mapping[str, Value] = field(factory=dict)
+    _lengths: dict[str, timedelta] = field(init=False, factory=dict, repr=False, eq=False)
 
     def __getitem__(self, name: str) -> Value:
         return self._values[name]
@@ -87,7 +88,10 @@ class Parameters(Mapping[str, Value]):
 
     def days(self, name: str) -> timedelta:
         """Return a number of days as a length of time."""
-        return timedelta(days=self.number(name))
+        length = self._lengths.get(name)
+        if length is None:
+            length = self._lengths[name] = timedelta(days=self.number(name))
+        return length
 
     def text(self, name: str) -> str:
         """Return a text. Raises TypeError where it is none."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import enum
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from functools import cached_property
+from typing import Generic, TypeVar
 from uuid import UUID
 
 from attrs import field, frozen
@@ -27,7 +27,26 @@ __all__ = [
     "Unreadable",
     "count_unset",
     "fingerprint",
+    "start_fingerprint",
 ]
+
+
+T = TypeVar("T")
+
+
+class _Column(Generic[T]):
+    """Make an attribute when it is first asked for; functools.cached_property takes a lock for that."""
+
+    def __init__(self, make: Callable[[Snapshot], T]) -> None:
+        self._make = make
+        self.__doc__ = make.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, snapshot: Snapshot, owner: type) -> T:
+        value = snapshot.__dict__[self._name] = self._make(snapshot)
+        return value
 
 
 class Severity(enum.IntEnum):
@@ -74,52 +93,52 @@ class Snapshot:
     own_suffix: str = ""
     """The suffix of the auditor's own token; empty where it is not known."""
 
-    @cached_property
+    @_Column
     def names(self) -> list[str]:
         """Every key's name."""
         return [key.name for key in self.keys]
 
-    @cached_property
+    @_Column
     def descriptions(self) -> list[str | Unset | None]:
         """Every key's description."""
         return [key.description for key in self.keys]
 
-    @cached_property
+    @_Column
     def suffixes(self) -> list[str]:
         """Every key's suffix."""
         return [key.suffix for key in self.keys]
 
-    @cached_property
+    @_Column
     def unset_used(self) -> int:
         """How many answers did not say when the key was last used."""
         return count_unset(self.used)
 
-    @cached_property
+    @_Column
     def unset_updated(self) -> int:
         """How many answers did not say when the key was last changed."""
         return count_unset(self.updated)
 
-    @cached_property
+    @_Column
     def unset_descriptions(self) -> int:
         """How many answers had no description."""
         return count_unset(self.descriptions)
 
-    @cached_property
+    @_Column
     def folded_names(self) -> list[str]:
         """Every key's name as names are compared: NFKC, then case folded."""
         return fold_all(self.names)
 
-    @cached_property
+    @_Column
     def suspicious_names(self) -> list[int]:
         """The places of names that a rule about texts may find something in."""
         return find_suspects(self.names)
 
-    @cached_property
+    @_Column
     def suspicious_descriptions(self) -> list[int]:
         """The places of descriptions that a rule about texts may find something in."""
         return find_suspects([text or "" for text in self.descriptions])
 
-    @cached_property
+    @_Column
     def families(self) -> list[list[AccessKey]]:
         """Keys whose names are equal but for a mark such as `-v2`: two or more each, the oldest first."""
         bases = self.folded_names
@@ -137,17 +156,47 @@ class Snapshot:
             keys.sort(key=lambda key: (key.created_at, key.id.int))
         return found
 
-    @cached_property
+    @_Column
+    def suffix_set(self) -> set[str]:
+        """The suffixes that there are."""
+        return set(self.suffixes)
+
+    @_Column
+    def never_used(self) -> list[int]:
+        """The places of keys that were never used."""
+        return [place for place, used in enumerate(self.used) if used is None]
+
+    @_Column
+    def uses(self) -> list[datetime]:
+        """The last uses of keys that were used."""
+        return [used for used in self.used if used]
+
+    @_Column
+    def first_use(self) -> datetime | None:
+        """The earliest of the last uses; None where there is none."""
+        return min(self.uses, default=None)
+
+    @_Column
+    def last_use(self) -> datetime | None:
+        """The latest of the last uses; None where there is none."""
+        return max(self.uses, default=None)
+
+    @_Column
+    def creations(self) -> list[datetime]:
+        """When keys were made, the earliest first."""
+        return sorted(self.created)
+
+    @_Column
     def created(self) -> list[datetime]:
         """When each key was made."""
         return [key.created_at for key in self.keys]
 
-    @cached_property
+    @_Column
     def used(self) -> list[datetime | Unset | None]:
         """When each key was last used; None is never."""
         return [key.last_used_at for key in self.keys]
 
-    @cached_property
+    @_Column
     def updated(self) -> list[datetime | Unset | None]:
         """When each key was last changed."""
         return [key.updated_at for key in self.keys]
@@ -163,8 +212,19 @@ def count_unset(values: Sequence[object]) -> int:
 
 def fingerprint(rule: str, organization_id: UUID, *what: object) -> str:
     """Name a finding so that the next audit knows it again: 32 hexadecimal characters."""
-    text = "\x1f".join((rule, str(organization_id), *(str(part) for part in what)))
-    return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=16).hexdigest()
+    return start_fingerprint(rule, organization_id)("\x1f".join(str(part) for part in what))
+
+
+def start_fingerprint(rule: str, organization_id: UUID) -> Callable[[str], str]:
+    """Return what makes fingerprints of one rule's findings in one organization."""
+    start = hashlib.blake2b(f"{rule}\x1f{organization_id}\x1f".encode(), digest_size=16)
+
+    def finish(what: str) -> str:
+        digest = start.copy()
+        digest.update(what.encode(errors="surrogatepass"))
+        return digest.hexdigest()
+
+    return finish
 
 
 @frozen

@@ -60,17 +60,30 @@ _dates: Final = tuple(
 )
 
 _harmless: set[bytes] = set()
+_plain: set[str] = set()
 
 
 def find_suspects(texts: Sequence[str]) -> list[int]:
     """Return the places of texts that some function here, or a mark at a name's end, may have to do with."""
+    if _plain.issuperset(texts):
+        return []
+    found = _find_by_template(texts)
+    if len(found) * 8 < len(texts):
+        if len(_plain) > _REMEMBERED:
+            _plain.clear()
+        suspects = {texts[place] for place in found}
+        _plain.update(itertools.islice(set(texts) - suspects, _REMEMBERED))
+    return found
+
+
+def _find_by_template(texts: Sequence[str]) -> list[int]:
     joined = "\n".join(texts)
     if joined.count("\n") != len(texts) - 1:
         return [place for place, text in enumerate(texts) if _is_suspicious(text)]
     templates = joined.encode(errors="surrogatepass").translate(_TEMPLATE).split(b"\n")
-    unknown = set(templates) - _harmless
-    if not unknown:
+    if _harmless.issuperset(templates):
         return []
+    unknown = set(templates) - _harmless
     suspects = {one for one in unknown if _is_suspicious(one.decode(errors="surrogatepass"))}
     if len(_harmless) > _REMEMBERED:
         _harmless.clear()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from typing import Final
 
 from accesskeys_async.audit.parameters import Parameter, Parameters
 from accesskeys_async.audit.records import Severity, Snapshot
-from accesskeys_async.audit.rules.rule import Hit, Rule, Verdict
+from accesskeys_async.audit.rules.rule import PASSED, Hit, Rule, Verdict
 
 __all__ = ["RULES", "judge_rotation_due", "judge_rotation_overdue"]
 
@@ -18,6 +19,8 @@ def judge_rotation_overdue(snapshot: Snapshot, parameters: Parameters) -> Verdic
     high = at - parameters.days("high_after_days")
     critical = at - parameters.days("critical_after_days")
     bound = f"{parameters.number('max_age_days'):g}"
+    if not snapshot.keys or snapshot.creations[0] >= cutoff:
+        return PASSED
     hits: list[Hit] = []
     for key in [snapshot.keys[place] for place, created in enumerate(snapshot.created) if created < cutoff]:
         created = key.created_at
@@ -33,6 +36,8 @@ def judge_rotation_due(snapshot: Snapshot, parameters: Parameters) -> Verdict:
     longest = parameters.days("max_age_days")
     oldest = at - longest
     youngest = at - parameters.days("from_age_days")
+    if bisect_left(snapshot.creations, oldest) == bisect_right(snapshot.creations, youngest):
+        return PASSED
     hits = [
         Hit(f"{(at - created).days} days old; rotate by {(created + longest).date()}", snapshot.keys[place])
         for place, created in enumerate(snapshot.created)

@@ -8,7 +8,7 @@ from typing import Final
 
 from accesskeys_async.audit.parameters import Parameter, Parameters
 from accesskeys_async.audit.records import Severity, Snapshot
-from accesskeys_async.audit.rules.rule import Hit, Rule, Verdict
+from accesskeys_async.audit.rules.rule import PASSED, Hit, Rule, Verdict
 from accesskeys_async.records import UNSET, AccessKey
 
 __all__ = [
@@ -29,7 +29,7 @@ def judge_duplicate_name(snapshot: Snapshot, parameters: Parameters) -> Verdict:
     """
     names = snapshot.folded_names
     if len(set(names)) == len(names):
-        return Verdict()
+        return PASSED
     youngest = snapshot.taken_at - parameters.days("overlap_days")
     same: dict[str, list[AccessKey]] = {}
     for name, key in zip(names, snapshot.keys, strict=True):
@@ -47,8 +47,8 @@ def judge_duplicate_name(snapshot: Snapshot, parameters: Parameters) -> Verdict:
 def judge_suffix_collision(snapshot: Snapshot, _: Parameters) -> Verdict:
     """Find keys of the organization whose suffixes are equal and whose ids are not."""
     suffixes = snapshot.suffixes
-    if len(set(suffixes)) == len(suffixes):
-        return Verdict()
+    if len(snapshot.suffix_set) == len(suffixes):
+        return PASSED
     often = {suffix: count for suffix, count in Counter(suffixes).items() if count > 1}
     hits = [
         Hit(f"the suffix is that of {_others(often[key.suffix])} here, too", key)
@@ -60,6 +60,8 @@ def judge_suffix_collision(snapshot: Snapshot, _: Parameters) -> Verdict:
 
 def judge_predecessor_kept(snapshot: Snapshot, parameters: Parameters) -> Verdict:
     """Find keys whose successor, of the same base name, is in use and older than `overlap_days`."""
+    if not snapshot.families:
+        return PASSED
     cutoff = snapshot.taken_at - parameters.days("overlap_days")
     hits: list[Hit] = []
     unknown = 0
@@ -76,6 +78,8 @@ def judge_predecessor_kept(snapshot: Snapshot, parameters: Parameters) -> Verdic
 
 def judge_rotation_stalled(snapshot: Snapshot, parameters: Parameters) -> Verdict:
     """Find keys never used for `unused_days` while their predecessor was used after they were made."""
+    if not snapshot.families:
+        return PASSED
     cutoff = snapshot.taken_at - parameters.days("unused_days")
     hits: list[Hit] = []
     unknown = 0

@@ -11,7 +11,7 @@ from typing import Final
 
 from accesskeys_async.audit.parameters import Parameter, Parameters
 from accesskeys_async.audit.records import Severity, Snapshot
-from accesskeys_async.audit.rules.rule import Hit, Rule, Scope, Verdict
+from accesskeys_async.audit.rules.rule import PASSED, Hit, Rule, Scope, Verdict
 
 __all__ = ["RULES", "judge_creation_burst", "judge_too_many"]
 
@@ -22,7 +22,7 @@ def judge_too_many(snapshot: Snapshot, parameters: Parameters) -> Verdict:
     """Find an organization with more than `max_keys` keys."""
     most = int(parameters.number("max_keys"))
     count = len(snapshot.keys)
-    return Verdict() if count <= most else Verdict((Hit(f"has {count:,} keys; the policy takes {most:,}"),))
+    return PASSED if count <= most else Verdict((Hit(f"has {count:,} keys; the policy takes {most:,}"),))
 
 
 def judge_creation_burst(snapshot: Snapshot, parameters: Parameters) -> Verdict:
@@ -33,8 +33,10 @@ def judge_creation_burst(snapshot: Snapshot, parameters: Parameters) -> Verdict:
     on which the organization made keys.
     """
     fewest = max(2, int(parameters.number("per_hour")))
-    created = sorted(snapshot.created)
+    created = snapshot.creations
     recent = created[bisect_left(created, snapshot.taken_at - parameters.days("within_days")) :]
+    if len(recent) < fewest:
+        return PASSED
     hits = [
         Hit(f"{count} keys were made in the hour from {start:%Y-%m-%d %H:%M:%S} UTC", about=f"{start}")
         for start, count in _find_hours(recent, fewest)

@@ -63,9 +63,7 @@ def judge_updated_after_dormancy(snapshot: Snapshot, parameters: Parameters) -> 
     long_ago = latest - dormant
     hits: list[Hit] = []
     unknown = 0
-    for key in [
-        snapshot.keys[place] for place, used in enumerate(snapshot.used) if not used or used < long_ago
-    ]:
+    for key in _find_dormant(snapshot, long_ago):
         updated = key.updated_at
         if updated and recent <= updated <= latest:
             if key.last_used_at is UNSET:
@@ -76,6 +74,12 @@ def judge_updated_after_dormancy(snapshot: Snapshot, parameters: Parameters) -> 
         return Verdict((), len(snapshot.keys), "updated_at follows last_used_at here")
     reason = "the answer did not say when the key was last updated or used"
     return Verdict(hits, unknown + snapshot.unset_updated, reason)
+
+
+def _find_dormant(snapshot: Snapshot, long_ago: datetime) -> list[AccessKey]:
+    if not snapshot.unset_used and (snapshot.first_use is None or snapshot.first_use >= long_ago):
+        return [snapshot.keys[place] for place in snapshot.never_used]
+    return [snapshot.keys[place] for place, used in enumerate(snapshot.used) if not used or used < long_ago]
 
 
 def _follows_use(snapshot: Snapshot) -> bool:
@@ -91,7 +95,7 @@ def judge_impossible_times(snapshot: Snapshot, parameters: Parameters) -> Verdic
     """Find keys used or updated before they were made, or made, used or updated after T."""
     latest = snapshot.taken_at + timedelta(minutes=parameters.number("skew_minutes"))
     suspects: set[int] = set()
-    if max(snapshot.created, default=latest) > latest:
+    if snapshot.keys and snapshot.creations[-1] > latest:
         suspects.update(place for place, created in enumerate(snapshot.created) if created > latest)
     for column in (snapshot.used, snapshot.updated):
         odd = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from attrs import field, frozen, validators
 
@@ -12,7 +12,7 @@ from accesskeys_async.audit.parameters import Parameter, Parameters
 from accesskeys_async.audit.records import Severity, Snapshot
 from accesskeys_async.records import AccessKey
 
-__all__ = ["Hit", "Judge", "Rule", "Scope", "Verdict"]
+__all__ = ["PASSED", "Hit", "Judge", "Rule", "Scope", "Verdict"]
 
 
 class Scope(enum.Enum):
@@ -50,6 +50,9 @@ class Verdict:
     reason: str | None = None
     """Why it could not."""
 
+
+PASSED: Final = Verdict()
+"""What a rule says that found nothing and could judge all."""
 
 Judge: TypeAlias = Callable[[Snapshot, Parameters], Verdict]
 """A pure function: the same snapshot and parameters give the same verdict, and nothing else happens."""

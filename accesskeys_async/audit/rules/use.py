@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from accesskeys_async.audit.parameters import Parameter, Parameters
 from accesskeys_async.audit.records import Severity, Snapshot
-from accesskeys_async.audit.rules.rule import Hit, Rule, Scope, Verdict
+from accesskeys_async.audit.rules.rule import PASSED, Hit, Rule, Scope, Verdict
 
 __all__ = ["RULES", "judge_idle_organization", "judge_never_used", "judge_unused"]
 
@@ -17,6 +17,8 @@ NOT_SAID: Final = "the answer did not say when the key was last used"
 def judge_unused(snapshot: Snapshot, parameters: Parameters) -> Verdict:
     """Find keys whose last use is longer ago than `max_idle_days`."""
     cutoff = snapshot.taken_at - parameters.days("max_idle_days")
+    if snapshot.first_use is None or snapshot.first_use >= cutoff:
+        return Verdict((), snapshot.unset_used, NOT_SAID) if snapshot.unset_used else PASSED
     hits = [
         Hit(f"last used {_days(snapshot.taken_at - used)} ago, on {used.date()}", snapshot.keys[index])
         for index, used in enumerate(snapshot.used)
@@ -35,7 +37,7 @@ def judge_never_used(snapshot: Snapshot, parameters: Parameters) -> Verdict:
             key,
             Severity.HIGH if key.created_at < long_ago else None,
         )
-        for key in [snapshot.keys[place] for place, used in enumerate(snapshot.used) if used is None]
+        for key in [snapshot.keys[place] for place in snapshot.never_used]
         if key.created_at < cutoff
     ]
     return Verdict(hits, snapshot.unset_used, NOT_SAID)
@@ -47,14 +49,11 @@ def judge_idle_organization(snapshot: Snapshot, parameters: Parameters) -> Verdi
     One whose oldest key is younger than that, or that has no key, passes.
     """
     cutoff = snapshot.taken_at - parameters.days("max_idle_days")
-    if not snapshot.keys or min(snapshot.created) >= cutoff:
-        return Verdict()
-    latest: datetime | None = None
-    for used in snapshot.used:
-        if used:
-            if used >= cutoff:
-                return Verdict()
-            latest = used if latest is None or used > latest else latest
+    latest = snapshot.last_use
+    if latest is not None and latest >= cutoff:
+        return PASSED
+    if not snapshot.keys or snapshot.creations[0] >= cutoff:
+        return PASSED
     if snapshot.unset_used:
         return Verdict(not_evaluated=1, reason="the answer did not say of every key when it was last used")
     when = "none was ever used" if latest is None else f"the last use was on {latest.date()}"
