@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
 from datetime import timedelta
 from typing import Final
 from uuid import UUID, uuid4
@@ -12,38 +11,21 @@ from attrs import evolve
 
 from accesskeys_async.client import AccessKeysClient
 from accesskeys_async.creation import find_nonce, mark
-from accesskeys_async.errors import (
-    AccessKeysError,
-    APIStatusError,
-    ClientClosedError,
-    ConfigurationError,
-    InvalidRequestError,
-)
+from accesskeys_async.errors import InvalidRequestError
 from accesskeys_async.operations import Id, read_id
 from accesskeys_async.rotation.delivery import Probe, Sink
-from accesskeys_async.rotation.failures import (
-    JournalError,
-    LeaseLostError,
-    RotationBusyError,
-    RotationRefusedError,
-    StuckError,
-    describe_failure,
-    is_passing,
-)
+from accesskeys_async.rotation.failures import LeaseLostError, RotationBusyError, RotationRefusedError
 from accesskeys_async.rotation.hold import Hold
 from accesskeys_async.rotation.journal import Journal
-from accesskeys_async.rotation.orphans import Orphans
 from accesskeys_async.rotation.probe import ReadProbe
-from accesskeys_async.rotation.renewal import Renewal
-from accesskeys_async.rotation.retirement import Retirement
 from accesskeys_async.rotation.settings import RotationSettings
-from accesskeys_async.rotation.states import Progress, Rotation, State, get_backoff
-from accesskeys_async.rotation.withdrawal import Withdrawal, check_abortable
+from accesskeys_async.rotation.states import Progress, Rotation, State
+from accesskeys_async.rotation.steps import Steps
+from accesskeys_async.rotation.withdrawal import check_abortable
 
 __all__ = ["Rotator"]
 
 AT_ONCE: Final = 8
-_NOT_OURS: Final = (ClientClosedError, ConfigurationError, JournalError)
 
 
 class Rotator:
@@ -73,18 +55,7 @@ class Rotator:
         self._client = client = client.with_options(deadline=settings.act.total_seconds())
         self._journal = journal
         self._now = settings.clock
-        orphans = Orphans(client, settings)
-        self._withdrawal = Withdrawal(orphans, settings)
-        self._retirement = Retirement(client, orphans=orphans, settings=settings)
-        self._renewal = Renewal(
-            client,
-            journal,
-            sink=sink,
-            probe=probe or ReadProbe(client),
-            orphans=orphans,
-            withdrawal=self._withdrawal,
-            settings=settings,
-        )
+        self._steps = Steps(client, journal, sink=sink, probe=probe or ReadProbe(client), settings=settings)
 
     async def plan(
         self, org: Id, key_id: Id, *, grace: timedelta = timedelta(days=7), require_idle: bool = True
@@ -127,14 +98,14 @@ class Rotator:
         and whatever the sink or the probe raises that is no Exception.
         """
         rotation = await self._journal.get(read_id("rotation_id", rotation_id))
-        self._renewal.forget(rotation)
+        self._steps.forget(rotation)
         if not rotation.is_due(self._now()):
             return Progress(rotation, rotation.due_at)
         hold = await self._claim(rotation)
         if hold is None:
             return await self._tell_busy(rotation.id)
         try:
-            await self._step(hold)
+            await self._steps.take(hold)
         except LeaseLostError:
             return await self._tell_busy(rotation.id)
         finally:
@@ -184,7 +155,7 @@ class Rotator:
         check_abortable(rotation)
         hold = await self._claim_now(rotation)
         try:
-            await self._guarded(hold, self._withdrawal.abort(hold))
+            await self._steps.abort(hold)
         finally:
             await hold.release()
         return Progress(hold.rotation, hold.rotation.due_at)
@@ -242,55 +213,3 @@ class Rotator:
         if rotation.owner is None:
             return Progress(rotation, rotation.due_at, busy=True)
         return Progress(rotation, rotation.lease_until, busy=True)
-
-    async def _step(self, hold: Hold) -> None:
-        rotation = hold.rotation
-        if rotation.aborting:
-            await self._guarded(hold, self._withdrawal.finish(hold))
-            return
-        match rotation.state:
-            case State.PLANNED:
-                step = self._renewal.begin(hold)
-            case State.CREATING | State.CREATED:
-                step = self._renewal.renew(hold)
-            case State.DISTRIBUTED:
-                step = self._renewal.verify(hold)
-            case State.VERIFIED:
-                step = self._retirement.begin_grace(hold)
-            case State.GRACE:
-                step = self._retirement.end_grace(hold)
-            case State.DELETING:
-                step = self._retirement.go_on_deleting(hold)
-            case _:
-                raise AssertionError("unreachable: no step is due in a state that rests")
-        await self._guarded(hold, step)
-
-    async def _guarded(self, hold: Hold, step: Coroutine[object, object, None]) -> None:
-        """Carry a step out, and write down how it failed."""
-        try:
-            await step
-        except (LeaseLostError, *_NOT_OURS):
-            raise
-        except StuckError as error:
-            await self._give_to_human(hold, str(error))
-        except (AccessKeysError, TimeoutError) as error:
-            if is_passing(error):
-                await self._put_off(hold, error)
-            else:
-                await self._give_to_human(hold, describe_failure(error))
-
-    async def _put_off(self, hold: Hold, error: Exception) -> None:
-        failures = hold.rotation.failures + 1
-        wait = get_backoff(failures)
-        if isinstance(error, APIStatusError) and error.retry_after is not None:
-            wait = max(wait, timedelta(seconds=error.retry_after))
-        due_at = self._now() + wait
-        problem = describe_failure(error)
-        await hold.write(evolve(hold.rotation, failures=failures, due_at=due_at, problem=problem))
-
-    async def _give_to_human(self, hold: Hold, problem: str) -> None:
-        rotation = hold.rotation
-        stuck_at = rotation.stuck_at or rotation.state
-        await hold.write(
-            evolve(rotation, state=State.NEEDS_HUMAN, stuck_at=stuck_at, due_at=None, problem=problem)
-        )
