@@ -11,7 +11,20 @@ from typing import Any, Final, Literal
 from uuid import UUID
 
 from attrs import frozen
-from sqlalchemy import URL, BigInteger, Dialect, String, event, make_url, text
+from sqlalchemy import (
+    URL,
+    BigInteger,
+    Dialect,
+    String,
+    column,
+    event,
+    insert,
+    make_url,
+    select,
+    table,
+    text,
+    update,
+)
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.types import TypeDecorator
@@ -102,11 +115,13 @@ class Migrations:
                 f"CREATE TABLE IF NOT EXISTS {self.table} (id INTEGER PRIMARY KEY, version INTEGER NOT NULL)"
             )
         )
+        versions = table(self.table, column("id"), column("version"))
         # A write comes first, so that SQLite lets one process at a time through here.
-        await connection.execute(
-            text(f"INSERT INTO {self.table} (id, version) VALUES (1, 0) ON CONFLICT (id) DO NOTHING")
-        )
-        found = (await connection.execute(text(f"SELECT version FROM {self.table}"))).scalar_one()
+        await connection.execute(update(versions).values(version=versions.c.version))
+        found = (await connection.execute(select(versions.c.version))).scalar_one_or_none()
+        if found is None:
+            await connection.execute(insert(versions).values(id=1, version=0))
+            found = 0
         if found > len(self.steps):
             raise error(
                 f"the {what} is of version {found}, this release knows up to {len(self.steps)}; "
@@ -118,7 +133,7 @@ class Migrations:
                     text(statement.replace("{bytes}", "BYTEA" if is_postgresql else "BLOB"))
                 )
         if found < to:
-            await connection.execute(text(f"UPDATE {self.table} SET version = :to"), {"to": to})
+            await connection.execute(update(versions).values(version=to))
 
 
 class Database:

@@ -1,0 +1,29 @@
+"""The history of audits: what was read and found, kept in a database and compared.
+
+Needs the extra `history`: `pip install "accesskeys-async[history]"`.
+"""
+
+from accesskeys_async.audit.history.knowledge import read_known_keys
+from accesskeys_async.audit.history.recording import Recording
+from accesskeys_async.audit.history.records import (
+    Diff,
+    HistoryError,
+    NotCompared,
+    PastFinding,
+    PastRun,
+    UnknownRunError,
+)
+from accesskeys_async.audit.history.store import DEFAULT_PLACE, History
+
+__all__ = [
+    "DEFAULT_PLACE",
+    "Diff",
+    "History",
+    "HistoryError",
+    "NotCompared",
+    "PastFinding",
+    "PastRun",
+    "Recording",
+    "UnknownRunError",
+    "read_known_keys",
+]

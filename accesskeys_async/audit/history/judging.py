@@ -1,0 +1,125 @@
+"""What an organization's history adds to its audit: findings about changes, and severities raised by time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from attrs import evolve
+
+from accesskeys_async.audit.changes import Changes
+from accesskeys_async.audit.judging import MAX_MESSAGE, by_weight, make_findings
+from accesskeys_async.audit.policy import RuleSetting
+from accesskeys_async.audit.records import Finding, OrganizationAudit, RuleResult, Severity, Snapshot
+from accesskeys_async.audit.rules import Hit, Verdict
+from accesskeys_async.audit.rules.changes import JUDGES
+from accesskeys_async.errors import one_line
+
+__all__ = ["FIRST", "STALE", "amend_readable", "amend_unreadable"]
+
+FIRST: Final = "there is no complete earlier reading of this organization"
+STALE: Final = "the history has a later reading of this organization"
+OVERDUE: Final = "AK108"
+UNREADABLE: Final = "AK109"
+_OF_EARLIER_KEYS: Final = frozenset({"AK103", "AK107"})
+_OF_ALL_KEYS: Final = frozenset({"AK102"})
+
+
+def amend_readable(
+    audited: OrganizationAudit,
+    snapshot: Snapshot,
+    settings: Iterable[RuleSetting],
+    changes: Changes | str,
+    *,
+    own_keys: frozenset[UUID],
+    open_since: Mapping[str, datetime],
+    sla_days: Mapping[Severity, int],
+) -> OrganizationAudit:
+    """Add what the rules about changes find, and raise what is open past its time.
+
+    `changes` is text where there is nothing to compare with: why. `open_since` has fingerprints of findings
+    that were there before.
+    """
+    findings, results = list(audited.findings), list(audited.results)
+    is_on = {setting.rule.id: setting for setting in settings if setting.is_on}
+    for rule_id, judge in JUDGES.items():
+        if rule_id not in is_on:
+            continue
+        if isinstance(changes, str):
+            results.append(RuleResult(rule_id, not_evaluated=len(snapshot.keys), reason=changes))
+            continue
+        verdict = judge(changes, is_on[rule_id].parameters)
+        if verdict.hits:
+            findings += make_findings(snapshot, is_on[rule_id], verdict.hits, own_keys=own_keys)
+        results.append(_count(rule_id, changes, verdict))
+    if OVERDUE in is_on:
+        findings, raised = _raise_overdue(findings, open_since, sla_days, audited.taken_at)
+        results.append(RuleResult(OVERDUE, len(findings) - raised, raised))
+    if UNREADABLE in is_on:
+        results.append(RuleResult(UNREADABLE, passed=1))
+    return evolve(audited, findings=tuple(sorted(findings, key=by_weight)), results=tuple(results))
+
+
+def amend_unreadable(
+    audited: OrganizationAudit,
+    snapshot: Snapshot,
+    settings: Iterable[RuleSetting],
+    earlier_at: datetime | None,
+    *,
+    open_since: Mapping[str, datetime],
+    sla_days: Mapping[Severity, int],
+) -> OrganizationAudit:
+    """Add a finding where the organization was read whole before, at `earlier_at`."""
+    is_on = {setting.rule.id: setting for setting in settings if setting.is_on}
+    if UNREADABLE not in is_on or audited.unreadable is None:
+        return audited
+    if earlier_at is None:
+        result = RuleResult(UNREADABLE, not_evaluated=1, reason=FIRST)
+        return evolve(audited, results=(*audited.results, result))
+    why = f"was read on {earlier_at.date()}, and can't be read now: {audited.unreadable.reason}"
+    findings = make_findings(snapshot, is_on[UNREADABLE], [Hit(why)])
+    if OVERDUE in is_on:
+        findings, _ = _raise_overdue(findings, open_since, sla_days, audited.taken_at)
+    return evolve(
+        audited,
+        findings=(*audited.findings, *findings),
+        results=(*audited.results, RuleResult(UNREADABLE, failed=1)),
+    )
+
+
+def _count(rule_id: str, changes: Changes, verdict: Verdict) -> RuleResult:
+    now = len(changes.now.keys)
+    units = now - len(changes.appeared)
+    if rule_id in _OF_EARLIER_KEYS:
+        units = changes.earlier_count
+    elif rule_id in _OF_ALL_KEYS:
+        units = now
+    failed, skipped = len(verdict.hits), verdict.not_evaluated
+    return RuleResult(
+        rule_id,
+        units - failed - skipped,
+        failed,
+        skipped,
+        one_line(verdict.reason or "") if skipped else None,
+    )
+
+
+def _raise_overdue(
+    findings: Iterable[Finding],
+    open_since: Mapping[str, datetime],
+    sla_days: Mapping[Severity, int],
+    at: datetime,
+) -> tuple[list[Finding], int]:
+    raised: list[Finding] = []
+    count = 0
+    for finding in findings:
+        since, days = open_since.get(finding.fingerprint), sla_days.get(finding.severity)
+        if since is not None and days is not None and (at - since).total_seconds() > days * 86_400:
+            count += 1
+            message = f"{finding.message}; open for {(at - since).days} days of {days} to fix it"
+            severity = Severity(min(finding.severity + 1, Severity.CRITICAL))
+            finding = evolve(finding, severity=severity, message=one_line(message, MAX_MESSAGE))
+        raised.append(finding)
+    return raised, count

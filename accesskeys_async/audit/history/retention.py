@@ -1,0 +1,38 @@
+"""What is old, forgotten."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import and_, delete, exists, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from accesskeys_async.audit.history.schema import FINDINGS, PARTS, READINGS, RUNS
+from accesskeys_async.audit.history.writing import take_numbers
+
+__all__ = ["forget"]
+
+
+async def forget(connection: AsyncConnection, older_than: datetime) -> int:
+    """Delete the readings taken before a time, and what only they need; return how many.
+
+    The last complete reading of each organization stays.
+    """
+    await take_numbers(connection, 1)  # no reading may be written meanwhile
+    table = READINGS.c
+    last = select(func.max(table.id)).where(table.identities.is_not(None)).group_by(table.organization_id)
+    old = delete(READINGS).where(table.taken_at < older_than, table.id.not_in(last))
+    count: int = (await connection.execute(old)).rowcount
+    remaining = READINGS.alias("remaining")
+    needs_part = exists().where(
+        remaining.c.organization_id == PARTS.c.organization_id,
+        or_(remaining.c.identities == PARTS.c.id, remaining.c.uses == PARTS.c.id),
+    )
+    await connection.execute(delete(PARTS).where(~needs_part))
+    is_seen = exists().where(
+        remaining.c.organization_id == FINDINGS.c.organization_id, remaining.c.id < FINDINGS.c.closed
+    )
+    await connection.execute(delete(FINDINGS).where(FINDINGS.c.closed.is_not(None), ~is_seen))
+    has_readings = exists().where(remaining.c.run_id == RUNS.c.id)
+    await connection.execute(delete(RUNS).where(and_(RUNS.c.started_at < older_than, ~has_readings)))
+    return count

@@ -1,0 +1,144 @@
+"""The history's tables, and the steps from each version of them to the next."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+from accesskeys_async.database import Id, Migrations, Moment
+
+__all__ = ["COUNTER", "FINDINGS", "MIGRATIONS", "PARTS", "READINGS", "RUNS"]
+
+_metadata: Final = MetaData()
+
+COUNTER: Final = Table(
+    "accesskeys_counter",
+    _metadata,
+    Column("id", Integer, primary_key=True),
+    Column("last", BigInteger, nullable=False),
+)
+"""One row: the last number given. Whoever raises it has the turn to write until the commit, so that numbers
+are in the order of commits."""
+
+RUNS: Final = Table(
+    "accesskeys_runs",
+    _metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("started_at", Moment, nullable=False),
+    Column("policy_hash", String(64), nullable=False),
+    Column("elapsed", Float),
+    Column("organizations", Integer, nullable=False),
+    Column("unreadable", Integer, nullable=False),
+    Column("keys", BigInteger, nullable=False),
+    Column("critical", Integer, nullable=False),
+    Column("high", Integer, nullable=False),
+    Column("medium", Integer, nullable=False),
+    Column("low", Integer, nullable=False),
+    Column("info", Integer, nullable=False),
+    Column("suppressed", Integer, nullable=False),
+)
+"""An audit each; `elapsed` is null until it is finished."""
+
+READINGS: Final = Table(
+    "accesskeys_readings",
+    _metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("run_id", BigInteger, nullable=False),
+    Column("organization_id", Id, nullable=False),
+    Column("taken_at", Moment, nullable=False),
+    Column("keys", Integer, nullable=False),
+    Column("identities", BigInteger),
+    Column("uses", BigInteger),
+    Column("unreadable", String(32)),
+    Column("message", Text),
+    Column("new", Integer),
+    Column("fixed", Integer),
+    Column("reopened", Integer),
+)
+"""An organization in a run each; `identities` and `uses` are null where it could not be read whole. `new`,
+`fixed` and `reopened` are null where there was no complete reading before."""
+
+PARTS: Final = Table(
+    "accesskeys_parts",
+    _metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("organization_id", Id, nullable=False),
+    Column("digest", String(32), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
+FINDINGS: Final = Table(
+    "accesskeys_findings",
+    _metadata,
+    Column("organization_id", Id, primary_key=True),
+    Column("fingerprint", String(32), primary_key=True),
+    Column("opened", BigInteger, primary_key=True),
+    Column("closed", BigInteger),
+    Column("since", Moment, nullable=False),
+    Column("rule", String(64), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("severity", Integer, nullable=False),
+    Column("key_id", Id),
+    Column("key_name", Text),
+    Column("message", Text, nullable=False),
+    Column("suppressed", Boolean, nullable=False),
+)
+"""A stretch of readings each, from `opened` up to and without `closed`, in which a finding was there with the
+same severity, muted or not. `since` is the T of the reading that began the first of the stretches that lie
+end to end."""
+
+MIGRATIONS: Final = Migrations(
+    table="accesskeys_history",
+    lock=0x616B686973,
+    steps=(
+        (
+            "CREATE TABLE accesskeys_counter (id INTEGER PRIMARY KEY, last BIGINT NOT NULL)",
+            "INSERT INTO accesskeys_counter (id, last) VALUES (1, 0)",
+            """
+            CREATE TABLE accesskeys_runs (
+                id BIGINT PRIMARY KEY, started_at BIGINT NOT NULL, policy_hash VARCHAR(64) NOT NULL,
+                elapsed DOUBLE PRECISION, organizations INTEGER NOT NULL, unreadable INTEGER NOT NULL,
+                keys BIGINT NOT NULL, critical INTEGER NOT NULL, high INTEGER NOT NULL,
+                medium INTEGER NOT NULL, low INTEGER NOT NULL, info INTEGER NOT NULL,
+                suppressed INTEGER NOT NULL
+            )
+            """,
+            """
+            CREATE TABLE accesskeys_readings (
+                id BIGINT PRIMARY KEY, run_id BIGINT NOT NULL, organization_id VARCHAR(36) NOT NULL,
+                taken_at BIGINT NOT NULL, keys INTEGER NOT NULL, identities BIGINT, uses BIGINT,
+                unreadable VARCHAR(32), message TEXT, new INTEGER, fixed INTEGER, reopened INTEGER,
+                UNIQUE (run_id, organization_id)
+            )
+            """,
+            "CREATE INDEX accesskeys_readings_of ON accesskeys_readings (organization_id, id)",
+            """
+            CREATE TABLE accesskeys_parts (
+                id BIGINT PRIMARY KEY, organization_id VARCHAR(36) NOT NULL, digest VARCHAR(32) NOT NULL,
+                body {bytes} NOT NULL, UNIQUE (organization_id, digest)
+            )
+            """,
+            """
+            CREATE TABLE accesskeys_findings (
+                organization_id VARCHAR(36) NOT NULL, fingerprint VARCHAR(32) NOT NULL,
+                opened BIGINT NOT NULL, closed BIGINT, since BIGINT NOT NULL, rule VARCHAR(64) NOT NULL,
+                title TEXT NOT NULL, severity INTEGER NOT NULL, key_id VARCHAR(36), key_name TEXT,
+                message TEXT NOT NULL, suppressed BOOLEAN NOT NULL,
+                PRIMARY KEY (organization_id, fingerprint, opened)
+            )
+            """,
+        ),
+    ),
+)
