@@ -21,11 +21,16 @@ from accesskeys_async.audit.records import (
     Unreadable,
 )
 from accesskeys_async.audit.registry import Registry, find_rules
+from accesskeys_async.audit.remediation import Candidate, Plan, PlanError, Planner, dump_plan, load_plan
+from accesskeys_async.audit.removal import Removal, apply
+from accesskeys_async.audit.removal_journal import Act, RemovalJournal, RemovalJournalError
 from accesskeys_async.audit.rules import Hit, Rule, Scope, Verdict
 from accesskeys_async.audit.suppressions import Suppression
 
 __all__ = [
+    "Act",
     "AuditError",
+    "Candidate",
     "Checkpoint",
     "CheckpointError",
     "Credential",
@@ -39,11 +44,17 @@ __all__ = [
     "Override",
     "Parameter",
     "Parameters",
+    "Plan",
+    "PlanError",
+    "Planner",
     "Policy",
     "PolicyError",
     "Progress",
     "Reading",
     "Registry",
+    "Removal",
+    "RemovalJournal",
+    "RemovalJournalError",
     "Rule",
     "RuleChange",
     "RuleResult",
@@ -55,8 +66,11 @@ __all__ = [
     "Suppression",
     "Unreadable",
     "Verdict",
+    "apply",
     "audit",
+    "dump_plan",
     "find_rules",
+    "load_plan",
     "load_policy",
     "parse_policy",
     "read_inventory",
