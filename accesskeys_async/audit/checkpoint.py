@@ -90,11 +90,12 @@ class Checkpoint:
         place = self._places.get(organization_id)
         if place is None:
             return None
-        line = await asyncio.to_thread(os.pread, self._descriptor, place[1], place[0])
+        length, start = place
+        line = await asyncio.to_thread(os.pread, self._descriptor, length, start)
         head, _, page = line.partition(_PAGE)
         try:
             own_suffix = json.loads(head + b"}")["own_suffix"]
-            keys = wire.read_page(page[:-1], organization_id=organization_id).results
+            keys = wire.read_page(page[:-2], organization_id=organization_id).results
         except (ValueError, KeyError, APIResponseError) as error:
             raise CheckpointError(
                 f"{self._path}: organization {organization_id} can't be read back"

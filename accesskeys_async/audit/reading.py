@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
-from typing import Final
+from typing import Final, TypeVar
+from uuid import UUID
 
 from accesskeys_async.audit.credentials import Credential
 from accesskeys_async.audit.progress import Progress
@@ -18,15 +18,22 @@ from accesskeys_async.errors import (
     ConfigurationError,
     DeadlineExceededError,
     NotFoundError,
+    PaginationError,
     PermissionDeniedError,
     RateLimitError,
     ServerError,
     one_line,
 )
-from accesskeys_async.operations import Id
+from accesskeys_async.operations import MAX_PAGE_SIZE
+from accesskeys_async.paging import PageSource
 from accesskeys_async.records import AccessKey
 
 __all__ = ["Access", "name_reason", "read_keys"]
+
+Answer = TypeVar("Answer")
+
+WAITING: Final = 20
+"""How many answers may wait unread."""
 
 _REASONS: Final[tuple[tuple[type[AccessKeysError], str], ...]] = (
     (AuthenticationError, "authentication"),
@@ -68,18 +75,54 @@ class Access:
 
 
 async def read_keys(
-    client: AccessKeysClient, organization_id: Id, *, max_keys: int
+    client: AccessKeysClient, organization_id: UUID, *, max_keys: int
 ) -> tuple[AccessKey, ...] | Unreadable:
-    """Return all keys of an organization, or why they could not be read; never a part of them."""
-    keys: list[AccessKey] = []
+    """Return all keys of an organization, each once, or why they could not be read; never a part of them."""
+    source = client._pages_of(organization_id, limit=MAX_PAGE_SIZE)
     try:
-        async with aclosing(client.list(organization_id, prefetch=0).pages()) as pages:
-            async for page in pages:
-                keys += page.results
-                if len(keys) > max_keys:
-                    return Unreadable("response", f"has more than {max_keys:,} keys; raise max_keys")
+        keys = await _read_pages(source, max_keys) if isinstance(source, PageSource) else None
+        if keys is None:
+            keys = await client.list(organization_id, prefetch=0).collect(max_items=max_keys + 1)
     except ClientClosedError:
         raise
     except AccessKeysError as error:
         return Unreadable(name_reason(error), one_line(str(error)))
+    if len(keys) > max_keys:
+        return Unreadable("response", f"has more than {max_keys:,} keys; raise max_keys")
+    if len({key.id.int for key in keys}) < len(keys):
+        # A key that moved while it was read comes as it was last seen.
+        keys = list({key.id.int: key for key in keys}.values())
     return tuple(keys)
+
+
+async def _read_pages(source: PageSource[Answer], max_keys: int) -> list[AccessKey] | None:
+    """Return the keys of all pages, or those up to one too many; None where a glance had it wrong.
+
+    Answers wait unread, and the last of them are read at the very end: the rules then find the keys where the
+    processor has just put them, which saves about a third of the time to judge them.
+    """
+    keys: list[AccessKey] = []
+    waiting: list[tuple[Answer, str]] = []
+    seen: set[str] = set()
+    token: str | None = None
+    while True:
+        answer = await source.ask(token)
+        token = source.glance(answer)
+        if token is not None and token not in seen and len(waiting) < WAITING:
+            seen.add(token)
+            waiting.append((answer, token))
+            continue
+        for earlier, expected in waiting:
+            page = source.read(earlier)
+            if page.next_page_token != expected:
+                return None
+            keys += page.results
+        waiting.clear()
+        page = source.read(answer)
+        keys += page.results
+        token = page.next_page_token
+        if token is None or len(keys) > max_keys:
+            return keys
+        if token in seen:
+            raise PaginationError("the listing goes in circles: a page token came that had come before")
+        seen.add(token)

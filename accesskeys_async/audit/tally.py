@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -45,7 +44,7 @@ class Tally:
     keys: int = 0
     suppressed: int = 0
     unreadable: list[tuple[Subject, Unreadable]] = field(factory=list)
-    _by_severity: Counter[Severity] = field(factory=Counter)
+    _by_severity: list[int] = field(factory=lambda: [0] * len(Severity))
     _by_rule: dict[str, _Counts] = field(factory=dict)
     _failed_rules: set[str] = field(factory=set)
 
