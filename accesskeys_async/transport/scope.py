@@ -11,6 +11,10 @@ FEW: Final = 2
 """So many requests an organization's own quota would have let pass."""
 STRANGERS: Final = 3
 """So many organizations refused at once are no accident."""
+SETTLING: Final = 2.0
+"""Seconds after the first refusal in which many come to limits of their own, having begun together."""
+FRESH: Final = 15.0
+"""Seconds after the first refusal for which to have been refused before proves nothing."""
 TOGETHER: Final = 5.0
 """Seconds within which they count as at once."""
 MEMORY: Final = 60.0
@@ -62,7 +66,8 @@ class Scope:
                 self._strangers.clear()
             return self.is_shared
         # What was sent before the first refusal was sent before anything was counted.
-        if not is_known and began >= self._began and self._accepted.get(organization, 0) <= FEW:
+        is_settled = began >= self._began + SETTLING and (not is_known or now - self._began <= FRESH)
+        if is_settled and self._accepted.get(organization, 0) <= FEW:
             self._strangers[organization] = now
             self._strangers = {o: at for o, at in self._strangers.items() if now - at <= TOGETHER}
             if len(self._strangers) >= STRANGERS:

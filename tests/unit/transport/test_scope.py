@@ -12,19 +12,20 @@ def alert(scope: Scope) -> None:
 def test_three_organizations_refused_that_had_asked_nothing_share_a_quota() -> None:
     scope = Scope()
     alert(scope)
-    assert not scope.refuse(2, 1.0, began=0.5, is_known=False)
-    assert not scope.refuse(3, 1.1, began=0.5, is_known=False)
-    assert scope.refuse(4, 1.2, began=0.5, is_known=False)
+    assert not scope.refuse(2, 1.0, began=2.5, is_known=False)
+    assert not scope.refuse(3, 1.1, began=2.5, is_known=False)
+    assert scope.refuse(4, 1.2, began=2.5, is_known=False)
     assert scope.is_shared
 
 
 @pytest.mark.parametrize(
     ("accepted", "began", "is_known", "apart"),
     [
-        pytest.param(10, 0.5, False, 0.1, id="they had asked for much"),
+        pytest.param(10, 2.5, False, 0.1, id="they had asked for much"),
         pytest.param(0, -0.5, False, 0.1, id="sent before anything was counted"),
-        pytest.param(0, 0.5, True, 0.1, id="known to be at their limits"),
-        pytest.param(0, 0.5, False, 6.0, id="one now and one then"),
+        pytest.param(0, 1.5, False, 0.1, id="begun together"),
+        pytest.param(0, 2.5, True, 0.1, id="known to be at their limits"),
+        pytest.param(0, 2.5, False, 6.0, id="one now and one then"),
     ],
 )
 def test_organizations_refused_for_reasons_of_their_own_share_nothing(
@@ -35,14 +36,14 @@ def test_organizations_refused_for_reasons_of_their_own_share_nothing(
     for organization in range(2, 12):
         for _ in range(accepted):
             scope.accept(organization)
-        now = 1.0 + apart * organization
+        now = 20.0 + apart * organization
         assert not scope.refuse(organization, now, began=began, is_known=is_known)
 
 
 def recognize(scope: Scope) -> None:
     alert(scope)
     for organization in (2, 3, 4):
-        scope.refuse(organization, 1.0, began=0.5, is_known=False)
+        scope.refuse(organization, 1.0, began=2.5, is_known=False)
     assert scope.is_shared
 
 
