@@ -128,7 +128,7 @@ class HtmlWriter:
     def _rules_figure(self, summary: Summary) -> Figure | None:
         counts = [(name, counts) for name, counts in self._tally.rule_counts(summary) if any(counts)]
         caption = "Findings by rule and severity" + _of(len(counts), "rules")
-        return _counts_figure("rules", caption, "rule", counts, shorten=_shorten)
+        return _counts_figure("rules", caption, "rule", counts)
 
     def _organizations_figure(self) -> Figure | None:
         worst = self._tally.worst_organizations()

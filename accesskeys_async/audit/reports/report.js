@@ -1,6 +1,6 @@
 "use strict";
 (() => {
-  const PRINTED = 200;
+  const PRINTED = 100;
   const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
 
   const make = (tag, properties, ...children) => {
@@ -16,8 +16,14 @@
     cells: [...row.cells].map((cell) => cell.dataset.value ?? cell.textContent.trim()),
   });
 
-  const compare = (column, numeric) => (one, other) =>
-    numeric ? one.cells[column] - other.cells[column] : collator.compare(one.cells[column], other.cells[column]);
+  // What is missing comes last, whichever way a column is sorted.
+  const MISSING = "–";
+  const compare = (column, numeric, rising) => (one, other) => {
+    const [a, b] = [one.cells[column], other.cells[column]];
+    if (a === MISSING || b === MISSING) return (a === MISSING) - (b === MISSING);
+    const order = numeric ? a - b : collator.compare(a, b);
+    return rising ? order : -order;
+  };
 
   const enliven = (table) => {
     const body = table.tBodies[0];
@@ -72,8 +78,7 @@
         const rising = now ? now === "descending" : !numeric;
         headings.forEach((other) => other.removeAttribute("aria-sort"));
         heading.setAttribute("aria-sort", rising ? "ascending" : "descending");
-        const order = compare(column, numeric);
-        all.sort(rising ? order : (one, other) => order(other, one));
+        all.sort(compare(column, numeric, rising));
         filter();
       });
     });
