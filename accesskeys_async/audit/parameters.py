@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from attrs import field, frozen
 
 __all__ = ["Parameter", "Parameters", "Value"]
 
 Value: TypeAlias = bool | int | float | str | tuple[str, ...]
-MOST: Final = 1_000_000
 
 
 @frozen
@@ -26,6 +25,8 @@ class Parameter:
     """What it is, with its unit, in a few words."""
     minimum: float = 0
     """The least a number may be."""
+    maximum: float = 36_500
+    """The most a number may be; of days, that is a century."""
     is_pattern: bool = False
     """Whether the text is a regular expression."""
 
@@ -48,8 +49,8 @@ class Parameter:
             raise ValueError(f"expected a number, got {value!r}")
         if isinstance(self.default, int) and not isinstance(value, int) and not value.is_integer():
             raise ValueError(f"expected a whole number, got {value!r}")
-        if not self.minimum <= value <= MOST:
-            raise ValueError(f"expected {self.minimum:g} to {MOST:,}, got {value!r}")
+        if not self.minimum <= value <= self.maximum:
+            raise ValueError(f"expected {self.minimum:,} to {self.maximum:,}, got {value!r}")
         return value
 
     def _check_text(self, value: object) -> str:

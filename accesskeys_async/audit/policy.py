@@ -109,6 +109,12 @@ class Policy:
         if not changes and fitting in self._settings:
             return self._settings[fitting]
         layers = [self.rules, *(self.overrides[place].rules for place in fitting), changes or {}]
+        settled = self._apply(*layers)
+        if not changes:
+            self._settings[fitting] = settled
+        return settled
+
+    def _apply(self, *layers: Mapping[str, RuleChange]) -> tuple[RuleSetting, ...]:
         settings: list[RuleSetting] = []
         for rule in self.registry.values():
             setting = RuleSetting(rule, rule.is_on, rule.severity, rule.defaults)
@@ -116,23 +122,15 @@ class Policy:
                 if rule.id in layer:
                     setting = setting.change(layer[rule.id])
             settings.append(setting)
-        settled = tuple(settings)
-        if not changes:
-            self._settings[fitting] = settled
-        return settled
+        return tuple(settings)
 
     def _describe(self) -> dict[str, object]:
         return {
             "rules": {
-                rule.id: {
-                    "enabled": rule.is_on,
-                    "severity": rule.severity.name,
-                    "parameters": dict(rule.defaults),
-                }
-                for rule in self.registry.values()
+                setting.rule.id: [setting.is_on, setting.severity, dict(setting.parameters)]
+                for setting in self._apply(self.rules)
             },
             "files": self.registry.digest,
-            "changes": _describe_changes(self.rules),
             "overrides": [
                 [sorted(one.labels), sorted(map(str, one.organizations)), _describe_changes(one.rules)]
                 for one in self.overrides

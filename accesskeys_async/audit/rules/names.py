@@ -126,7 +126,10 @@ RULES: Final = (
         parameters=(
             Parameter("across", True, "whether to look across organizations, too"),
             Parameter(
-                "max_remembered", 2_000_000, "suffixes to remember across organizations, 100 bytes each"
+                "max_remembered",
+                2_000_000,
+                "suffixes to remember across organizations, 100 bytes each",
+                maximum=1e9,
             ),
         ),
     ),

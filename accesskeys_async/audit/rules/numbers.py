@@ -95,7 +95,7 @@ RULES: Final = (
         scope=Scope.ORGANIZATION,
         controls=("CIS AWS v3 1.13",),
         mind="One key for each service is good; the number of services is what to set max_keys to.",
-        parameters=(Parameter("max_keys", 10, "keys in an organization"),),
+        parameters=(Parameter("max_keys", 10, "keys in an organization", maximum=1e9),),
     ),
     Rule(
         id="AK015",
