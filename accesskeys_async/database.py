@@ -29,6 +29,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.types import TypeDecorator
 
+from accesskeys_async import wire
 from accesskeys_async.errors import AccessKeysError, ConfigurationError
 
 __all__ = ["Database", "Id", "Migrations", "Moment", "Span"]
@@ -81,11 +82,11 @@ class Id(TypeDecorator[UUID]):
 
     def process_bind_param(self, value: UUID | None, dialect: Dialect) -> str | None:  # noqa: ARG002
         """Write it."""
-        return None if value is None else str(value)
+        return None if value is None else wire.format_uuid(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> UUID | None:  # noqa: ARG002
         """Read it."""
-        return None if value is None else UUID(value)
+        return None if value is None else wire.parse_uuid(value)
 
 
 @frozen
@@ -148,6 +149,8 @@ class Database:
             to a power cut, and nothing else.
     """
 
+    _shown = "<a place that can't be read>"  # a traceback shows even one that is refused
+
     def __init__(
         self,
         place: str | os.PathLike[str],
@@ -160,10 +163,11 @@ class Database:
         self._error = error
         self._synchronous = synchronous
         self._url = _read_place(place, what)
+        self._shown = f"<{what.capitalize()} {self._url.render_as_string(hide_password=True)}>"
         self._engine: AsyncEngine | None = None
 
     def __repr__(self) -> str:
-        return f"<{self._what.capitalize()} {self._url.render_as_string(hide_password=True)}>"
+        return self._shown
 
     async def open(self, migrations: Migrations) -> None:
         """Connect, and bring the tables to the present version."""

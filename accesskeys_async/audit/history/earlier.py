@@ -92,17 +92,19 @@ async def _load_bodies(
 ) -> dict[int, bytes]:
     """Return the parts that differ from what is there now, by their numbers."""
     wanted: list[int] = []
-    same: set[str] = set()
+    same: set[tuple[UUID, str]] = set()
     for organization_id, parts in now.items():
         if parts is not None and organization_id in last:
             row = last[organization_id]
             wanted += row.identities, row.uses
-            same |= {parts.identities.digest, parts.uses.digest}
+            same |= {(organization_id, part.digest) for part in (parts.identities, parts.uses)}
     if not wanted:
         return {}
     table = PARTS.c
-    digests = select(table.id, table.digest).where(table.id.in_(wanted))
-    differing = [row.id for row in await connection.execute(digests) if row.digest not in same]
+    digests = select(table.id, table.organization_id, table.digest).where(table.id.in_(wanted))
+    differing = [
+        row.id for row in await connection.execute(digests) if (row.organization_id, row.digest) not in same
+    ]
     if not differing:
         return {}
     bodies = select(table.id, table.body).where(table.id.in_(differing))

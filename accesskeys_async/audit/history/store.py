@@ -40,11 +40,14 @@ class History:
     fails.
     """
 
+    _shown = "<History of a place that can't be read>"
+
     def __init__(self, place: str | os.PathLike[str] = DEFAULT_PLACE) -> None:
         self._database = Database(place, what="history", error=HistoryError, synchronous="NORMAL")
+        self._shown = repr(self._database)
 
     def __repr__(self) -> str:
-        return repr(self._database)
+        return self._shown
 
     async def __aenter__(self) -> Self:
         """Connect, and migrate the tables."""

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from accesskeys_async.audit.history.parts import Part, Parts
 from accesskeys_async.audit.history.schema import COUNTER, FINDINGS, PARTS, READINGS
 from accesskeys_async.audit.records import Finding, OrganizationAudit
-from accesskeys_async.errors import one_line
+from accesskeys_async.errors import MAX_TEXT, one_line
 
 __all__ = ["Entry", "take_numbers", "write_readings"]
 
@@ -223,13 +223,17 @@ def _make_finding(entry: Entry, finding: Finding, reading: int, since: object) -
         "closed": None,
         "since": since,
         "rule": finding.rule,
-        "title": one_line(finding.title),
+        "title": _fit(finding.title),
         "severity": int(finding.severity),
         "key_id": None if key is None else key.id,
-        "key_name": None if key is None else one_line(key.name),
-        "message": one_line(finding.message),
+        "key_name": None if key is None else _fit(key.name),
+        "message": _fit(finding.message),
         "suppressed": finding.suppressed is not None,
     }
+
+
+def _fit(text: str) -> str:
+    return text if len(text) <= MAX_TEXT and text.isprintable() else one_line(text)
 
 
 def _make_reading(
