@@ -128,6 +128,7 @@ def mute(findings: tuple[Finding, ...], suppressor: Suppressor) -> tuple[Finding
 
 
 def by_weight(finding: Finding) -> tuple[int, str, str]:
+    """Order findings: the worst first, then by rule and fingerprint."""
     return -finding.severity, finding.rule, finding.fingerprint
 
 
