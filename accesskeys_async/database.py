@@ -42,6 +42,8 @@ _DRIVERS: Final = {
     "postgresql": "postgresql+asyncpg",
     "postgres": "postgresql+asyncpg",
 }
+_SQLITE: Final = {"{bytes}": "BLOB", "{number}": "INTEGER"}
+_POSTGRESQL: Final = {"{bytes}": "BYTEA", "{number}": "BIGINT"}
 
 
 class Moment(TypeDecorator[datetime]):
@@ -91,7 +93,10 @@ class Id(TypeDecorator[UUID]):
 
 @frozen
 class Migrations:
-    """The steps from each version of some tables to the next. `{bytes}` stands for the type of bytes."""
+    """The steps from each version of some tables to the next.
+
+    `{bytes}` stands for the type of bytes, and `{number}` for that of numbers that are a primary key.
+    """
 
     table: str
     """Its one row has the version."""
@@ -130,9 +135,9 @@ class Migrations:
             )
         for statements in self.steps[found:to]:
             for statement in statements:
-                await connection.execute(
-                    text(statement.replace("{bytes}", "BYTEA" if is_postgresql else "BLOB"))
-                )
+                for name, kind in (_POSTGRESQL if is_postgresql else _SQLITE).items():
+                    statement = statement.replace(name, kind)
+                await connection.execute(text(statement))
         if found < to:
             await connection.execute(update(versions).values(version=to))
 

@@ -104,11 +104,11 @@ MIGRATIONS: Final = Migrations(
     lock=0x616B686973,
     steps=(
         (
-            "CREATE TABLE accesskeys_counter (id INTEGER PRIMARY KEY, last BIGINT NOT NULL)",
+            "CREATE TABLE accesskeys_counter (id INTEGER PRIMARY KEY NOT NULL, last BIGINT NOT NULL)",
             "INSERT INTO accesskeys_counter (id, last) VALUES (1, 0)",
             """
             CREATE TABLE accesskeys_runs (
-                id BIGINT PRIMARY KEY, started_at BIGINT NOT NULL, policy_hash VARCHAR(64) NOT NULL,
+                id {number} PRIMARY KEY NOT NULL, started_at BIGINT NOT NULL, policy_hash VARCHAR(64) NOT NULL,
                 elapsed DOUBLE PRECISION, organizations INTEGER NOT NULL, unreadable INTEGER NOT NULL,
                 keys BIGINT NOT NULL, critical INTEGER NOT NULL, high INTEGER NOT NULL,
                 medium INTEGER NOT NULL, low INTEGER NOT NULL, info INTEGER NOT NULL,
@@ -117,7 +117,7 @@ MIGRATIONS: Final = Migrations(
             """,
             """
             CREATE TABLE accesskeys_readings (
-                id BIGINT PRIMARY KEY, run_id BIGINT NOT NULL, organization_id VARCHAR(36) NOT NULL,
+                id {number} PRIMARY KEY NOT NULL, run_id BIGINT NOT NULL, organization_id VARCHAR(36) NOT NULL,
                 taken_at BIGINT NOT NULL, keys INTEGER NOT NULL, identities BIGINT, uses BIGINT,
                 unreadable VARCHAR(32), message TEXT, new INTEGER, fixed INTEGER, reopened INTEGER,
                 UNIQUE (run_id, organization_id)
@@ -126,7 +126,7 @@ MIGRATIONS: Final = Migrations(
             "CREATE INDEX accesskeys_readings_of ON accesskeys_readings (organization_id, id)",
             """
             CREATE TABLE accesskeys_parts (
-                id BIGINT PRIMARY KEY, organization_id VARCHAR(36) NOT NULL, digest VARCHAR(32) NOT NULL,
+                id {number} PRIMARY KEY NOT NULL, organization_id VARCHAR(36) NOT NULL, digest VARCHAR(32) NOT NULL,
                 body {bytes} NOT NULL, UNIQUE (organization_id, digest)
             )
             """,
