@@ -47,7 +47,8 @@ def csv_cell(text: str, *, for_terminal: bool = False) -> str:
 
     Tabs and line ends stay, for the quoting to hold, except where a terminal shows the cell.
     """
-    shown = (_hostile if for_terminal else _hostile_in_cell).sub(_escape, text)
+    harmless = text.isascii() and text.isprintable()  # as most are; and to see it takes no time
+    shown = text if harmless else (_hostile if for_terminal else _hostile_in_cell).sub(_escape, text)
     return f"'{shown}" if text.startswith(_FORMULA) else shown
 
 

@@ -78,7 +78,10 @@ def test_each_program_that_is_shown_is_a_file_in_examples() -> None:
 
 
 @pytest.mark.parametrize("block", SNIPPETS, ids=_place)
-async def test_a_snippet_runs(block: Block, emulator: Emulator) -> None:
+async def test_a_snippet_runs(
+    block: Block, emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # some write files
     page, line = block.place.split(":")
     # The blank lines put a traceback on the page's own line numbers.
     code = compile("\n" * int(line) + block.text, page, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)

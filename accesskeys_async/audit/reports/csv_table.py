@@ -7,11 +7,10 @@ import io
 from collections.abc import Iterable
 from datetime import datetime
 
-from attrs import astuple
-
 from accesskeys_async.audit.records import OrganizationAudit, Summary
 from accesskeys_async.audit.reports.table import COLUMNS, Line, finding_line, list_lines
 from accesskeys_async.printable import csv_cell
+from accesskeys_async.wire import format_uuid
 
 __all__ = ["CsvWriter"]
 
@@ -35,22 +34,34 @@ class CsvWriter:
         return _join(_cells(finding_line(finding, None)) for finding in summary.findings)
 
 
-def _cells(line: Line) -> list[str]:
-    return [_cell(value) for value in astuple(line, recurse=False)]
+def _cells(line: Line) -> tuple[str, ...]:
+    return (
+        line.outcome,
+        _text(line.rule),
+        line.severity or "",
+        _text(line.title),
+        _text(line.message),
+        format_uuid(line.organization_id),
+        _text(" ".join(line.labels)),
+        "" if line.key_id is None else format_uuid(line.key_id),
+        _text(line.key_name),
+        _text(line.key_suffix),
+        _time(line.created_at),
+        _time(line.last_used_at),
+        "true" if line.is_own_key else "false",
+        _text(line.suppressed),
+        line.fingerprint or "",
+        _text(line.source),
+        "" if line.line is None else str(line.line),
+    )
 
 
-def _cell(value: object) -> str:
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "true" if value else "false"
-        case datetime():
-            return f"{value:%Y-%m-%dT%H:%M:%SZ}"
-        case tuple():
-            return csv_cell(" ".join(str(part) for part in value))
-        case _:
-            return csv_cell(str(value))
+def _text(text: str | None) -> str:
+    return csv_cell(text) if text else ""
+
+
+def _time(time: datetime | None) -> str:
+    return "" if time is None else f"{time.isoformat()[:19]}Z"
 
 
 def _join(rows: Iterable[Iterable[str]]) -> bytes:

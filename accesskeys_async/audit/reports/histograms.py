@@ -72,10 +72,8 @@ class Histograms:
         self._today = at.date()
         today = at.toordinal()
         ages = [today - key.created_at.toordinal() for key in keys]
-        idle = [
-            today - used.toordinal() if isinstance(used, datetime) else used
-            for used in [key.last_used_at for key in keys]
-        ]
+        uses = [key.last_used_at for key in keys]
+        idle = [today - used.toordinal() if isinstance(used, datetime) else used for used in uses]
         self._ages.update(ages)
         oldest, longest = _over(_AGE_BOUNDS[-1]), _over(self._idle_starts[-1])
         name_age, name_idle = self._age_names.get, self._idle_names.get

@@ -5,17 +5,16 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections import Counter
-from collections.abc import Callable
 from importlib import resources
 from typing import TYPE_CHECKING, Final
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from accesskeys_async._version import __version__
 from accesskeys_async.audit.records import OrganizationAudit, Severity, Summary
-from accesskeys_async.audit.reports import charts
-from accesskeys_async.audit.reports.background import Background, TrendPoint
+from accesskeys_async.audit.reports.background import Background
 from accesskeys_async.audit.reports.extras import load
+from accesskeys_async.audit.reports.figures import list_figures
 from accesskeys_async.audit.reports.histograms import Histograms
 from accesskeys_async.audit.reports.rows import SEVERITIES
 from accesskeys_async.audit.reports.tally import WORST_FIRST, Tally
@@ -29,18 +28,6 @@ __all__ = ["MOST_FINDINGS", "MOST_ORGANIZATIONS", "HtmlWriter"]
 MOST_FINDINGS: Final = 2_000
 """Rows of the table of findings; the counts and charts are of all of them."""
 MOST_ORGANIZATIONS: Final = 1_000
-_CHARTED: Final = 12
-
-
-@frozen
-class Figure:
-    """A chart, and the same numbers as a table."""
-
-    name: str
-    caption: str
-    svg: str
-    headings: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
 
 
 @define
@@ -81,7 +68,7 @@ class HtmlWriter:
             summary=summary,
             tally=self._tally,
             severities=[(SEVERITIES[severity], counts.get(severity, 0)) for severity in WORST_FIRST],
-            figures=self._figures(summary),
+            figures=list_figures(summary, self._tally, self._histograms, self._background),
             rules=self._rules(summary),
             reasons=Counter(unreadable.reason for _, unreadable in summary.unreadable).most_common(),
             most=MOST_ORGANIZATIONS,
@@ -112,115 +99,6 @@ class HtmlWriter:
                 }
             )
         return rows
-
-    def _figures(self, summary: Summary) -> list[Figure]:
-        figures = [
-            self._rules_figure(summary),
-            self._organizations_figure(),
-            self._ages_figure(),
-            self._idle_figure(),
-            self._cells_figure(),
-            self._weeks_figure(),
-            self._trend_figure(summary),
-        ]
-        return [figure for figure in figures if figure is not None]
-
-    def _rules_figure(self, summary: Summary) -> Figure | None:
-        counts = [(name, counts) for name, counts in self._tally.rule_counts(summary) if any(counts)]
-        caption = "Findings by rule and severity" + _of(len(counts), "rules")
-        return _counts_figure("rules", caption, "rule", counts)
-
-    def _organizations_figure(self) -> Figure | None:
-        worst = self._tally.worst_organizations()
-        counts = [(str(count.subject.organization_id), count.by_severity) for count in worst]
-        caption = "The organizations with the worst findings" + _of(len(counts), "")
-        return _counts_figure("organizations", caption, "organization", counts, shorten=_shorten)
-
-    def _ages_figure(self) -> Figure:
-        days = self._background.rotation_days
-        bars = self._histograms.ages(rotation_days=days)
-        caption = f"Age of keys; rotation is due by {days:g} days"
-        return Figure(
-            "ages",
-            caption,
-            charts.draw(charts.chart_ages(bars, rotation_days=days), label=caption),
-            ("age", "keys"),
-            tuple((bar.name, f"{bar.count:,}") for bar in bars),
-        )
-
-    def _idle_figure(self) -> Figure:
-        bars = self._histograms.idle()
-        caption = f"Time since the last use; unused from {self._background.idle_days:g} days on"
-        return Figure(
-            "idle",
-            caption,
-            charts.draw(charts.chart_idle(bars), label=caption),
-            ("last used", "keys"),
-            tuple((bar.name, f"{bar.count:,}") for bar in bars),
-        )
-
-    def _cells_figure(self) -> Figure:
-        cells = self._histograms.cells()
-        caption = "Age against time since the last use"
-        idle = tuple(dict.fromkeys(cell.idle for cell in cells))
-        counts = {(cell.age, cell.idle): f"{cell.count:,}" for cell in cells}
-        ages = tuple(dict.fromkeys(cell.age for cell in cells))
-        rows = tuple((age, *(counts[age, name] for name in idle)) for age in ages)
-        svg = charts.draw(charts.chart_cells(cells), label=caption)
-        return Figure("cells", caption, svg, ("age", *idle), rows)
-
-    def _weeks_figure(self) -> Figure | None:
-        weeks = self._histograms.weeks()
-        if not weeks:
-            return None
-        caption = "Creations a week, of the keys that are still there"
-        svg = charts.draw(charts.chart_weeks(weeks), label=caption)
-        rows = tuple((week.isoformat(), f"{count:,}") for week, count in weeks)
-        return Figure("weeks", caption, svg, ("week of", "keys"), rows)
-
-    def _trend_figure(self, summary: Summary) -> Figure | None:
-        if not self._background.trend:
-            return None
-        now = TrendPoint(summary.started_at, summary.by_severity, summary.coverage)
-        points = [*self._background.trend, now]
-        caption = "Findings by severity, audit after audit"
-        rows = tuple(
-            (
-                f"{point.taken_at:%Y-%m-%d %H:%M}",
-                *(f"{dict(point.by_severity).get(severity, 0):,}" for severity in WORST_FIRST),
-                f"{point.coverage:.1%}",
-            )
-            for point in points
-        )
-        headings = ("audit", *(SEVERITIES[severity] for severity in WORST_FIRST), "coverage")
-        return Figure(
-            "trend", caption, charts.draw(charts.chart_trend(points), label=caption), headings, rows
-        )
-
-
-def _counts_figure(
-    name: str,
-    caption: str,
-    heading: str,
-    counts: list[tuple[str, tuple[int, ...]]],
-    *,
-    shorten: Callable[[str], str] = str,
-) -> Figure | None:
-    if not counts:
-        return None
-    worst = counts[:_CHARTED]
-    chart = charts.chart_counts((shorten(label), numbers) for label, numbers in worst)
-    headings = (heading, *(SEVERITIES[severity] for severity in WORST_FIRST))
-    rows = tuple((label, *(f"{number:,}" for number in numbers)) for label, numbers in worst)
-    return Figure(name, caption, charts.draw(chart, label=caption), headings, rows)
-
-
-def _of(count: int, what: str) -> str:
-    return f"; the first {_CHARTED} of {count:,} {what}".rstrip() if count > _CHARTED else ""
-
-
-def _shorten(text: str) -> str:
-    return text if len(text) <= 14 else f"{text[:13]}…"
 
 
 def _load_template() -> Template:

@@ -7,19 +7,20 @@ from collections.abc import Iterable
 from types import ModuleType
 from typing import TYPE_CHECKING, Final, Protocol
 
-from attrs import astuple, define, field
+from attrs import define, field
 
 from accesskeys_async.audit.records import OrganizationAudit, Summary
 from accesskeys_async.audit.reports.extras import load
 from accesskeys_async.audit.reports.rows import encode, summary_row
 from accesskeys_async.audit.reports.table import COLUMNS, Line, finding_line, list_lines
+from accesskeys_async.wire import format_uuid
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 __all__ = ["GROUP_ROWS", "ParquetWriter"]
 
-GROUP_ROWS: Final = 32_768
+GROUP_ROWS: Final = 16_384
 SUMMARY_KEY: Final = "accesskeys_async.summary"
 
 
@@ -69,7 +70,7 @@ class ParquetWriter:
     _schema: object = field(init=False)
     _outlet: _Outlet = field(init=False, factory=_Outlet)
     _sheet: _Sheet = field(init=False)
-    _rows: list[tuple[object, ...]] = field(init=False, factory=list)
+    _rows: list[Line] = field(init=False, factory=list)
 
     def __attrs_post_init__(self) -> None:
         self._arrow = load("pyarrow", for_report="Parquet", extra="parquet")
@@ -95,36 +96,29 @@ class ParquetWriter:
         return groups + self._outlet.take()
 
     def _add(self, lines: Iterable[Line]) -> bytes:
-        self._rows.extend(_values(line) for line in lines)
+        self._rows.extend(lines)
         while len(self._rows) >= self._group_rows:
             self._write(self._rows[: self._group_rows])
             del self._rows[: self._group_rows]
         return self._outlet.take()
 
-    def _write(self, rows: list[tuple[object, ...]]) -> None:
-        columns = [list(column) for column in zip(*rows, strict=True)]
-        table = self._arrow.Table.from_pydict(dict(zip(COLUMNS, columns, strict=True)), schema=self._schema)
+    def _write(self, rows: list[Line]) -> None:
+        columns = dict(zip(COLUMNS, zip(*rows, strict=True), strict=True))
+        for name in ("organizationId", "keyId"):
+            columns[name] = tuple(None if value is None else format_uuid(value) for value in columns[name])
+        try:
+            table = self._arrow.Table.from_pydict(columns, schema=self._schema)
+        except UnicodeEncodeError:
+            plain = {name: [_encodable(value) for value in values] for name, values in columns.items()}
+            table = self._arrow.Table.from_pydict(plain, schema=self._schema)
         self._sheet.write_table(table)
 
 
-def _values(line: Line) -> tuple[object, ...]:
-    values: list[object] = []
-    for value in astuple(line, recurse=False):
-        match value:
-            case None | bool() | int():
-                values.append(value)
-            case tuple():
-                values.append([_text(part) for part in value])
-            case _ if hasattr(value, "tzinfo"):
-                values.append(value)
-            case _:
-                values.append(_text(value))
-    return tuple(values)
-
-
-def _text(value: object) -> str:
-    # Half an astral pair has no UTF-8.
-    return str(value).encode(errors="backslashreplace").decode()
+def _encodable(value: object) -> object:
+    """Show half an astral pair, which has no UTF-8, as its escape."""
+    if isinstance(value, tuple):
+        return [_encodable(part) for part in value]
+    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
 
 
 def _make_schema(arrow: ModuleType) -> object:

@@ -89,9 +89,10 @@ class SarifWriter:
 
     def _keep(self, finding: Finding) -> None:
         self._rules.setdefault(finding.rule, finding)
-        kept = self._results[finding.severity]
-        if len(kept) < self._most:
-            kept.append(encode(self._result(finding)))
+        severity = finding.severity
+        as_bad = sum(len(results) for worse, results in self._results.items() if worse >= severity)
+        if as_bad < self._most:
+            self._results[severity].append(encode(self._result(finding)))
         else:
             self._left_out += 1
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
-
-from attrs import frozen
 
 from accesskeys_async.audit.records import Finding, OrganizationAudit, Outcome, Subject
 from accesskeys_async.audit.reports.rows import SEVERITIES
@@ -21,8 +19,7 @@ COLUMNS: Final = (
 )
 
 
-@frozen
-class Line:
+class Line(NamedTuple):
     """One row, its fields in the order of `COLUMNS`; None where there is nothing to say.
 
     `outcome` is `fail` for a finding. It is `not_evaluated` for an organization that could not be read,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
@@ -41,19 +40,19 @@ class Tally:
 
     _findings: int
     _organizations: int
-    rules: Counter[tuple[str, Severity]] = field(factory=Counter, init=False)
-    """How many findings that count a rule has of a severity."""
+    rules: dict[str, list[int]] = field(factory=dict, init=False)
+    """How many findings that count a rule has of each severity, which is the index."""
     titles: dict[str, str] = field(factory=dict, init=False)
     """The title of each rule that found something."""
     suppressed: list[Finding] = field(factory=list, init=False)
     """The first of the findings that are muted."""
     seen: int = field(default=0, init=False)
     """How many organizations were read."""
-    _kept: dict[Severity, list[Finding]] = field(init=False)
+    _kept: list[list[Finding]] = field(init=False)
     _worst: list[tuple[tuple[int, ...], int, OrganizationCount]] = field(factory=list, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._kept = {severity: [] for severity in WORST_FIRST}
+        self._kept = [[] for _ in Severity]
 
     def add(self, audit: OrganizationAudit) -> None:
         """Count an organization."""
@@ -61,7 +60,7 @@ class Tally:
         if audit.unreadable is not None:
             return
         self.seen += 1
-        by_severity = tuple(counts[severity] for severity in WORST_FIRST)
+        by_severity = tuple(reversed(counts))
         if not any(by_severity):
             return
         entry = (by_severity, -self.seen, OrganizationCount(audit.subject, len(audit.keys), by_severity))
@@ -70,23 +69,25 @@ class Tally:
         else:
             heapq.heappushpop(self._worst, entry)
 
-    def add_findings(self, findings: Iterable[Finding]) -> Counter[Severity]:
+    def add_findings(self, findings: Iterable[Finding]) -> list[int]:
         """Count findings, and return how many of each severity count."""
-        counts: Counter[Severity] = Counter()
+        # A severity is an index here: as a key, an enumeration's member is hashed in Python.
+        counts = [0] * len(Severity)
         for finding in findings:
             if finding.suppressed is not None:
                 if len(self.suppressed) < self._findings:
                     self.suppressed.append(finding)
                 continue
             severity = finding.severity
+            by_rule = self.rules.get(finding.rule)
+            if by_rule is None:
+                by_rule = self.rules[finding.rule] = [0] * len(Severity)
+                self.titles[finding.rule] = finding.title
+            by_rule[severity] += 1
             counts[severity] += 1
-            self.rules[finding.rule, severity] += 1
             kept = self._kept[severity]
             if len(kept) < self._findings:
                 kept.append(finding)
-                self.titles.setdefault(finding.rule, finding.title)
-            elif finding.rule not in self.titles:
-                self.titles[finding.rule] = finding.title
         return counts
 
     def worst_findings(self) -> list[Finding]:
@@ -100,7 +101,7 @@ class Tally:
 
     def rule_counts(self, summary: Summary) -> list[tuple[str, tuple[int, ...]]]:
         """Return each rule that ran or found with its findings by severity, most severe first."""
-        rules = dict.fromkeys([result.rule for result in summary.by_rule])
-        rules.update(dict.fromkeys(rule for rule, _ in self.rules))
-        counted = [(rule, tuple(self.rules[rule, severity] for severity in WORST_FIRST)) for rule in rules]
+        none = [0] * len(Severity)
+        rules = dict.fromkeys([*(result.rule for result in summary.by_rule), *self.rules])
+        counted = [(rule, tuple(reversed(self.rules.get(rule, none)))) for rule in rules]
         return sorted(counted, key=lambda entry: (tuple(-count for count in entry[1]), entry[0]))

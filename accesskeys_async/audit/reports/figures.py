@@ -1,0 +1,148 @@
+"""The charts of the HTML report, each with its numbers as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from attrs import frozen
+
+from accesskeys_async.audit.records import Summary
+from accesskeys_async.audit.reports import charts
+from accesskeys_async.audit.reports.background import Background, TrendPoint
+from accesskeys_async.audit.reports.histograms import Histograms
+from accesskeys_async.audit.reports.rows import SEVERITIES
+from accesskeys_async.audit.reports.tally import WORST_FIRST, Tally
+
+__all__ = ["Figure", "list_figures"]
+
+_CHARTED: Final = 12
+"""Bars of a chart that has one for each rule or organization."""
+
+
+@frozen
+class Figure:
+    """A chart, and the same numbers as a table."""
+
+    name: str
+    caption: str
+    svg: str
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def list_figures(
+    summary: Summary, tally: Tally, histograms: Histograms, background: Background
+) -> list[Figure]:
+    """Draw the charts that there is something to show in."""
+    figures = [
+        _rules_figure(tally, summary),
+        _organizations_figure(tally),
+        _ages_figure(histograms, background.rotation_days),
+        _idle_figure(histograms, background.idle_days),
+        _cells_figure(histograms),
+        _weeks_figure(histograms),
+        _trend_figure(background.trend, summary),
+    ]
+    return [figure for figure in figures if figure is not None]
+
+
+def _rules_figure(tally: Tally, summary: Summary) -> Figure | None:
+    counts = [(name, counts) for name, counts in tally.rule_counts(summary) if any(counts)]
+    caption = "Findings by rule and severity" + _of(len(counts), "rules")
+    return _counts_figure("rules", caption, "rule", counts)
+
+
+def _organizations_figure(tally: Tally) -> Figure | None:
+    worst = tally.worst_organizations()
+    counts = [(str(count.subject.organization_id), count.by_severity) for count in worst]
+    caption = "The organizations with the worst findings" + _of(len(counts), "")
+    return _counts_figure("organizations", caption, "organization", counts, shorten=_shorten)
+
+
+def _ages_figure(histograms: Histograms, days: float) -> Figure:
+    bars = histograms.ages(rotation_days=days)
+    caption = f"Age of keys; rotation is due by {days:g} days"
+    return Figure(
+        "ages",
+        caption,
+        charts.draw(charts.chart_ages(bars, rotation_days=days), label=caption),
+        ("age", "keys"),
+        tuple((bar.name, f"{bar.count:,}") for bar in bars),
+    )
+
+
+def _idle_figure(histograms: Histograms, days: float) -> Figure:
+    bars = histograms.idle()
+    caption = f"Time since the last use; unused from {days:g} days on"
+    return Figure(
+        "idle",
+        caption,
+        charts.draw(charts.chart_idle(bars), label=caption),
+        ("last used", "keys"),
+        tuple((bar.name, f"{bar.count:,}") for bar in bars),
+    )
+
+
+def _cells_figure(histograms: Histograms) -> Figure:
+    cells = histograms.cells()
+    caption = "Age against time since the last use"
+    idle = tuple(dict.fromkeys(cell.idle for cell in cells))
+    counts = {(cell.age, cell.idle): f"{cell.count:,}" for cell in cells}
+    ages = tuple(dict.fromkeys(cell.age for cell in cells))
+    rows = tuple((age, *(counts[age, name] for name in idle)) for age in ages)
+    svg = charts.draw(charts.chart_cells(cells), label=caption)
+    return Figure("cells", caption, svg, ("age", *idle), rows)
+
+
+def _weeks_figure(histograms: Histograms) -> Figure | None:
+    weeks = histograms.weeks()
+    if not weeks:
+        return None
+    caption = "Creations a week, of the keys that are still there"
+    svg = charts.draw(charts.chart_weeks(weeks), label=caption)
+    rows = tuple((week.isoformat(), f"{count:,}") for week, count in weeks)
+    return Figure("weeks", caption, svg, ("week of", "keys"), rows)
+
+
+def _trend_figure(trend: tuple[TrendPoint, ...], summary: Summary) -> Figure | None:
+    if not trend:
+        return None
+    now = TrendPoint(summary.started_at, summary.by_severity, summary.coverage)
+    points = [*trend, now]
+    caption = "Findings by severity, audit after audit"
+    rows = tuple(
+        (
+            f"{point.taken_at:%Y-%m-%d %H:%M}",
+            *(f"{dict(point.by_severity).get(severity, 0):,}" for severity in WORST_FIRST),
+            f"{point.coverage:.1%}",
+        )
+        for point in points
+    )
+    headings = ("audit", *(SEVERITIES[severity] for severity in WORST_FIRST), "coverage")
+    return Figure("trend", caption, charts.draw(charts.chart_trend(points), label=caption), headings, rows)
+
+
+def _counts_figure(
+    name: str,
+    caption: str,
+    heading: str,
+    counts: list[tuple[str, tuple[int, ...]]],
+    *,
+    shorten: Callable[[str], str] = str,
+) -> Figure | None:
+    if not counts:
+        return None
+    worst = counts[:_CHARTED]
+    chart = charts.chart_counts((shorten(label), numbers) for label, numbers in worst)
+    headings = (heading, *(SEVERITIES[severity] for severity in WORST_FIRST))
+    rows = tuple((label, *(f"{number:,}" for number in numbers)) for label, numbers in worst)
+    return Figure(name, caption, charts.draw(chart, label=caption), headings, rows)
+
+
+def _of(count: int, what: str) -> str:
+    return f"; the first {_CHARTED} of {count:,} {what}".rstrip() if count > _CHARTED else ""
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= 14 else f"{text[:13]}…"
