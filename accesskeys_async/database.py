@@ -93,11 +93,15 @@ class Id(TypeDecorator[UUID]):
 
 @frozen
 class Migrations:
-    """The steps from each version of some tables to the next.
+    """What is kept in some tables, and the steps from each version of them to the next.
 
     `{bytes}` stands for the type of bytes, and `{number}` for that of numbers that are a primary key.
     """
 
+    what: str
+    """What it is, for people: `journal`."""
+    error: type[AccessKeysError]
+    """The class of what is raised where the database fails."""
     table: str
     """Its one row has the version."""
     lock: int
@@ -105,9 +109,7 @@ class Migrations:
     steps: tuple[tuple[str, ...], ...]
     """Each leads from the version of its index to the next, and is never changed once released."""
 
-    async def apply(
-        self, connection: AsyncConnection, *, error: type[AccessKeysError], what: str, to: int | None = None
-    ) -> None:
+    async def apply(self, connection: AsyncConnection, *, to: int | None = None) -> None:
         """Bring the tables from whatever version they have to a later one, in the connection's transaction.
 
         Raises `error` where they are of a version that this release does not know.
@@ -129,8 +131,8 @@ class Migrations:
             await connection.execute(insert(versions).values(id=1, version=0))
             found = 0
         if found > len(self.steps):
-            raise error(
-                f"the {what} is of version {found}, this release knows up to {len(self.steps)}; "
+            raise self.error(
+                f"the {self.what} is of version {found}, this release knows up to {len(self.steps)}; "
                 "use a newer release"
             )
         for statements in self.steps[found:to]:
@@ -148,8 +150,7 @@ class Database:
     Args:
         place: A path of an SQLite file, made where there is none, or a URL: `sqlite:///file` or
             `postgresql://user:password@host/database`. Several processes may share one.
-        what: What is kept there, for errors: `journal`.
-        error: The class of what is raised where the database fails.
+        migrations: What is kept there.
         synchronous: How SQLite commits: FULL waits until it is on the disk; NORMAL may lose the last commits
             to a power cut, and nothing else.
     """
@@ -160,27 +161,26 @@ class Database:
         self,
         place: str | os.PathLike[str],
         *,
-        what: str,
-        error: type[AccessKeysError],
+        migrations: Migrations,
         synchronous: Literal["FULL", "NORMAL"],
     ) -> None:
-        self._what = what
-        self._error = error
+        self._migrations = migrations
+        self._error = migrations.error
         self._synchronous = synchronous
-        self._url = _read_place(place, what)
-        self._shown = f"<{what.capitalize()} {self._url.render_as_string(hide_password=True)}>"
+        self._url = _read_place(place, migrations.what)
+        self._shown = f"<{migrations.what.capitalize()} {self._url.render_as_string(hide_password=True)}>"
         self._engine: AsyncEngine | None = None
 
     def __repr__(self) -> str:
         return self._shown
 
-    async def open(self, migrations: Migrations) -> None:
+    async def open(self) -> None:
         """Connect, and bring the tables to the present version."""
         self._engine = self._make_engine()
         try:
             await self._make_file()
             async with self.transaction() as connection:
-                await migrations.apply(connection, error=self._error, what=self._what)
+                await self._migrations.apply(connection)
         except BaseException:
             await self.aclose()
             raise

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import os
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Final, Self
@@ -13,28 +11,22 @@ from uuid import UUID
 
 import attrs
 from attrs import evolve
-from sqlalchemy import URL, ColumnElement, Row, event, insert, make_url, select, update
-from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy import ColumnElement, Row, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from accesskeys_async.errors import ConfigurationError
+from accesskeys_async.database import Database
 from accesskeys_async.rotation.failures import (
     JournalError,
     LeaseLostError,
     RotationRefusedError,
     UnknownRotationError,
 )
-from accesskeys_async.rotation.schema import CANDIDATES, ROTATIONS, migrate
+from accesskeys_async.rotation.schema import CANDIDATES, MIGRATIONS, ROTATIONS
 from accesskeys_async.rotation.states import OVER, Candidate, Rotation, State
 
 __all__ = ["Journal"]
 
-BUSY_SECONDS: Final = 30
-_DRIVERS: Final = {
-    "sqlite": "sqlite+aiosqlite",
-    "postgresql": "postgresql+asyncpg",
-    "postgres": "postgresql+asyncpg",
-}
 _COLUMNS: Final = tuple(name for name in attrs.fields_dict(Rotation) if name != "candidates")
 
 
@@ -49,26 +41,19 @@ class Journal:
     rotation's `version`. Each method raises JournalError where the database fails.
     """
 
-    _shown = "of a place that can't be read"
+    _shown = "<Journal of a place that can't be read>"
 
     def __init__(self, place: str | os.PathLike[str]) -> None:
-        self._url = _read_place(place)
-        self._shown = self._url.render_as_string(hide_password=True)
-        self._engine: AsyncEngine | None = None
+        # FULL: an intent must be on the disk before the act.
+        self._database = Database(place, migrations=MIGRATIONS, synchronous="FULL")
+        self._shown = repr(self._database)
 
     def __repr__(self) -> str:
-        return f"<Journal {self._shown}>"
+        return self._shown
 
     async def __aenter__(self) -> Self:
         """Connect, and migrate the tables."""
-        self._engine = _make_engine(self._url)
-        try:
-            await self._make_file()
-            async with self._transaction() as connection:
-                await migrate(connection)
-        except BaseException:
-            await self.aclose()
-            raise
+        await self._database.open()
         return self
 
     async def __aexit__(
@@ -80,22 +65,9 @@ class Journal:
         """Close the connections."""
         await self.aclose()
 
-    async def _make_file(self) -> None:
-        path = self._url.database
-        if self._url.get_backend_name() != "sqlite" or not path or path == ":memory:":
-            return
-        # Made here, so that it is its owner's alone, and that a place where none can be made is known before
-        # a thread is started for it, which would outlive the failure.
-        try:
-            os.close(await asyncio.to_thread(os.open, path, os.O_RDWR | os.O_CREAT, 0o600))
-        except OSError as error:
-            raise JournalError(f"{self!r} can't be opened: {error.strerror}") from error
-
     async def aclose(self) -> None:
         """Close the connections; twice is fine."""
-        engine, self._engine = self._engine, None
-        if engine is not None:
-            await engine.dispose()
+        await self._database.aclose()
 
     async def add(self, rotation: Rotation) -> Rotation:
         """Write a new rotation down, and return it; or the living one of that key, on the same terms.
@@ -103,7 +75,7 @@ class Journal:
         Raises RotationRefusedError where the key is being rotated on other terms.
         """
         try:
-            async with self._transaction() as connection:
+            async with self._database.transaction() as connection:
                 await connection.execute(insert(ROTATIONS).values(_row(rotation)))
         except JournalError as error:
             if not isinstance(error.__cause__, IntegrityError):
@@ -155,7 +127,7 @@ class Journal:
         """
         rotation = evolve(rotation, version=before.version + 1)
         table = ROTATIONS.c
-        async with self._transaction() as connection:
+        async with self._database.transaction() as connection:
             result = await connection.execute(
                 update(ROTATIONS)
                 .where(table.id == before.id, table.version == before.version)
@@ -189,7 +161,7 @@ class Journal:
             .where(*conditions)
             .order_by(CANDIDATES.c.number)
         )
-        async with self._transaction() as connection:
+        async with self._database.transaction() as connection:
             # In this order: whatever is written in between makes the version that is read here old, and the
             # compare-and-set then refuses to build on a half of each.
             rows = (await connection.execute(rotations)).all()
@@ -197,50 +169,6 @@ class Journal:
             for part in await connection.execute(candidates):
                 parts.setdefault(part.rotation_id, []).append(_candidate(part))
         return tuple(_rotation(row, parts.get(row.id, [])) for row in rows)
-
-    @contextlib.asynccontextmanager
-    async def _transaction(self) -> AsyncGenerator[AsyncConnection, None]:
-        if self._engine is None:
-            raise JournalError(f"{self!r} is not open; use `async with`")
-        try:
-            async with self._engine.begin() as connection:
-                yield connection
-        except (SQLAlchemyError, OSError) as error:
-            reason = getattr(error, "orig", None) or error
-            raise JournalError(f"{self!r} failed: {reason}") from error
-
-
-def _read_place(place: str | os.PathLike[str]) -> URL:
-    text = os.fspath(place)
-    if "://" not in text:
-        return URL.create("sqlite+aiosqlite", database=text)
-    try:
-        url = make_url(text)
-        url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
-        url.get_dialect()
-    except (ArgumentError, NoSuchModuleError, ValueError):
-        scheme = text.partition("://")[0]
-        raise ConfigurationError(
-            f"the journal's URL begins with {scheme!r} and can't be read; "
-            "give sqlite:///file or postgresql://user@host/database"
-        ) from None
-    return url
-
-
-def _make_engine(url: URL) -> AsyncEngine:
-    if url.get_backend_name() != "sqlite":
-        return create_async_engine(url, pool_pre_ping=True)
-    engine = create_async_engine(url, connect_args={"timeout": BUSY_SECONDS})
-    event.listen(engine.sync_engine, "connect", _set_up_sqlite)
-    return engine
-
-
-def _set_up_sqlite(connection: Any, record: object) -> None:  # noqa: ARG001 - the event's signature
-    cursor = connection.cursor()
-    # FULL: an intent must be on the disk before the act, and WAL alone would not see to that.
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
 
 
 def _row(record: Rotation) -> dict[str, object]:

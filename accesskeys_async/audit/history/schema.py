@@ -17,6 +17,7 @@ from sqlalchemy import (
     Text,
 )
 
+from accesskeys_async.audit.history.records import HistoryError
 from accesskeys_async.database import Id, Migrations, Moment
 
 __all__ = ["COUNTER", "FINDINGS", "MIGRATIONS", "PARTS", "READINGS", "RUNS"]
@@ -100,6 +101,8 @@ same severity, muted or not. `since` is the T of the reading that began the firs
 end to end."""
 
 MIGRATIONS: Final = Migrations(
+    what="history",
+    error=HistoryError,
     table="accesskeys_history",
     lock=0x616B686973,
     steps=(
@@ -108,26 +111,26 @@ MIGRATIONS: Final = Migrations(
             "INSERT INTO accesskeys_counter (id, last) VALUES (1, 0)",
             """
             CREATE TABLE accesskeys_runs (
-                id {number} PRIMARY KEY NOT NULL, started_at BIGINT NOT NULL, policy_hash VARCHAR(64) NOT NULL,
-                elapsed DOUBLE PRECISION, organizations INTEGER NOT NULL, unreadable INTEGER NOT NULL,
-                keys BIGINT NOT NULL, critical INTEGER NOT NULL, high INTEGER NOT NULL,
-                medium INTEGER NOT NULL, low INTEGER NOT NULL, info INTEGER NOT NULL,
+                id {number} PRIMARY KEY NOT NULL, started_at BIGINT NOT NULL,
+                policy_hash VARCHAR(64) NOT NULL, elapsed DOUBLE PRECISION, organizations INTEGER NOT NULL,
+                unreadable INTEGER NOT NULL, keys BIGINT NOT NULL, critical INTEGER NOT NULL,
+                high INTEGER NOT NULL, medium INTEGER NOT NULL, low INTEGER NOT NULL, info INTEGER NOT NULL,
                 suppressed INTEGER NOT NULL
             )
             """,
             """
             CREATE TABLE accesskeys_readings (
-                id {number} PRIMARY KEY NOT NULL, run_id BIGINT NOT NULL, organization_id VARCHAR(36) NOT NULL,
-                taken_at BIGINT NOT NULL, keys INTEGER NOT NULL, identities BIGINT, uses BIGINT,
-                unreadable VARCHAR(32), message TEXT, new INTEGER, fixed INTEGER, reopened INTEGER,
-                UNIQUE (run_id, organization_id)
+                id {number} PRIMARY KEY NOT NULL, run_id BIGINT NOT NULL,
+                organization_id VARCHAR(36) NOT NULL, taken_at BIGINT NOT NULL, keys INTEGER NOT NULL,
+                identities BIGINT, uses BIGINT, unreadable VARCHAR(32), message TEXT, new INTEGER,
+                fixed INTEGER, reopened INTEGER, UNIQUE (run_id, organization_id)
             )
             """,
             "CREATE INDEX accesskeys_readings_of ON accesskeys_readings (organization_id, id)",
             """
             CREATE TABLE accesskeys_parts (
-                id {number} PRIMARY KEY NOT NULL, organization_id VARCHAR(36) NOT NULL, digest VARCHAR(32) NOT NULL,
-                body {bytes} NOT NULL, UNIQUE (organization_id, digest)
+                id {number} PRIMARY KEY NOT NULL, organization_id VARCHAR(36) NOT NULL,
+                digest VARCHAR(32) NOT NULL, body {bytes} NOT NULL, UNIQUE (organization_id, digest)
             )
             """,
             """

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from accesskeys_async.audit.history.differences import compare_runs
 from accesskeys_async.audit.history.past import find_run, find_runs
 from accesskeys_async.audit.history.recording import Recording
-from accesskeys_async.audit.history.records import Diff, HistoryError, PastRun
+from accesskeys_async.audit.history.records import Diff, PastRun
 from accesskeys_async.audit.history.retention import forget
 from accesskeys_async.audit.history.schema import MIGRATIONS, RUNS
 from accesskeys_async.audit.history.writing import take_numbers
@@ -43,7 +43,7 @@ class History:
     _shown = "<History of a place that can't be read>"
 
     def __init__(self, place: str | os.PathLike[str] = DEFAULT_PLACE) -> None:
-        self._database = Database(place, what="history", error=HistoryError, synchronous="NORMAL")
+        self._database = Database(place, migrations=MIGRATIONS, synchronous="NORMAL")
         self._shown = repr(self._database)
 
     def __repr__(self) -> str:
@@ -51,7 +51,7 @@ class History:
 
     async def __aenter__(self) -> Self:
         """Connect, and migrate the tables."""
-        await self._database.open(MIGRATIONS)
+        await self._database.open()
         return self
 
     async def __aexit__(

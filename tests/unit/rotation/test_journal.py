@@ -25,7 +25,7 @@ from accesskeys_async.rotation import (
     State,
     UnknownRotationError,
 )
-from accesskeys_async.rotation.schema import VERSION, migrate
+from accesskeys_async.rotation.schema import MIGRATIONS
 from tests.unit.rotation.yard import NOW
 
 LEASE = timedelta(minutes=5)
@@ -267,7 +267,7 @@ async def test_a_journal_of_the_first_version_is_brought_to_this_one(
     url = place.replace("sqlite:", "sqlite+aiosqlite:").replace("postgresql:", "postgresql+asyncpg:")
     engine = create_async_engine(url)
     async with engine.begin() as connection:
-        await migrate(connection, to=1)
+        await MIGRATIONS.apply(connection, to=1)
         await connection.execute(
             text(
                 "INSERT INTO accesskeys_rotations (id, organization_id, key_id, suffix, name, description, "
@@ -309,7 +309,9 @@ async def test_a_journal_of_a_later_release_is_refused(tmp_path: Path) -> None:
         connection.execute("UPDATE accesskeys_journal SET version = 99")
     connection.close()
 
-    with pytest.raises(JournalError, match=f"version 99, this release knows up to {VERSION}; use a newer"):
+    with pytest.raises(
+        JournalError, match=f"version 99, this release knows up to {len(MIGRATIONS.steps)}; use a newer"
+    ):
         async with Journal(path):
             raise AssertionError("unreachable: it does not open")
 
