@@ -149,9 +149,12 @@ def _is_random(run: str) -> bool:
     if _hexadecimal.match(run):
         return False
     kinds = [_kind(character) for character in run]
-    changes = sum(one != other for one, other in itertools.pairwise(kinds))
+    # From capital to small is how words begin, and counts for nothing.
+    changes = sum(
+        one != other and (one, other) != ("capital", "small") for one, other in itertools.pairwise(kinds)
+    )
     enough = 3 if len(run) < 24 else 2
-    return len(set(kinds) - {""}) >= enough and changes >= 0.35 * (len(run) - 1)
+    return len(set(kinds) - {""}) >= enough and changes > 0.25 * (len(run) - 1)
 
 
 def _kind(character: str) -> str:

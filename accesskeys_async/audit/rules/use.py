@@ -58,7 +58,7 @@ def judge_idle_organization(snapshot: Snapshot, parameters: Parameters) -> Verdi
         return Verdict(not_evaluated=1, reason="the answer did not say of every key when it was last used")
     when = "none was ever used" if latest is None else f"the last use was on {latest.date()}"
     count = len(snapshot.keys)
-    what = "its one key was" if count == 1 else f"none of its {count:,} keys was"
+    what = "its one key was not" if count == 1 else f"none of its {count:,} keys was"
     return Verdict((Hit(f"{what} used in {parameters.number('max_idle_days'):g} days; {when}"),))
 
 
