@@ -16,7 +16,7 @@ from accesskeys_async.records import AccessKey, AccessKeyPage
 
 __all__ = ["Listing"]
 
-REMEMBERED_IDS: Final = 16_384
+REMEMBERED_IDS: Final = 4096
 """How many of the latest ids a listing knows again at the least, and half of those that it does at the most.
 
 Bounded, so that memory stays flat however long the listing is."""
@@ -31,7 +31,7 @@ class Listing(Reading):
 
     Raises what `client.get` does, and PaginationError where a page token comes again; the error's `cursor`
     is the page to go on with. An empty page with a token goes on. A key that comes again within the latest
-    16,384 is passed on once.
+    4,096 is passed on once.
     """
 
     def __init__(self, fetch: FetchPage, *, page_token: str | None = None, prefetch: int = 1) -> None:
@@ -148,6 +148,7 @@ class _Walk(Generic[Answer]):
         self._task: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()
         self._change: asyncio.Future[None] | None = None
+        self._is_awaited = False
         self.is_taken = False
         """Whether a pass over it has begun."""
 
@@ -182,7 +183,9 @@ class _Walk(Generic[Answer]):
                     if not self._ready and not self._is_at_end():
                         await self._fetch()
             elif not self._task.done():
+                self._is_awaited = True
                 await self._wait()
+                self._is_awaited = False
             elif self._task.cancelled():
                 raise asyncio.CancelledError("the prefetch was cancelled from outside")
             else:
@@ -228,7 +231,8 @@ class _Walk(Generic[Answer]):
         token = self._steps.token
         try:
             while True:
-                while len(self._answers) >= self._ahead:
+                # An answer that the caller waits for is as good as taken: the next request goes out first.
+                while len(self._answers) - self._is_awaited >= self._ahead:
                     await self._wait()
                 answer = await self._source.ask(token)
                 self._answers.append((token, answer))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterable
 from typing import Final, NoReturn, TypeAlias
@@ -50,6 +51,7 @@ MAX_PAGE_SIZE: Final = 100
 MAX_TEXT_LENGTH: Final = 256
 MAX_ROLES: Final = 5
 MAX_PAGE_TOKEN_LENGTH: Final = 4096
+_UNRESERVED: Final = re.compile(r"[A-Za-z0-9._~-]+")
 
 
 def read_id(argument: str, value: Id) -> UUID:
@@ -76,6 +78,8 @@ def _check_text(argument: str, value: str) -> str:
 
 
 def _check_unicode(argument: str, value: str) -> None:
+    if value.isascii():
+        return
     for index, character in enumerate(value):
         if "\ud800" <= character <= "\udfff":
             raise InvalidRequestError(
@@ -120,7 +124,8 @@ def build_list(
     check_list(limit=limit, page_token=page_token)
     query = f"limit={limit}"
     if page_token is not None:
-        query += f"&pageToken={quote(page_token, safe='')}"
+        plain = _UNRESERVED.fullmatch(page_token)
+        query += f"&pageToken={page_token if plain else quote(page_token, safe='')}"
     if reverse:
         query += "&reverse=true"
     return Request(

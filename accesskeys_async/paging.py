@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
@@ -104,7 +103,8 @@ class Steps:
 
     def __init__(self, fetch: FetchPage, page_token: str | None = None) -> None:
         self._fetch = fetch
-        self._seen = {_digest(page_token)}
+        # Their hashes, to be small; Python draws new ones for each process, so none can be made to collide.
+        self._seen = {hash(page_token)}
         self._circle: PaginationError | None = None
         self.token = page_token
         """Of the page that comes next."""
@@ -136,15 +136,11 @@ class Steps:
         self.token = page.next_page_token
         self.is_over = self.token is None
         if not self.is_over:
-            digest = _digest(self.token)
-            if digest in self._seen:
+            seen = hash(self.token)
+            if seen in self._seen:
                 # The page that led here is sound: it is passed on first.
                 self._circle = _go_in_circles(self.token)
-            self._seen.add(digest)
-
-
-def _digest(token: str | None) -> bytes:
-    return b"" if token is None else hashlib.blake2b(token.encode(), digest_size=16).digest()
+            self._seen.add(seen)
 
 
 def _go_in_circles(token: str | None) -> PaginationError:

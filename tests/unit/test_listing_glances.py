@@ -26,29 +26,42 @@ class Glancing(PageSource[AccessKeyPage]):
         self.service = service
         self.glances = glances
         self.read_pages: list[AccessKeyPage] = []
+        self.asked_at_reading: list[int] = []
 
     async def ask(self, page_token: str | None) -> AccessKeyPage:
         if page_token not in self.service.pages:
             self.service.asked.append(page_token)
             raise NotFoundError("GET /", status=404)
-        return await self.service(page_token)
+        page = await self.service(page_token)
+        await settle()  # as long as a network takes, and longer than reading does
+        return page
 
     def glance(self, answer: AccessKeyPage) -> str | None:
         return self.glances.get(answer.next_page_token, answer.next_page_token)
 
     def read(self, answer: AccessKeyPage) -> AccessKeyPage:
         self.read_pages.append(answer)
+        self.asked_at_reading.append(len(self.service.asked))
         return answer
 
 
-async def test_the_next_request_goes_out_before_the_answer_is_read() -> None:
+async def test_the_next_request_goes_out_before_an_answer_that_was_waited_for_is_read() -> None:
+    source = Glancing(Service([0], [1], [2], [3]), {})
+    assert len(await Listing(source, prefetch=1).collect()) == 4
+    # The first page is read as it comes; from then on the next is asked for first.
+    assert source.asked_at_reading == [1, 3, 4, 4]
+
+
+async def test_what_is_fetched_ahead_is_not_read_before_the_caller_comes_for_it() -> None:
     source = Glancing(Service([0], [1], [2], [3]), {})
     pages = Listing(source, prefetch=1).pages()
     await anext(pages)
     await settle()
+    await settle()
     assert source.service.asked == [None, "p1"]
     assert len(source.read_pages) == 1
     await anext(pages)
+    await settle()
     await settle()
     assert source.service.asked == [None, "p1", "p2"]
     assert len(source.read_pages) == 2
