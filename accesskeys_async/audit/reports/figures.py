@@ -12,7 +12,7 @@ from accesskeys_async.audit.reports import charts
 from accesskeys_async.audit.reports.background import Background, TrendPoint
 from accesskeys_async.audit.reports.histograms import Histograms
 from accesskeys_async.audit.reports.rows import SEVERITIES
-from accesskeys_async.audit.reports.tally import WORST_FIRST, Tally
+from accesskeys_async.audit.reports.tally import WORST_FIRST, Tally, show_share
 
 __all__ = ["Figure", "list_figures"]
 
@@ -56,7 +56,7 @@ def _rules_figure(tally: Tally, summary: Summary) -> Figure | None:
 def _organizations_figure(tally: Tally) -> Figure | None:
     worst = tally.worst_organizations()
     counts = [(str(count.subject.organization_id), count.by_severity) for count in worst]
-    caption = "The organizations with the worst findings" + _of(len(counts), "")
+    caption = "The organizations with the worst findings" + _of(tally.with_findings, "")
     return _counts_figure("organizations", caption, "organization", counts, shorten=_shorten)
 
 
@@ -115,7 +115,7 @@ def _trend_figure(trend: tuple[TrendPoint, ...], summary: Summary) -> Figure | N
         (
             f"{point.taken_at:%Y-%m-%d %H:%M}",
             *(f"{dict(point.by_severity).get(severity, 0):,}" for severity in WORST_FIRST),
-            f"{point.coverage:.1%}",
+            show_share(point.coverage),
         )
         for point in points
     )

@@ -17,7 +17,7 @@ from accesskeys_async.audit.reports.extras import load
 from accesskeys_async.audit.reports.figures import list_figures
 from accesskeys_async.audit.reports.histograms import Histograms
 from accesskeys_async.audit.reports.rows import SEVERITIES
-from accesskeys_async.audit.reports.tally import WORST_FIRST, Tally
+from accesskeys_async.audit.reports.tally import WORST_FIRST, Tally, show_share
 from accesskeys_async.printable import printable
 
 if TYPE_CHECKING:
@@ -107,6 +107,7 @@ def _load_template() -> Template:
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja.StrictUndefined
     )
     environment.filters["shown"] = printable
+    environment.filters["share"] = show_share
     environment.filters["severity"] = lambda severity: SEVERITIES[Severity(severity)]
     template: Template = environment.from_string(_read("report.html.jinja"))
     return template

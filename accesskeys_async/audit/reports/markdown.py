@@ -12,7 +12,7 @@ from attrs import define, field
 from accesskeys_async.audit.records import Finding, OrganizationAudit, Summary
 from accesskeys_async.audit.reports.background import Background
 from accesskeys_async.audit.reports.rows import SEVERITIES
-from accesskeys_async.audit.reports.tally import WORST_FIRST, Tally
+from accesskeys_async.audit.reports.tally import WORST_FIRST, Tally, show_share
 from accesskeys_async.printable import printable
 
 __all__ = ["MOST_ROWS", "MarkdownWriter"]
@@ -67,7 +67,7 @@ class MarkdownWriter:
             )
             yield ""
         yield (
-            f"Read {read:,} of {summary.organizations:,} organizations ({summary.coverage:.1%}) and "
+            f"Read {read:,} of {summary.organizations:,} organizations ({show_share(summary.coverage)}) and "
             f"{summary.keys:,} keys at {summary.started_at:%Y-%m-%d %H:%M} UTC in {summary.elapsed:,.1f} s. "
             f"Policy {_code(summary.policy_hash)}."
         )
@@ -121,6 +121,7 @@ class MarkdownWriter:
             labels = " ".join(_code(label) for label in count.subject.labels)
             numbers = " | ".join(f"{number:,}" for number in (count.keys, *count.by_severity))
             yield f"| {_code(str(count.subject.organization_id))} | {labels} | {numbers} |"
+        yield from _left_out(len(worst), self._tally.with_findings, "organizations with findings")
 
     def _unreadable(self, summary: Summary) -> Iterator[str]:
         if not summary.unreadable:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 from collections.abc import Iterable
 from typing import Final
 
@@ -11,7 +12,7 @@ from attrs import define, field, frozen
 
 from accesskeys_async.audit.records import Finding, OrganizationAudit, Severity, Subject, Summary
 
-__all__ = ["WORST_FIRST", "OrganizationCount", "Tally"]
+__all__ = ["WORST_FIRST", "OrganizationCount", "Tally", "show_share"]
 
 WORST_FIRST: Final = tuple(sorted(Severity, reverse=True))
 
@@ -48,6 +49,8 @@ class Tally:
     """The first of the findings that are muted."""
     seen: int = field(default=0, init=False)
     """How many organizations were read."""
+    with_findings: int = field(default=0, init=False)
+    """How many of them have findings that count."""
     _kept: list[list[Finding]] = field(init=False)
     _worst: list[tuple[tuple[int, ...], int, OrganizationCount]] = field(factory=list, init=False)
 
@@ -63,6 +66,7 @@ class Tally:
         by_severity = tuple(reversed(counts))
         if not any(by_severity):
             return
+        self.with_findings += 1
         entry = (by_severity, -self.seen, OrganizationCount(audit.subject, len(audit.keys), by_severity))
         if len(self._worst) < self._organizations:
             heapq.heappush(self._worst, entry)
@@ -105,3 +109,8 @@ class Tally:
         rules = dict.fromkeys([*(result.rule for result in summary.by_rule), *self.rules])
         counted = [(rule, tuple(reversed(self.rules.get(rule, none)))) for rule in rules]
         return sorted(counted, key=lambda entry: (tuple(-count for count in entry[1]), entry[0]))
+
+
+def show_share(share: float) -> str:
+    """Write a share in per cent, rounded down, so that nothing but all of it is 100 %."""
+    return f"{math.floor(round(share * 1000, 6)) / 10:.1f}%"

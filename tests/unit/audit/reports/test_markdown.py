@@ -67,6 +67,7 @@ def test_what_is_left_out_is_counted(render: Render) -> None:
     text = make(render, Fleet(organizations=8, unreadable=4), most=3)
     assert re.search(r"^3 of \d+ findings are shown\.$", text, re.MULTILINE)
     assert "3 of 4 organizations are shown." in text
+    assert "3 of 4 organizations with findings are shown." in text
     assert re.search(r"^In all: `\w+` [1-4]", text, re.MULTILINE)
 
 

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from accesskeys_async.audit.records import OrganizationAudit, Severity, Summary
-from accesskeys_async.audit.reports.tally import WORST_FIRST, Tally
+from accesskeys_async.audit.reports.tally import WORST_FIRST, Tally, show_share
 from tests.unit.audit.fleet import Fleet
 
 
@@ -40,6 +42,7 @@ def test_the_worst_organizations_are_kept_worst_first() -> None:
     counts = every.worst_organizations()
     assert [count.by_severity for count in counts] == sorted((c.by_severity for c in counts), reverse=True)
     assert some.worst_organizations() == counts[:4]
+    assert some.with_findings == every.with_findings == len(counts)
 
 
 def test_an_organization_that_was_not_read_is_no_good_one() -> None:
@@ -63,3 +66,11 @@ def test_titles_outlast_the_findings_that_are_let_go() -> None:
             tally.add(part)
     assert tally.titles["AK003"] == "rotation overdue"
     assert tally.titles["AK001"] == "unused"
+
+
+@pytest.mark.parametrize(
+    ("share", "shown"),
+    [(1.0, "100.0%"), (1 - 1 / 100_000, "99.9%"), (1 - 1 / 16, "93.7%"), (0.29, "29.0%"), (0.0, "0.0%")],
+)
+def test_nothing_but_all_is_a_hundred_per_cent(share: float, shown: str) -> None:
+    assert show_share(share) == shown
