@@ -73,9 +73,9 @@ MIGRATIONS: Final = Migrations(
             """
             CREATE TABLE accesskeys_candidates (
                 rotation_id VARCHAR(36) NOT NULL REFERENCES accesskeys_rotations (id),
-                number INTEGER NOT NULL, nonce VARCHAR(16) NOT NULL, begun_at BIGINT NOT NULL, settle_until BIGINT NOT NULL,
-                key_id VARCHAR(36), suffix VARCHAR(6), given BOOLEAN NOT NULL, gone BOOLEAN NOT NULL,
-                PRIMARY KEY (rotation_id, number)
+                number INTEGER NOT NULL, nonce VARCHAR(16) NOT NULL, begun_at BIGINT NOT NULL,
+                settle_until BIGINT NOT NULL, key_id VARCHAR(36), suffix VARCHAR(6),
+                given BOOLEAN NOT NULL, gone BOOLEAN NOT NULL, PRIMARY KEY (rotation_id, number)
             )
             """,
             "CREATE INDEX accesskeys_rotations_due ON accesskeys_rotations (due_at)",

@@ -4,13 +4,13 @@ import json
 from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID
 
-from attrs import evolve
+from attrs import asdict, evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
 from accesskeys_async.audit.changes import compare_keys
 from accesskeys_async.audit.history.parts import encode, find_changes, load_keys
-from accesskeys_async.records import UNSET, AccessKey
+from accesskeys_async.records import UNSET, AccessKey, CreatedAccessKey, Token
 from tests.unit.audit.history.fleet import ACME, T, make_key
 
 TEXTS = st.text(st.characters(codec=None), max_size=6)  # half an astral pair, and NUL, among them
@@ -81,8 +81,11 @@ def test_the_same_moment_in_another_zone_is_no_change() -> None:
     assert find_changes(ACME, before.identities.pack(), before.uses.pack(), now) == ((), (), ())
 
 
-def test_no_part_has_a_field_of_a_created_keys_token() -> None:
-    parts = encode([make_key(1)])
+def test_a_key_just_made_leaves_its_token_behind() -> None:
+    fields = asdict(make_key(1), recurse=False)
+    parts = encode([CreatedAccessKey(**fields, token=Token("secret-of-a-key-sfx001"))])
+
+    assert parts.identities == encode([make_key(1)]).identities
     [row] = json.loads(parts.identities.body)
     assert row == [
         str(UUID(int=1)),
