@@ -13,6 +13,7 @@ from uuid import UUID
 
 from attrs import field, frozen
 
+from accesskeys_async import wire
 from accesskeys_async.audit.credentials import Credential, read_credential
 from accesskeys_async.audit.errors import InventoryError
 from accesskeys_async.audit.policy import RuleChange
@@ -152,7 +153,7 @@ def _read_id(row: Mapping[str, object], refuse: Callable[[str, str], InventoryEr
     value = row.get("organization_id")
     try:
         if isinstance(value, str):
-            return UUID(value.strip())
+            return wire.parse_uuid(value.strip())
     except ValueError:
         pass
     raise refuse("organization_id", f"expected a UUID, got {one_line(repr(value), 60)}")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 from uuid import UUID
 
+from accesskeys_async import wire
 from accesskeys_async.audit.errors import AuditError, PolicyError
 from accesskeys_async.audit.parameters import Value
 from accesskeys_async.audit.policy import SLA_DAYS, Override, Policy, RuleChange
@@ -176,7 +177,7 @@ def _read_severity(value: object, place: str, refuse: Refuse) -> Severity:
 
 def _read_id(text: str, place: str, refuse: Refuse) -> UUID:
     try:
-        return UUID(text)
+        return wire.parse_uuid(text)
     except ValueError:
         raise refuse(place, f"expected a UUID, got {one_line(repr(text), 60)}") from None
 
