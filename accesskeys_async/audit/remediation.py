@@ -92,9 +92,9 @@ def check_rules(rules: Iterable[str], registry: Mapping[str, Rule]) -> frozenset
     for rule_id in sorted(wanted):
         if rule_id not in registry:
             raise PlanError(f"there is no rule {one_line(rule_id, 40)}; there is {', '.join(registry)}")
-        if registry[rule_id].scope in {Scope.ORGANIZATION, Scope.FLEET}:
+        if registry[rule_id].scope is not Scope.KEY:
             raise PlanError(
-                f"{rule_id} ({registry[rule_id].title}) is about no single key: nothing to delete"
+                f"{rule_id} ({registry[rule_id].title}) finds no single keys by itself: nothing to delete"
             )
     return wanted
 

@@ -18,6 +18,7 @@ COMMANDS: Final = {
     "update": ("keys:update_key", "Change an access key."),
     "delete": ("keys:delete_key", "Delete an access key."),
     "reap": ("reaping:reap_keys", "Delete what lost creates left behind."),
+    "audit": ("audit:audit", "Read many organizations whole, and judge their keys."),
     "rotate": ("rotate:rotate", "Replace access keys without an outage."),
     "emulator": ("emulation:emulator", "Serve the same API on this machine."),
     "demo": ("demo:demo", "Watch the client at work on this machine."),

@@ -14,12 +14,16 @@ class ExitCode(enum.IntEnum):
     """Done, or the reader of a pipe took what it wanted and left."""
     REFUSED = 1
     """The API said no: 403, 404, 409, 422 and their like."""
+    FINDINGS = 1
+    """An audit found what it was told to fail on."""
     USAGE = 2
     """A wrong option, argument or setting; nothing was sent."""
     AUTHENTICATION = 3
     """No token, or one that the API does not know (401)."""
     UNREACHABLE = 4
     """No answer, an answer cut short or unreadable, or a service that failed (429 and 5xx, after retries)."""
+    INCOMPLETE = 4
+    """An audit could not read or judge all of it."""
     FAULT = 70
     """A fault in this program."""
     INTERRUPTED = 130

@@ -43,12 +43,16 @@ class Invocation:
     timeout: float = 15.0
     deadline: float = 60.0
 
-    def client(self) -> AccessKeysClient:
-        """Make a client. Raises CommandError without a token, ConfigurationError for a bad setting."""
+    def client(self, *, token_needed: bool = True) -> AccessKeysClient:
+        """Make a client. Raises CommandError without a token, ConfigurationError for a bad setting.
+
+        Where no token is needed, a client without one refuses what is not given a token of its own.
+        """
         from accesskeys_async import AccessKeysClient, Timeout
 
+        has_token = self.credential_file is not None or bool(self.environ.get("ACCESSKEYS_TOKEN"))
         return AccessKeysClient(
-            self._token(),
+            self._token() if token_needed or has_token else _refuse,
             base_url=self.base_url or self.environ.get("ACCESSKEYS_BASE_URL") or None,
             timeout=Timeout(connect=min(5.0, self.timeout), attempt=self.timeout),
             deadline=self.deadline,
@@ -99,3 +103,11 @@ class Invocation:
             message = "no token: set ACCESSKEYS_TOKEN, or name a file that holds it with --credential-file"
             raise CommandError(message, code=ExitCode.AUTHENTICATION)
         return token
+
+
+async def _refuse() -> str:
+    from accesskeys_async import ConfigurationError
+
+    raise ConfigurationError(
+        "no token: set ACCESSKEYS_TOKEN, or name a file that holds it with --credential-file"
+    )

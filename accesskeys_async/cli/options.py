@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Annotated, Any, Concatenate, Final
 
 import typer
+from attrs import evolve
 
+from accesskeys_async.cli.exits import ExitCode
 from accesskeys_async.cli.invocation import Format, Invocation
 from accesskeys_async.cli.reports import perform
 from accesskeys_async.cli.screen import Screen
 
-__all__ = ["Key", "KeyOrOrganization", "Organization", "RoleIds", "connected", "local"]
+__all__ = ["Key", "KeyOrOrganization", "Organization", "RoleIds", "connected", "local", "reporting"]
 
 _ORGANIZATION_HELP: Final = "The organization's id; else ACCESSKEYS_ORGANIZATION."
 
@@ -35,19 +37,34 @@ RoleIds = Annotated[
 """The roles of a key that is made or changed."""
 
 
-def connected(command: Callable[Concatenate[Invocation, ...], None]) -> Callable[..., None]:
+def connected(command: Callable[Concatenate[Invocation, ...], ExitCode | None]) -> Callable[..., None]:
     """Make what Typer calls of a function that takes an Invocation first; adds the shared options to it."""
+    return _connect(command, _format, _connection)
 
+
+def reporting(command: Callable[Concatenate[Invocation, ...], ExitCode | None]) -> Callable[..., None]:
+    """Do as `connected`, for a command that writes no keys and so has no format of its own."""
+    return _connect(command, _connection)
+
+
+def _connect(
+    command: Callable[Concatenate[Invocation, ...], ExitCode | None], *shared: Callable[..., object]
+) -> Callable[..., None]:
     def callback(context: typer.Context, **arguments: Any) -> None:
         screen, debug = _take_surroundings(context, arguments)
-        settings = {parameter.name: arguments.pop(parameter.name) for parameter in _options_of(_connection)}
-        invocation = _connection(screen, **settings)
+        settings = {
+            parameter.name: arguments.pop(parameter.name)
+            for function in shared
+            for parameter in _options_of(function)
+        }
+        output_format: Format | None = settings.pop("output_format", None)
+        invocation = evolve(_connection(screen, **settings), format=output_format)
         _finish(lambda: command(invocation, **arguments), screen=screen, debug=debug)
 
-    return _described(callback, command, _connection, _surroundings)
+    return _described(callback, command, *shared, _surroundings)
 
 
-def local(command: Callable[Concatenate[Screen, ...], None]) -> Callable[..., None]:
+def local(command: Callable[Concatenate[Screen, ...], ExitCode | None]) -> Callable[..., None]:
     """Make what Typer calls of a function that takes a Screen first and needs no connection."""
 
     def callback(context: typer.Context, **arguments: Any) -> None:
@@ -57,13 +74,19 @@ def local(command: Callable[Concatenate[Screen, ...], None]) -> Callable[..., No
     return _described(callback, command, _surroundings)
 
 
-def _connection(
-    screen: Screen,
+def _format(
     *,
     output_format: Annotated[
         Format | None,
         typer.Option("--format", "-f", help="Else a table on a terminal, and ndjson elsewhere."),
     ] = None,
+) -> Format | None:
+    return output_format
+
+
+def _connection(
+    screen: Screen,
+    *,
     base_url: Annotated[
         str | None,
         typer.Option(help="Where the API is; else ACCESSKEYS_BASE_URL, else the public service."),
@@ -79,7 +102,6 @@ def _connection(
     return Invocation(
         screen=screen,
         environ=os.environ,
-        format=output_format,
         base_url=base_url,
         credential_file=credential_file,
         timeout=timeout,
@@ -108,7 +130,7 @@ def _finish(command: Callable[[], object], *, screen: Screen, debug: bool) -> No
 
 
 def _described(
-    callback: Callable[..., None], command: Callable[..., None], *shared: Callable[..., object]
+    callback: Callable[..., None], command: Callable[..., object], *shared: Callable[..., object]
 ) -> Callable[..., None]:
     # Typer reads options off a signature: this one has the command's own, without the first parameter,
     # and then the shared ones.

@@ -14,10 +14,13 @@ __all__ = ["perform"]
 
 
 def perform(command: Callable[[], object], *, screen: Screen, debug: bool = False) -> ExitCode:
-    """Run a command and report how it ended; `debug` adds the log and the traceback on stderr."""
+    """Run a command and report how it ended; `debug` adds the log and the traceback on stderr.
+
+    A command may return its exit code, or nothing where all is done.
+    """
     try:
         with _log_shown(screen) if debug else contextlib.nullcontext():
-            command()
+            outcome = command()
     except ReaderGoneError as error:
         return error.code
     except KeyboardInterrupt:
@@ -25,7 +28,7 @@ def perform(command: Callable[[], object], *, screen: Screen, debug: bool = Fals
         return ExitCode.INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the last place where an error can become a line
         return _report(_innermost(error), screen=screen, debug=debug)
-    return ExitCode.DONE
+    return outcome if isinstance(outcome, ExitCode) else ExitCode.DONE
 
 
 def _report(error: BaseException, *, screen: Screen, debug: bool) -> ExitCode:

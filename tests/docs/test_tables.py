@@ -16,6 +16,7 @@ import typer.main
 from multidict import CIMultiDict
 
 from accesskeys_async import AccessKeysClient, RetryPolicy, Timeout, errors
+from accesskeys_async.audit.reports import FORMS
 from accesskeys_async.cli.app import app
 from accesskeys_async.cli.commands import COMMANDS, load
 from accesskeys_async.cli.exits import ExitCode
@@ -110,6 +111,11 @@ def test_the_table_of_retries_says_what_is_decided(what_happened: str) -> None:
             assert isinstance(decision, Wait) is cell.startswith("yes"), (cell, outcome)
 
 
+def test_the_table_of_reports_has_each_form() -> None:
+    rows = _read_rows(ROOT / "docs" / "reports.md", heading="ending")
+    assert sorted(ending for cell in rows for ending in re.findall(r"\.[a-z.]+", cell)) == sorted(FORMS)
+
+
 def test_the_table_of_exit_codes_has_each_of_them() -> None:
     assert [int(code) for code in _read_rows(README, heading="exit code")] == list(ExitCode)
 
@@ -123,10 +129,13 @@ def _list_commands() -> Iterator[tuple[str, Any]]:
     """Yield each command by its whole name, those of a group as `rotate plan`."""
     yield "accesskeys", typer.main.get_command(app)
     for name in COMMANDS:
-        command = load(name)
-        yield name, command
-        for other in getattr(command, "commands", ()):
-            yield f"{name} {other}", command.commands[other]
+        yield from _list_group(name, load(name))
+
+
+def _list_group(name: str, command: Any) -> Iterator[tuple[str, Any]]:
+    yield name, command
+    for other in getattr(command, "commands", ()):
+        yield from _list_group(f"{name} {other}", command.commands[other])
 
 
 def _list_options(command: Any) -> dict[str, str]:

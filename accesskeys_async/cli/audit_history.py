@@ -1,0 +1,225 @@
+"""`accesskeys audit diff`, `trend` and `prune`: what the history of audits tells."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Final, TypeVar
+
+import typer
+
+from accesskeys_async.cli.audit_past import HistoryPlace, history_told
+from accesskeys_async.cli.exits import CommandError, ExitCode
+from accesskeys_async.cli.invocation import Format
+from accesskeys_async.cli.loop import run
+from accesskeys_async.cli.options import local
+from accesskeys_async.cli.rows import moment, write_rows
+from accesskeys_async.cli.screen import Screen
+from accesskeys_async.cli.spans import read_span
+from accesskeys_async.printable import printable
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from accesskeys_async.audit.history import Diff, History, PastFinding, PastRun
+    from accesskeys_async.records import AccessKey
+
+__all__ = ["diff", "prune", "trend"]
+
+T = TypeVar("T")
+
+DEFAULT_HISTORY: Final = "accesskeys-history.sqlite"
+UNBOUNDED: Final = 100_000
+_LEVELS: Final = ("critical", "high", "medium", "low", "info")
+_TREND: Final = (
+    *("run", "startedAt", "organizations", "unreadable", "keys"),
+    *_LEVELS,
+    *("suppressed", "new", "fixed", "reopened", "policyHash"),
+)
+_DIFF: Final = ("change", "severity", "rule", "title", "organizationId", "keyId", "name", "message", "since")
+
+Run = Annotated[int | None, typer.Argument(help="A run's number, as `trend` shows it.", show_default=False)]
+FormatOption = Annotated[
+    Format | None, typer.Option("--format", "-f", help="Else a table on a terminal, and ndjson elsewhere.")
+]
+
+
+@local
+def diff(
+    screen: Screen,
+    earlier: Run = None,
+    later: Run = None,
+    *,
+    history: HistoryPlace = DEFAULT_HISTORY,
+    output_format: FormatOption = None,
+) -> None:
+    """Show what became of findings and keys from one audit to a later one; else of the last two.
+
+    Only organizations that were read whole in both are compared.
+    """
+    if (earlier is None) is not (later is None):
+        raise CommandError("give two runs, the earlier first, or none for the last two")
+
+    async def compare(opened: History) -> Diff:
+        if earlier is not None and later is not None:
+            return await opened.compare(earlier, later)
+        runs = await opened.trend(last=2)
+        if len(runs) < 2:
+            raise CommandError("the history has fewer than two audits: nothing to compare yet")
+        return await opened.compare(runs[0].number, runs[1].number)
+
+    found = _ask(history, compare)
+    rows = list(_list_changes(found))
+    write_rows(screen, output_format, _DIFF, rows, lambda: _draw_diff(screen, found, rows))
+    for one in found.not_compared:
+        screen.notice(f"not compared: {one.organization_id}: {one.reason}")
+
+
+@local
+def trend(
+    screen: Screen,
+    *,
+    last: Annotated[int, typer.Option(min=1, help="How many audits, up to the last.")] = 20,
+    history: HistoryPlace = DEFAULT_HISTORY,
+    output_format: FormatOption = None,
+) -> None:
+    """Show earlier audits and what they came to, the oldest first."""
+
+    async def find(opened: History) -> tuple[PastRun, ...]:
+        return await opened.trend(last=last)
+
+    runs = _ask(history, find)
+    rows = [_tell_run(past) for past in runs]
+    write_rows(screen, output_format, _TREND, rows, lambda: _draw_trend(screen, runs))
+
+
+@local
+def prune(
+    screen: Screen,
+    *,
+    older_than: Annotated[str, typer.Option(help="Forget what was read longer ago, such as 400d.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Forget without asking.")] = False,
+    history: HistoryPlace = DEFAULT_HISTORY,
+) -> None:
+    """Forget old audits. The last complete reading of each organization and open findings stay."""
+    before = datetime.now(UTC) - read_span("--older-than", older_than)
+    if not yes:
+        if not screen.stdin_is_terminal:
+            raise CommandError("forgetting asks first, and stdin is no terminal; say --yes to go on unasked")
+        if not screen.ask(f"forget what was read before {before:%Y-%m-%d %H:%M} UTC?"):
+            raise CommandError("nothing was forgotten", code=ExitCode.INTERRUPTED)
+
+    async def forget(opened: History) -> int:
+        return await opened.prune(before)
+
+    screen.notice(f"forgot {_ask(history, forget):,} readings")
+
+
+def _ask(place: str, question: Callable[[History], Awaitable[T]]) -> T:
+    async def ask() -> T:
+        from accesskeys_async.audit.history import History
+
+        async with History(place) as history:
+            return await question(history)
+
+    with history_told():
+        return run(ask())
+
+
+def _tell_run(past: PastRun) -> dict[str, object]:
+    counts = {severity.name.lower(): count for severity, count in past.by_severity}
+    return {
+        "run": past.number,
+        "startedAt": moment(past.started_at),
+        "organizations": past.organizations,
+        "unreadable": past.unreadable,
+        "keys": past.keys,
+        **{level: counts.get(level, 0) for level in _LEVELS},
+        "suppressed": past.suppressed,
+        "new": past.new,
+        "fixed": past.fixed,
+        "reopened": past.reopened,
+        "policyHash": past.policy_hash,
+    }
+
+
+def _list_changes(found: Diff) -> Iterator[dict[str, object]]:
+    for change, findings in (("new", found.new), ("reopened", found.reopened), ("fixed", found.fixed)):
+        for finding in findings:
+            yield _tell_finding(change, finding)
+    for change, keys in (("key appeared", found.appeared), ("key gone", found.gone)):
+        for key in keys:
+            yield _tell_key(change, key)
+    for _, key in found.edited:
+        yield _tell_key("key edited", key)
+
+
+def _tell_finding(change: str, finding: PastFinding) -> dict[str, object]:
+    told = _row(change, finding.organization_id, finding.key_id, finding.key_name)
+    return {
+        **told,
+        "severity": finding.severity.name.lower(),
+        "rule": finding.rule,
+        "title": finding.title,
+        "message": finding.message,
+        "since": moment(finding.open_since),
+    }
+
+
+def _tell_key(change: str, key: AccessKey) -> dict[str, object]:
+    return {**_row(change, key.organization_id, key.id, key.name), "since": moment(key.created_at)}
+
+
+def _row(change: str, organization_id: UUID, key_id: UUID | None, name: str | None) -> dict[str, object]:
+    told: dict[str, object] = dict.fromkeys(_DIFF)
+    told.update(change=change, organizationId=str(organization_id), name=name)
+    told["keyId"] = None if key_id is None else str(key_id)
+    return told
+
+
+def _draw_diff(screen: Screen, found: Diff, rows: list[dict[str, object]]) -> str:
+    from rich.table import Table
+    from rich.text import Text
+
+    head = (
+        f"Run {found.earlier.number} ({found.earlier.started_at:%Y-%m-%d %H:%M}) to run "
+        f"{found.later.number} ({found.later.started_at:%Y-%m-%d %H:%M} UTC), "
+        f"{found.compared:,} organizations compared\n"
+        f"{len(found.new):,} new, {len(found.reopened):,} reopened, {len(found.fixed):,} fixed, "
+        f"{found.unchanged:,} unchanged; keys: {len(found.appeared):,} appeared, {len(found.gone):,} gone, "
+        f"{len(found.edited):,} edited"
+    )
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    for title in ("CHANGE", "SEVERITY", "RULE", "ORGANIZATION"):
+        table.add_column(title, no_wrap=True)
+    table.add_column("KEY", overflow="fold")
+    table.add_column("WHAT", overflow="fold")
+    for row in rows:
+        cells = (
+            row[name] or "" for name in ("change", "severity", "rule", "organizationId", "name", "message")
+        )
+        table.add_row(*(Text(printable(str(cell))) for cell in cells))
+    return screen.draw(Text(head), *([table] if rows else []), width=_width(screen))
+
+
+def _draw_trend(screen: Screen, runs: tuple[PastRun, ...]) -> str:
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("RUN", justify="right")
+    table.add_column("BEGAN (UTC)", no_wrap=True)
+    table.add_column("READ", justify="right")
+    for title in ("KEYS", *(level.upper() for level in _LEVELS), "NEW", "FIXED"):
+        table.add_column(title, justify="right")
+    for past in runs:
+        row = _tell_run(past)
+        read = past.organizations - past.unreadable
+        counts = (f"{row[name]:,}" for name in ("keys", *_LEVELS, "new", "fixed"))
+        table.add_row(
+            str(past.number), f"{past.started_at:%Y-%m-%d %H:%M}", f"{read:,}/{past.organizations:,}", *counts
+        )
+    return screen.draw(table, width=_width(screen)) if runs else ""
+
+
+def _width(screen: Screen) -> int:
+    return screen.console().width if screen.stdout_is_terminal else UNBOUNDED

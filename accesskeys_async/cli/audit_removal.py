@@ -1,0 +1,223 @@
+"""`accesskeys audit plan` and `apply`: write down what would be deleted, then delete it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import aclosing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from accesskeys_async.cli.audit_scope import (
+    InventoryFile,
+    Organizations,
+    PolicyFile,
+    read_policy,
+    read_scope,
+    run_interruptible,
+)
+from accesskeys_async.cli.audit_verdict import decide
+from accesskeys_async.cli.exits import CommandError, ExitCode
+from accesskeys_async.cli.invocation import Invocation
+from accesskeys_async.cli.options import reporting
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from accesskeys_async.audit import Act, Plan, Planner, Removal, RemovalJournal, Summary
+    from accesskeys_async.cli.audit_scope import AuditScope
+
+__all__ = ["apply_plan", "make_plan"]
+
+_TOKEN_PROBLEMS: Final = frozenset({"authentication", "credential"})
+
+
+@reporting
+def make_plan(
+    invocation: Invocation,
+    orgs: Organizations = None,
+    *,
+    rules: Annotated[str, typer.Option(help="Which rules' keys: their ids, with commas between.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The plan's file.")],
+    inventory: InventoryFile = None,
+    policy: PolicyFile = None,
+) -> ExitCode:
+    """Write down which keys would be deleted, and what was seen of each. Nothing is deleted.
+
+    The auditor's own key and suppressed findings are left out. Read the plan, strike out what is to stay, and
+    apply it.
+    """
+    from accesskeys_async.audit.remediation import Planner, check_rules, dump_plan
+
+    scope = read_scope(invocation, orgs, inventory, policy)
+    wanted = check_rules((rule.strip() for rule in rules.split(",") if rule.strip()), scope.policy.registry)
+    planner = Planner(wanted)
+    summary = run_interruptible(_follow(invocation, scope, planner), advice="no plan was written")
+    made = planner.finish(summary)
+    _write(output, dump_plan(made))
+    screen = invocation.screen
+    left_out = {
+        "the auditor's own": planner.own,
+        "suppressed": planner.suppressed,
+        "of unknown last use": planner.unknown,
+    }
+    told = "".join(f", {count:,} {why}" for why, count in left_out.items() if count)
+    screen.notice(
+        f"{output}: {_count_keys(len(made.candidates))} to delete{f'; left out:{told[1:]}' if told else ''}"
+    )
+    if not summary.is_complete:
+        from accesskeys_async.audit import Severity
+
+        verdict = decide(summary, fail_on=Severity.CRITICAL)
+        screen.error(f"{verdict.reason}: the plan is of the others")
+        return verdict.code
+    return ExitCode.DONE
+
+
+@reporting
+def apply_plan(
+    invocation: Invocation,
+    plan: Annotated[Path, typer.Argument(metavar="PLAN", help="The plan's file.", show_default=False)],
+    *,
+    max_deletes: Annotated[int, typer.Option(min=1, help="Delete no more keys than these in one call.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")] = False,
+    journal: Annotated[
+        Path | None,
+        typer.Option(help="Where each act is written down; else beside the plan.", show_default=False),
+    ] = None,
+    inventory: InventoryFile = None,
+    policy: PolicyFile = None,
+) -> ExitCode:
+    """Delete what a plan names. Each key is read again, and stays if it changed or was used since.
+
+    Asks first, unless told --yes. Interrupted, it goes on where it stood when it is called again.
+    """
+    from accesskeys_async.audit.remediation import load_plan
+    from accesskeys_async.audit.removal_journal import RemovalJournal
+
+    found = load_plan(plan)
+    place = plan.with_name(f"{plan.name}.journal") if journal is None else journal
+    scope = None if inventory is None else read_scope(invocation, None, inventory, policy)
+    own_keys = (scope.policy if scope is not None else read_policy(policy)).own_keys
+    with RemovalJournal.open(place, plan_hash=found.hash) as opened:
+        pending = [one for one in found.candidates if one.key_id not in opened.settled]
+        if not pending:
+            invocation.screen.notice(f"{plan}: nothing is left to do; {place} says what was done")
+            return ExitCode.DONE
+        _confirm(invocation, found, len(pending), max_deletes=max_deletes, yes=yes)
+        removals: list[Removal] = []
+        advice = f"call it again to go on; {place} says what was done"
+        try:
+            run_interruptible(
+                _apply(invocation, found, opened, scope, own_keys, max_deletes, removals), advice=advice
+            )
+        finally:
+            _tell_counts(invocation, removals)
+        return _decide(invocation, removals)
+
+
+async def _follow(invocation: Invocation, scope: AuditScope, planner: Planner) -> Summary:
+    from accesskeys_async.audit import Progress, Summary, audit
+    from accesskeys_async.cli.audit_progress import show_progress
+
+    progress = Progress(total=len(scope.entries))
+    async with (
+        scope.client(invocation) as client,
+        show_progress(invocation.screen, progress),
+        aclosing(audit(client, scope.entries, scope.policy, progress=progress)) as parts,
+    ):
+        async for part in parts:
+            if isinstance(part, Summary):
+                return part
+            planner.add(part)
+    raise AssertionError("unreachable: an audit ends with its summary")
+
+
+async def _apply(
+    invocation: Invocation,
+    plan: Plan,
+    journal: RemovalJournal,
+    scope: AuditScope | None,
+    own_keys: frozenset[UUID],
+    max_deletes: int,
+    removals: list[Removal],
+) -> None:
+    from accesskeys_async.audit.removal import apply
+
+    credentials = {} if scope is None else scope.credentials
+    token_needed = any(one.organization_id not in credentials for one in plan.candidates)
+    async with invocation.client(token_needed=token_needed) as client:
+        acts = apply(
+            client, plan, journal, max_deletes=max_deletes, credentials=credentials, own_keys=own_keys
+        )
+        async with aclosing(acts):
+            async for removal in acts:
+                removals.append(removal)
+                _tell(invocation, removal)
+
+
+def _confirm(invocation: Invocation, plan: Plan, pending: int, *, max_deletes: int, yes: bool) -> None:
+    if yes:
+        return
+    screen = invocation.screen
+    if not screen.stdin_is_terminal:
+        raise CommandError("deleting asks first, and stdin is no terminal; say --yes to delete unasked")
+    organizations = len({candidate.organization_id for candidate in plan.candidates})
+    bound = f", at most {max_deletes:,} of them now" if max_deletes < pending else ""
+    places = "1 organization" if organizations == 1 else f"{organizations:,} organizations"
+    question = (
+        f"delete {_count_keys(pending)} of {places}, as planned on {plan.made_at:%Y-%m-%d %H:%M} UTC{bound}?"
+    )
+    if not screen.ask(question):
+        raise CommandError("nothing was deleted", code=ExitCode.INTERRUPTED)
+
+
+def _tell(invocation: Invocation, removal: Removal) -> None:
+    candidate = removal.candidate
+    if not removal.act.is_final and removal.failure is None:
+        return  # one line for all that are left, at the end
+    why = f": {removal.reason}" if removal.reason else ""
+    shown = f"{candidate.key_id} {candidate.name} (…{candidate.suffix})"
+    invocation.screen.notice(f"{removal.act.value} {shown}{why}")
+
+
+def _tell_counts(invocation: Invocation, removals: Iterable[Removal]) -> None:
+    counts: Counter[Act] = Counter(removal.act for removal in removals)
+    told = ", ".join(f"{count:,} {act.value}" for act, count in counts.items())
+    invocation.screen.write(f"{told or 'nothing was done'}\n")
+
+
+def _decide(invocation: Invocation, removals: list[Removal]) -> ExitCode:
+    from accesskeys_async.audit import Act
+
+    failures = [removal.failure for removal in removals if removal.act is Act.FAILED]
+    left = sum(removal.act is Act.LEFT for removal in removals)
+    if failures:
+        invocation.screen.error(f"{_count_keys(len(failures))} could not be read or deleted; call it again")
+        only_tokens = len(failures) == len(removals) and set(failures) <= _TOKEN_PROBLEMS
+        return ExitCode.AUTHENTICATION if only_tokens else ExitCode.UNREACHABLE
+    if left:
+        invocation.screen.error(
+            f"--max-deletes is reached, and {_count_keys(left)} left; call it again to go on"
+        )
+        return ExitCode.REFUSED
+    return ExitCode.DONE
+
+
+def _write(path: Path, data: bytes) -> None:
+    from accesskeys_async.audit.reports.destination import Destination
+
+    destination = Destination(path)
+    destination.open()
+    try:
+        destination.write(data)
+        destination.settle()
+        destination.keep()
+    finally:
+        destination.discard()
+
+
+def _count_keys(count: int) -> str:
+    return f"{count:,} key{'' if count == 1 else 's'}"

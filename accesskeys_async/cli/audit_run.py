@@ -1,0 +1,207 @@
+"""`accesskeys audit`: read organizations whole, judge their keys, and say what was found."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
+
+import typer
+from attrs import frozen
+
+from accesskeys_async.cli.audit_past import Past, open_past
+from accesskeys_async.cli.audit_progress import show_progress
+from accesskeys_async.cli.audit_scope import (
+    AuditScope,
+    InventoryFile,
+    Level,
+    Organizations,
+    PolicyFile,
+    read_scope,
+    run_interruptible,
+)
+from accesskeys_async.cli.audit_summary import Comparison, Overview, draw_summary
+from accesskeys_async.cli.audit_verdict import decide
+from accesskeys_async.cli.exits import CommandError, ExitCode
+from accesskeys_async.cli.invocation import Invocation
+from accesskeys_async.cli.options import reporting
+
+if TYPE_CHECKING:
+    from accesskeys_async.audit import Checkpoint, OrganizationAudit, Summary
+    from accesskeys_async.audit.reports import Background
+
+__all__ = ["Job", "conduct", "run_audit"]
+
+
+@frozen(kw_only=True)
+class Job:
+    """One audit, as the options ask for it."""
+
+    scope: AuditScope
+    outputs: tuple[Path, ...] = ()
+    checkpoint: Path | None = None
+    resume: bool = False
+    history: str | None = None
+    journal: str | None = None
+    at_once: int | None = None
+    max_keys: int = 1_000_000
+
+
+@reporting
+def run_audit(
+    invocation: Invocation,
+    orgs: Organizations = None,
+    *,
+    inventory: InventoryFile = None,
+    policy: PolicyFile = None,
+    output: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="A report; its form is by its name: .json, .ndjson, .csv, .md, .sarif, .parquet or .html. "
+            "As often as you like.",
+        ),
+    ] = None,
+    fail_on: Annotated[
+        Level, typer.Option(help="Exit with 1 where something this bad is found.")
+    ] = Level.HIGH,
+    exit_zero: Annotated[bool, typer.Option("--exit-zero", help="Exit with 0 whatever is found.")] = False,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Keep what is read in this file, so that the audit can be resumed.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the checkpoint, where there is one.")
+    ] = False,
+    history: Annotated[
+        str | None,
+        typer.Option(help="Compare with earlier audits, and keep this one: an SQLite file or a URL."),
+    ] = None,
+    journal: Annotated[
+        str | None, typer.Option(help="The rotation journal whose keys are no surprise; a file or a URL.")
+    ] = None,
+    at_once: Annotated[
+        int | None, typer.Option(min=1, help="Organizations read at a time; else 64.", show_default=False)
+    ] = None,
+    max_keys: Annotated[int, typer.Option(min=1, help="Keys that one organization may have.")] = 1_000_000,
+) -> ExitCode:
+    """Read organizations whole, judge every key by the policy's rules, and report.
+
+    Exits with 0 where nothing was found, 1 where findings reach --fail-on, 4 where an organization could not
+    be read or a rule failed, which is stronger than 1, and 130 where interrupted.
+    """
+    if resume and checkpoint is None:
+        raise CommandError("--resume needs --checkpoint FILE, which says what to go on with")
+    if journal is not None and history is None:
+        raise CommandError("--journal needs --history: it says which changes since the last time are known")
+    job = Job(
+        scope=read_scope(invocation, orgs, inventory, policy),
+        outputs=tuple(output or ()),
+        checkpoint=checkpoint,
+        resume=resume,
+        history=history,
+        journal=journal,
+        at_once=at_once,
+        max_keys=max_keys,
+    )
+    advice = (
+        "nothing was kept; --checkpoint FILE keeps what is read"
+        if checkpoint is None
+        else f"what was read is in {checkpoint}; go on with --resume"
+    )
+    summary, overview, comparison = run_interruptible(conduct(invocation, job), advice=advice)
+    verdict = decide(
+        summary,
+        fail_on=fail_on.severity,
+        exit_zero=exit_zero,
+        failed_rules=len(overview.failed_rules),
+    )
+    screen = invocation.screen
+    screen.write(draw_summary(screen, summary, overview, verdict, comparison=comparison, reports=job.outputs))
+    return verdict.code
+
+
+async def conduct(invocation: Invocation, job: Job) -> tuple[Summary, Overview, Comparison | None]:
+    """Run an audit to its end with all that was asked for: reports, checkpoint, history, progress."""
+    from accesskeys_async.audit import OrganizationAudit
+    from accesskeys_async.audit.reports import open_reports
+
+    overview = Overview()
+    async with AsyncExitStack() as stack:
+        checkpoint = stack.enter_context(_open_checkpoint(job)) if job.checkpoint else None
+        started_at = checkpoint.started_at if checkpoint else datetime.now(UTC)
+        past: Past | None = None
+        if job.history is not None:
+            past = await stack.enter_async_context(
+                open_past(job.history, job.scope.policy, started_at=started_at, journal=job.journal)
+            )
+        background = _make_background(job, past)
+        reports = stack.enter_context(open_reports(job.outputs, background=background))
+        parts = await stack.enter_async_context(_start(invocation, job, checkpoint, started_at, past))
+        async for part in parts:
+            if isinstance(part, OrganizationAudit):
+                overview.add(part)
+                reports.add(part)
+                if past is not None:
+                    await past.recording.record(part)
+                continue
+            # Drawing charts takes a while, and Ctrl-C should not wait for it.
+            await asyncio.to_thread(reports.finish, part)
+            return part, overview, None if past is None else await past.compare(part)
+    raise AssertionError("unreachable: an audit ends with its summary")
+
+
+@asynccontextmanager
+async def _start(
+    invocation: Invocation, job: Job, checkpoint: Checkpoint | None, started_at: datetime, past: Past | None
+) -> AsyncGenerator[AsyncGenerator[OrganizationAudit | Summary, None]]:
+    from accesskeys_async.audit import Progress, audit
+
+    progress = Progress(total=len(job.scope.entries))
+    async with job.scope.client(invocation) as client, show_progress(invocation.screen, progress):
+        parts = audit(
+            client,
+            job.scope.entries,
+            job.scope.policy,
+            at_once=job.at_once,
+            max_keys=job.max_keys,
+            checkpoint=checkpoint,
+            progress=progress,
+            amend=None if past is None else past.recording.judge,
+            clock=lambda: started_at,
+        )
+        async with aclosing(parts):
+            yield parts
+
+
+def _open_checkpoint(job: Job) -> Checkpoint:
+    from accesskeys_async.audit import Checkpoint
+
+    assert job.checkpoint is not None
+    return Checkpoint.open(
+        job.checkpoint,
+        policy_hash=job.scope.policy.hash,
+        inventory_hash=job.scope.hash,
+        resume=job.resume,
+        now=datetime.now(UTC),
+    )
+
+
+def _make_background(job: Job, past: Past | None) -> Background:
+    from accesskeys_async.audit import Subject
+    from accesskeys_async.audit.reports import Background
+
+    # The charts have one line each: where most organizations have theirs.
+    settings = {
+        setting.rule.id: setting.parameters for setting in job.scope.policy.settle(Subject(UUID(int=0)))
+    }
+    return Background(
+        rules=tuple(job.scope.policy.registry.values()),
+        rotation_days=settings["AK003"].number("max_age_days"),
+        idle_days=settings["AK001"].number("max_idle_days"),
+        trend=() if past is None else past.trend,
+    )
