@@ -17,7 +17,6 @@ from multidict import CIMultiDict
 
 from accesskeys_async import AccessKeysClient, RetryPolicy, Timeout, errors
 from accesskeys_async.audit.reports import FORMS
-from accesskeys_async.audit.reports import FORMS
 from accesskeys_async.cli.app import app
 from accesskeys_async.cli.commands import COMMANDS, load
 from accesskeys_async.cli.exits import ExitCode
@@ -110,11 +109,6 @@ def test_the_table_of_retries_says_what_is_decided(what_happened: str) -> None:
                 jitter=0.5,
             )
             assert isinstance(decision, Wait) is cell.startswith("yes"), (cell, outcome)
-
-
-def test_the_table_of_reports_has_each_form() -> None:
-    rows = _read_rows(ROOT / "docs" / "reports.md", heading="ending")
-    assert sorted(ending for cell in rows for ending in re.findall(r"\.[a-z.]+", cell)) == sorted(FORMS)
 
 
 def test_the_table_of_reports_has_each_form() -> None:
