@@ -70,3 +70,15 @@ def test_a_token_is_not_written(make_key: Callable[..., AccessKey]) -> None:
 )
 def test_changes_are_written_without_what_is_unset(changes: dict[str, Any], body: dict[str, Any]) -> None:
     assert json.loads(wire.dump_changes(**changes)) == body
+
+
+def test_any_json_is_written_with_uuids_and_times_as_the_api_writes_them() -> None:
+    moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    for name in ("ci", "half \ud83d of a pair"):
+        written = wire.dump_json({"id": UUID(int=1), "at": moment, "name": name, "labels": ("a", "b")})
+        assert json.loads(written) == {
+            "id": "00000000-0000-0000-0000-000000000001",
+            "at": "2026-01-02T03:04:05Z",
+            "name": name,
+            "labels": ["a", "b"],
+        }
