@@ -100,6 +100,7 @@ def _read_ndjson(path: Path, text: str) -> Iterator[_Row]:
 
 def _read_csv(path: Path, text: str) -> Iterator[_Row]:
     reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    last = 0
     try:
         names = reader.fieldnames or ()
         if "organization_id" not in names:
@@ -118,7 +119,7 @@ def _read_csv(path: Path, text: str) -> Iterator[_Row]:
                 kept["policy"] = _parse(path, line, policy)
             yield line, kept
     except csv.Error as error:
-        raise InventoryError(f"{path}:{reader.line_num}: expected CSV: {error}") from None
+        raise InventoryError(f"{path}:{last + 1}: expected CSV: {error}") from None
 
 
 def _parse(path: Path, line: int, text: str) -> object:
