@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -19,7 +19,7 @@ from benchmarks.measurement import Round, measure, report, run_rounds
 from benchmarks.mirror_server import serve
 from benchmarks.static_server import PAGE_SIZE, TOKEN
 
-__all__ = ["CONTESTANTS", "Contestant", "main", "tabulate"]
+__all__ = ["CONTESTANTS", "Contestant", "compete", "main", "tabulate"]
 
 LATENCY: Final = 0.02
 """Seconds to each answer."""
@@ -96,17 +96,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.contestant is not None:
         print(_enter(CONTESTANTS[options.contestant], options.base_url))
         return
+    measured = compete(CONTESTANTS, rounds=options.rounds)
+    print(f"{LATENCY * 1000:g} ms a reply, medians of {options.rounds} rounds in turn:\n")
+    print(tabulate(measured))
+
+
+def compete(names: Iterable[str], *, rounds: int) -> dict[str, list[Round]]:
+    """Run rounds of the contestants of these names, against servers that are started for them."""
     measured: dict[str, list[Round]] = {}
-    for keys in {contestant.keys: None for contestant in CONTESTANTS.values()}:
+    chosen = {name: CONTESTANTS[name] for name in names}
+    for keys in {contestant.keys: None for contestant in chosen.values()}:
         with serve(keys=keys, latency=LATENCY) as base_url:
             commands = {
                 name: ("benchmarks.latency", "--contestant", name, "--base-url", base_url)
-                for name, contestant in CONTESTANTS.items()
+                for name, contestant in chosen.items()
                 if contestant.keys == keys
             }
-            measured |= run_rounds(commands, rounds=options.rounds)
-    print(f"{LATENCY * 1000:g} ms a reply, medians of {options.rounds} rounds in turn:\n")
-    print(tabulate(measured))
+            measured |= run_rounds(commands, rounds=rounds)
+    return measured
 
 
 def _enter(contestant: Contestant, base_url: str) -> str:

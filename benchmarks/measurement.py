@@ -15,7 +15,7 @@ from attrs import asdict, field, frozen, validators
 
 from benchmarks.static_server import PROJECT
 
-__all__ = ["Round", "measure", "report", "run_rounds", "tabulate"]
+__all__ = ["Round", "measure", "report", "run_rounds", "tabulate", "time_after"]
 
 
 @frozen
@@ -28,6 +28,8 @@ class Round:
     """The processor's time, which what else runs on the machine disturbs less."""
     peak_bytes: int = 0
     """The most memory that the process ever had resident."""
+    grown_bytes: int = 0
+    """The memory that what was kept made resident."""
 
     @property
     def rate(self) -> float:
@@ -37,15 +39,16 @@ class Round:
 
 def measure(warm_up: Callable[[], Awaitable[int]], stream: Callable[[], Awaitable[int]]) -> Round:
     """Time a stream in this process, after a warm-up on the same event loop."""
+    return asyncio.run(time_after(warm_up, stream))
 
-    async def timed() -> Round:
-        await warm_up()
-        began, cpu_began = time.perf_counter(), time.process_time()
-        keys = await stream()
-        seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - cpu_began
-        return Round(keys, seconds, cpu_seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 
-    return asyncio.run(timed())
+async def time_after(warm_up: Callable[[], Awaitable[int]], stream: Callable[[], Awaitable[int]]) -> Round:
+    """Time a stream on the running event loop, after a warm-up."""
+    await warm_up()
+    began, cpu_began = time.perf_counter(), time.process_time()
+    keys = await stream()
+    seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - cpu_began
+    return Round(keys, seconds, cpu_seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 
 
 def report(measured: Round) -> str:

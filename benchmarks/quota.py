@@ -23,7 +23,7 @@ from accesskeys_async import AccessKeysClient, AccessKeysError, AttemptFinished,
 from accesskeys_async.emulator import Emulator
 from benchmarks.static_server import PROJECT
 
-__all__ = ["Phase", "main", "tabulate"]
+__all__ = ["Phase", "main", "tabulate", "try_phases"]
 
 CALLS_PER_ORGANIZATION: Final = 6
 SetRate: TypeAlias = Callable[[float], Awaitable[None]]
@@ -81,14 +81,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.serve:
         asyncio.run(_serve(options.organizations))
         return
-    with _start(options.organizations) as service:
-        phases = asyncio.run(
-            _experiment(service, rate=options.rate, seconds=options.seconds, warm_up=options.warm_up)
-        )
+    phases = try_phases(
+        options.organizations, rate=options.rate, seconds=options.seconds, warm_up=options.warm_up
+    )
     print(
         f"{options.organizations} organizations, {options.rate:g} requests/s each, unknown to the client:\n"
     )
     print(tabulate(phases))
+
+
+def try_phases(organizations: int, *, rate: float, seconds: float, warm_up: float) -> list[Phase]:
+    """Go through the plan, and return what came of each phase; `rate` is in requests a second."""
+    with _start(organizations) as service:
+        return asyncio.run(_experiment(service, rate=rate, seconds=seconds, warm_up=warm_up))
 
 
 def tabulate(phases: Sequence[Phase]) -> str:

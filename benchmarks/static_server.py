@@ -1,7 +1,7 @@
 """A listing served from bytes made beforehand, so cheaply that whoever reads it is what is measured.
 
-It answers any GET with the page that `pageToken` names, and knows nothing else of HTTP. With organizations it
-serves a fleet: each has its own pages, and the same number of keys.
+It answers any GET with the page that `pageToken` names, or the key that its path names, and knows nothing
+else of HTTP. With organizations it serves a fleet: each has its own pages, and the same number of keys.
 """
 
 from __future__ import annotations
@@ -28,9 +28,12 @@ TOKEN: Final = "benchmark-token-that-opens-nothing-1a2B3c"
 PROJECT: Final = Path(__file__).parents[1]
 """Where `python -m benchmarks` finds itself."""
 PAGE_SIZE: Final = 100
+SINGLE_KEYS: Final = 100
+"""How many of a listing's first keys are also served one by one."""
 MAX_KEYS: Final = 1_000_000
 
 _ORGANIZATION: Final = slice(len("GET /organizations/"), len("GET /organizations/") + 36)
+_KEY: Final = slice(_ORGANIZATION.stop + len("/access-keys/"), _ORGANIZATION.stop + len("/access-keys/") + 36)
 _PAGE_TOKEN: Final = re.compile(rb"[?&]pageToken=p([0-9]+)")
 _NEWEST: Final = datetime(2026, 11, 1, 12, 30, 45, 123_000, tzinfo=UTC)
 
@@ -81,6 +84,12 @@ def render_fleet(keys: int, organizations: int) -> dict[bytes, list[bytes]]:
     }
 
 
+def render_keys(keys: int) -> dict[bytes, bytes]:
+    """Render a listing's first keys as whole HTTP answers, by their ids as text."""
+    numbers = range(min(keys, SINGLE_KEYS))
+    return {str(key_id(number)).encode(): _frame(orjson.dumps(_record(number))) for number in numbers}
+
+
 def _render(records: Sequence[fleet.Record], page_size: int) -> list[bytes]:
     starts = range(0, len(records), page_size) or (0,)
     return [_answer(records, start, min(start + page_size, len(records))) for start in starts]
@@ -90,15 +99,23 @@ def _answer(records: Sequence[fleet.Record], start: int, stop: int) -> bytes:
     page: dict[str, object] = {"results": records[start:stop]}
     if stop < len(records):
         page["nextPageToken"] = f"p{stop}"
-    body = orjson.dumps(page)
+    return _frame(orjson.dumps(page))
+
+
+def _frame(body: bytes) -> bytes:
     head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     return head.encode() + body
+
+
+def key_id(number: int) -> UUID:
+    """Return the id of a listing's key."""
+    return UUID(int=0xBE0C4 << 108 | 4 << 76 | 8 << 60 | number)
 
 
 def _record(number: int) -> fleet.Record:
     created = _NEWEST - timedelta(minutes=7 * number)
     return {
-        "id": UUID(int=0xBE0C4 << 108 | 4 << 76 | 8 << 60 | number),
+        "id": key_id(number),
         "organizationId": ORGANIZATION_ID,
         "name": f"billing-worker-prod-eu-{number:06d}",
         "type": "service",
@@ -113,8 +130,9 @@ def _record(number: int) -> fleet.Record:
 class _Connection(asyncio.Protocol):
     """Answer each request of one connection as soon as its head is whole."""
 
-    def __init__(self, pages: Mapping[bytes, Sequence[bytes]]) -> None:
+    def __init__(self, pages: Mapping[bytes, Sequence[bytes]], keys: Mapping[bytes, bytes]) -> None:
         self._pages = pages
+        self._keys = keys
         self._any = next(iter(pages.values()))
         self._received = b""
 
@@ -126,14 +144,17 @@ class _Connection(asyncio.Protocol):
         self._received += data
         while b"\r\n\r\n" in self._received:
             head, _, self._received = self._received.partition(b"\r\n\r\n")
+            if key := self._keys.get(head[_KEY]):
+                self._transport.write(key)
+                continue
             pages = self._pages.get(head[_ORGANIZATION], self._any)
             named = _PAGE_TOKEN.search(head)
             self._transport.write(pages[int(named[1]) // PAGE_SIZE if named else 0])
 
 
-async def _run(pages: Mapping[bytes, Sequence[bytes]]) -> None:
+async def _run(pages: Mapping[bytes, Sequence[bytes]], single: Mapping[bytes, bytes]) -> None:
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: _Connection(pages), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: _Connection(pages, single), "127.0.0.1", 0)
     async with server:
         print(server.sockets[0].getsockname()[1], flush=True)
         await loop.run_in_executor(None, sys.stdin.read)
@@ -152,7 +173,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(
             f"--organizations is {organizations}; it takes what {keys:,} keys can be shared by, or 0"
         )
-    asyncio.run(_run(render_fleet(keys, organizations) if organizations else {b"": render_pages(keys)}))
+    if organizations:
+        asyncio.run(_run(render_fleet(keys, organizations), {}))
+    else:
+        asyncio.run(_run({b"": render_pages(keys)}, render_keys(keys)))
 
 
 if __name__ == "__main__":

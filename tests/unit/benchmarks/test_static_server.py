@@ -43,6 +43,13 @@ async def test_the_client_reads_what_it_serves() -> None:
     assert keys[149].name == "billing-worker-prod-eu-000149"
 
 
+async def test_the_client_reads_its_first_keys_one_by_one() -> None:
+    with serve(150) as target:
+        async with AccessKeysClient(target.token, base_url=target.base_url) as client:
+            key = await client.get(target.organization_id, static_server.key_id(99))
+    assert key.name == "billing-worker-prod-eu-000099"
+
+
 def test_it_ends_when_its_stdin_does() -> None:
     command = [sys.executable, "-m", "benchmarks.static_server", "--keys", "1"]
     done = subprocess.run(
