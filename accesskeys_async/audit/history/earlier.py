@@ -126,7 +126,7 @@ async def _find_open(
         )
     )
     open_since: dict[UUID, dict[str, datetime]] = {}
-    for row in found:
+    for row in found.all():
         open_since.setdefault(row.organization_id, {})[row.fingerprint] = row.since
     return open_since
 

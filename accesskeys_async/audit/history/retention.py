@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import and_, delete, exists, func, or_, select
+from sqlalchemy import and_, delete, exists, or_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from accesskeys_async.audit.history.schema import FINDINGS, PARTS, READINGS, RUNS
@@ -16,12 +16,16 @@ __all__ = ["forget"]
 async def forget(connection: AsyncConnection, older_than: datetime) -> int:
     """Delete the readings taken before a time, and what only they need; return how many.
 
-    The last complete reading of each organization stays.
+    The last complete reading of each organization stays, and what came after it.
     """
     await take_numbers(connection, 1)  # no reading may be written meanwhile
     table = READINGS.c
-    last = select(func.max(table.id)).where(table.identities.is_not(None)).group_by(table.organization_id)
-    old = delete(READINGS).where(table.taken_at < older_than, table.id.not_in(last))
+    complete = READINGS.alias("complete")
+    is_same = and_(complete.c.organization_id == table.organization_id, complete.c.identities.is_not(None))
+    # What came after the last complete reading stays with it: it tells since when nobody could look.
+    is_superseded = exists().where(is_same, complete.c.id > table.id)
+    was_never_read = ~exists().where(is_same)
+    old = delete(READINGS).where(table.taken_at < older_than, or_(is_superseded, was_never_read))
     count: int = (await connection.execute(old)).rowcount
     remaining = READINGS.alias("remaining")
     needs_part = exists().where(

@@ -62,14 +62,16 @@ READINGS: Final = Table(
     Column("keys", Integer, nullable=False),
     Column("identities", BigInteger),
     Column("uses", BigInteger),
+    Column("marks", String(32)),
     Column("unreadable", String(32)),
     Column("message", Text),
     Column("new", Integer),
     Column("fixed", Integer),
     Column("reopened", Integer),
 )
-"""An organization in a run each; `identities` and `uses` are null where it could not be read whole. `new`,
-`fixed` and `reopened` are null where there was no complete reading before."""
+"""An organization in a run each; `identities` and `uses` are null where it could not be read whole. `marks`
+stands for which findings were there, how severe and whether muted: where it is as at the last reading, none
+was opened or closed. `new`, `fixed` and `reopened` are null where there was no complete reading before."""
 
 PARTS: Final = Table(
     "accesskeys_parts",
@@ -122,8 +124,8 @@ MIGRATIONS: Final = Migrations(
             CREATE TABLE accesskeys_readings (
                 id {number} PRIMARY KEY NOT NULL, run_id BIGINT NOT NULL,
                 organization_id VARCHAR(36) NOT NULL, taken_at BIGINT NOT NULL, keys INTEGER NOT NULL,
-                identities BIGINT, uses BIGINT, unreadable VARCHAR(32), message TEXT, new INTEGER,
-                fixed INTEGER, reopened INTEGER, UNIQUE (run_id, organization_id)
+                identities BIGINT, uses BIGINT, marks VARCHAR(32), unreadable VARCHAR(32), message TEXT,
+                new INTEGER, fixed INTEGER, reopened INTEGER, UNIQUE (run_id, organization_id)
             )
             """,
             "CREATE INDEX accesskeys_readings_of ON accesskeys_readings (organization_id, id)",

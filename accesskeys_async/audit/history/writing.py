@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
-from typing import Any, Final, TypeAlias
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from uuid import UUID
 
 from attrs import field, frozen
-from sqlalchemy import Column, Row, Table, bindparam, delete, func, insert, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from accesskeys_async.audit.history.parts import Part, Parts
+from accesskeys_async.audit.history.rows import Values, insert_rows
 from accesskeys_async.audit.history.schema import COUNTER, FINDINGS, PARTS, READINGS
-from accesskeys_async.audit.records import Finding, OrganizationAudit
-from accesskeys_async.errors import MAX_TEXT, one_line
+from accesskeys_async.audit.history.stretches import (
+    Stretches,
+    find_same,
+    find_seen,
+    find_stretches,
+    mark,
+    write_stretches,
+)
+from accesskeys_async.audit.records import OrganizationAudit
+from accesskeys_async.errors import one_line
 
 __all__ = ["Entry", "take_numbers", "write_readings"]
-
-AT_ONCE: Final = 2_000  # rows for one call of the driver
-_Open: TypeAlias = Mapping[str, Row[Any]]
-_Values: TypeAlias = dict[str, object]
 
 
 @frozen
@@ -38,17 +42,6 @@ class Entry:
         return self.audited.subject.organization_id
 
 
-@frozen
-class _Stretches:
-    """What one reading does to an organization's findings."""
-
-    opened: list[_Values]
-    closed: list[_Values]
-    fresh: list[str]
-    """The fingerprints of those that were not open."""
-    fixed: int
-
-
 async def take_numbers(connection: AsyncConnection, count: int) -> int:
     """Take the turn to write until the commit, and `count` numbers; return the first."""
     raised = update(COUNTER).values(last=COUNTER.c.last + count).returning(COUNTER.c.last)
@@ -61,49 +54,38 @@ async def write_readings(connection: AsyncConnection, run: int, entries: Sequenc
 
     Left out are those of which there is a reading with a later T.
     """
-    number = await take_numbers(connection, 3 * len(entries))
+    first = await take_numbers(connection, 3 * len(entries))
     organizations = [entry.organization_id for entry in entries]
     await _take_back(connection, run, organizations)
     last = await _find_last(connection, organizations)
-    kept = [
-        entry
-        for entry in entries
-        if entry.organization_id not in last or last[entry.organization_id] <= entry.audited.taken_at
-    ]
-    part_numbers = await _write_parts(connection, kept, number + len(entries))
-    is_open = await _find_open(connection, organizations)
-    stretches = {
-        entry.organization_id: _find_stretches(entry, number + place, is_open.get(entry.organization_id, {}))
-        for place, entry in enumerate(kept)
-    }
-    seen = await _find_seen(connection, [one for one in last if one in stretches and stretches[one].fresh])
-    rows = [
-        _make_reading(
-            run,
-            number + place,
-            entry,
-            part_numbers,
-            stretches,
-            seen,
-            has_earlier=entry.organization_id in last,
-        )
-        for place, entry in enumerate(kept)
-    ]
-    await _insert(connection, READINGS, rows)
-    table = FINDINGS.c
-    closing = (
-        update(FINDINGS)
-        .where(
-            table.organization_id == bindparam("of"),
-            table.fingerprint == bindparam("mark"),
-            table.opened == bindparam("begun"),
-        )
-        .values(closed=bindparam("at"))
+    kept = [entry for entry in entries if not _is_late(entry, last)]
+    numbered = dict(enumerate(kept, first))
+    part_numbers = await _write_parts(connection, kept, first + len(entries))
+    marks = {entry.organization_id: mark(entry.audited) for entry in kept}
+    stretches = await find_stretches(
+        connection,
+        {number: entry.audited for number, entry in numbered.items()},
+        await find_same(connection, marks),
     )
-    for chunk in _chunks(row for one in stretches.values() for row in one.closed):
-        await connection.execute(closing, chunk)
-    await _insert(connection, FINDINGS, (row for one in stretches.values() for row in one.opened))
+    seen = await find_seen(connection, [one for one in last if one in stretches and stretches[one].fresh])
+    rows = [
+        {
+            "id": number,
+            "run_id": run,
+            "marks": marks[entry.organization_id],
+            **_describe(entry, part_numbers),
+            **_count(entry.organization_id, stretches[entry.organization_id], last, seen),
+        }
+        for number, entry in numbered.items()
+    ]
+    await insert_rows(connection, READINGS, rows)
+    await write_stretches(connection, stretches.values())
     return len(entries) - len(kept)
+
+
+def _is_late(entry: Entry, last: Mapping[UUID, datetime]) -> bool:
+    taken_at = last.get(entry.organization_id)
+    return taken_at is not None and taken_at > entry.audited.taken_at
 
 
 async def _take_back(connection: AsyncConnection, run: int, organizations: Sequence[UUID]) -> None:
@@ -121,7 +103,7 @@ async def _take_back(connection: AsyncConnection, run: int, organizations: Seque
         await connection.execute(delete(READINGS).where(table.id.in_(numbers)))
 
 
-async def _find_last(connection: AsyncConnection, organizations: Sequence[UUID]) -> dict[UUID, Any]:
+async def _find_last(connection: AsyncConnection, organizations: Sequence[UUID]) -> dict[UUID, datetime]:
     """Return the T of each organization's last complete reading."""
     table = READINGS.c
     rows = await connection.execute(
@@ -129,11 +111,11 @@ async def _find_last(connection: AsyncConnection, organizations: Sequence[UUID])
         .where(table.organization_id.in_(organizations), table.identities.is_not(None))
         .group_by(table.organization_id)
     )
-    return {row.organization_id: row.at for row in rows}
+    return {row.organization_id: row.at for row in rows.all()}
 
 
 async def _write_parts(
-    connection: AsyncConnection, entries: Iterable[Entry], number: int
+    connection: AsyncConnection, entries: Iterable[Entry], first: int
 ) -> dict[tuple[UUID, str], int]:
     """Write the parts that are new; return the number of each."""
     parts: dict[tuple[UUID, str], Part] = {}
@@ -148,111 +130,22 @@ async def _write_parts(
             table.digest.in_({digest for _, digest in parts}),
         )
     )
-    numbers = {(row.organization_id, row.digest): row.id for row in rows}
+    numbers: dict[tuple[UUID, str], int] = {(row.organization_id, row.digest): row.id for row in rows.all()}
     missing = [place for place in parts if place not in numbers]
     packed = await asyncio.to_thread(lambda: [parts[place].pack() for place in missing])
-    numbers.update((place, number + offset) for offset, place in enumerate(missing))
-    values = (
+    numbers.update((place, number) for number, place in enumerate(missing, first))
+    values: list[Values] = [
         {"id": numbers[place], "organization_id": place[0], "digest": place[1], "body": body}
         for place, body in zip(missing, packed, strict=True)
-    )
-    await _insert(connection, PARTS, values)
+    ]
+    await insert_rows(connection, PARTS, values)
     return numbers
 
 
-async def _find_open(connection: AsyncConnection, organizations: Sequence[UUID]) -> dict[UUID, _Open]:
-    table = FINDINGS.c
-    columns: list[Column[Any]] = [
-        table.organization_id,
-        table.fingerprint,
-        table.opened,
-        table.since,
-        table.severity,
-        table.suppressed,
-    ]
-    rows = await connection.execute(
-        select(*columns).where(table.organization_id.in_(organizations), table.closed.is_(None))
-    )
-    found: dict[UUID, dict[str, Row[Any]]] = {}
-    for row in rows:
-        found.setdefault(row.organization_id, {})[row.fingerprint] = row
-    return {**found}
-
-
-async def _find_seen(connection: AsyncConnection, organizations: Sequence[UUID]) -> set[tuple[UUID, str]]:
-    """Return the findings that were closed before."""
-    if not organizations:
-        return set()
-    table = FINDINGS.c
-    rows = await connection.execute(
-        select(table.organization_id, table.fingerprint)
-        .where(table.organization_id.in_(organizations), table.closed.is_not(None))
-        .distinct()
-    )
-    return {(row.organization_id, row.fingerprint) for row in rows}
-
-
-def _find_stretches(entry: Entry, reading: int, is_open: _Open) -> _Stretches:
-    opened: list[_Values] = []
-    closed: list[_Values] = []
-    fresh: list[str] = []
-    present = {finding.fingerprint: finding for finding in reversed(entry.audited.findings)}
-    for mark, finding in present.items():
-        row = is_open.get(mark)
-        if row is None:
-            fresh.append(mark)
-            opened.append(_make_finding(entry, finding, reading, entry.audited.taken_at))
-        elif (row.severity, row.suppressed) != (finding.severity, finding.suppressed is not None):
-            closed.append({"of": entry.organization_id, "mark": mark, "begun": row.opened, "at": reading})
-            opened.append(_make_finding(entry, finding, reading, row.since))
-    # Of an organization that can't be read nobody knows what was fixed.
-    gone = [] if entry.parts is None else [mark for mark in is_open if mark not in present]
-    closed += (
-        {"of": entry.organization_id, "mark": mark, "begun": is_open[mark].opened, "at": reading}
-        for mark in gone
-    )
-    return _Stretches(opened, closed, fresh, len(gone))
-
-
-def _make_finding(entry: Entry, finding: Finding, reading: int, since: object) -> _Values:
-    key = finding.key
-    return {
-        "organization_id": entry.organization_id,
-        "fingerprint": finding.fingerprint,
-        "opened": reading,
-        "closed": None,
-        "since": since,
-        "rule": finding.rule,
-        "title": _fit(finding.title),
-        "severity": int(finding.severity),
-        "key_id": None if key is None else key.id,
-        "key_name": None if key is None else _fit(key.name),
-        "message": _fit(finding.message),
-        "suppressed": finding.suppressed is not None,
-    }
-
-
-def _fit(text: str) -> str:
-    return text if len(text) <= MAX_TEXT and text.isprintable() else one_line(text)
-
-
-def _make_reading(
-    run: int,
-    number: int,
-    entry: Entry,
-    parts: Mapping[tuple[UUID, str], int],
-    stretches: Mapping[UUID, _Stretches],
-    seen: set[tuple[UUID, str]],
-    *,
-    has_earlier: bool,
-) -> _Values:
+def _describe(entry: Entry, parts: Mapping[tuple[UUID, str], int]) -> Values:
     audited, organization_id = entry.audited, entry.organization_id
-    one = stretches[organization_id]
-    reopened = sum((organization_id, mark) in seen for mark in one.fresh)
     unreadable = audited.unreadable
     return {
-        "id": number,
-        "run_id": run,
         "organization_id": organization_id,
         "taken_at": audited.taken_at,
         "keys": len(audited.keys),
@@ -260,18 +153,13 @@ def _make_reading(
         "uses": entry.parts and parts[organization_id, entry.parts.uses.digest],
         "unreadable": unreadable and one_line(unreadable.reason, 32),
         "message": unreadable and one_line(unreadable.message),
-        "new": len(one.fresh) - reopened if has_earlier else None,
-        "fixed": one.fixed if has_earlier else None,
-        "reopened": reopened if has_earlier else None,
     }
 
 
-async def _insert(connection: AsyncConnection, table: Table, rows: Iterable[_Values]) -> None:
-    for chunk in _chunks(rows):
-        await connection.execute(insert(table), chunk)
-
-
-def _chunks(rows: Iterable[_Values]) -> Iterator[list[_Values]]:
-    rows = iter(rows)
-    while chunk := list(islice(rows, AT_ONCE)):
-        yield chunk
+def _count(
+    organization_id: UUID, one: Stretches, last: Collection[UUID], seen: Collection[tuple[UUID, str]]
+) -> Values:
+    if organization_id not in last:
+        return {"new": None, "fixed": None, "reopened": None}
+    reopened = sum((organization_id, fingerprint) in seen for fingerprint in one.fresh)
+    return {"new": len(one.fresh) - reopened, "fixed": one.fixed, "reopened": reopened}

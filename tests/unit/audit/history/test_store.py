@@ -218,6 +218,24 @@ async def test_pruning_forgets_what_was_fixed_before_then(fleet: Fleet) -> None:
     assert diff.reopened == ()
 
 
+async def test_pruning_keeps_since_when_nobody_could_look(fleet: Fleet) -> None:
+    fleet.keys = {ACME: [make_key(1)], GLOBEX: FORBIDDEN}
+    await fleet.audit(T)
+    fleet.keys[ACME] = FORBIDDEN
+    blind, _ = await fleet.audit(T + DAY)
+    await fleet.history.prune(T + 20 * DAY)
+    _, audits = await fleet.audit(T + 32 * DAY)
+    fleet.keys[ACME] = [make_key(1)]
+    seen, _ = await fleet.audit(T + 33 * DAY)
+    again, _ = await fleet.audit(T + 34 * DAY)
+
+    assert [one.severity for one in audits[ACME].findings] == [Severity.CRITICAL]
+    assert blind in [run.number for run in await fleet.history.runs()]
+    assert (await fleet.history.compare(seen, again)).unchanged == 0
+    [*_, last, _] = await fleet.history.trend()
+    assert (last.number, last.fixed) == (seen, 1)
+
+
 async def test_pruning_with_nothing_old_forgets_nothing(fleet: Fleet) -> None:
     fleet.keys[ACME] = [make_key(1, **UNUSED)]
     first, _ = await fleet.audit(T)
