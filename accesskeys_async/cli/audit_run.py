@@ -128,7 +128,7 @@ def run_audit(
 async def conduct(invocation: Invocation, job: Job) -> tuple[Summary, Overview, Comparison | None]:
     """Run an audit to its end with all that was asked for: reports, checkpoint, history, progress."""
     from accesskeys_async.audit import OrganizationAudit
-    from accesskeys_async.audit.reports import open_reports
+    from accesskeys_async.audit.reports import ReportError, open_reports
 
     overview = Overview()
     async with AsyncExitStack() as stack:
@@ -139,8 +139,10 @@ async def conduct(invocation: Invocation, job: Job) -> tuple[Summary, Overview, 
             past = await stack.enter_async_context(
                 open_past(job.history, job.scope.policy, started_at=started_at, journal=job.journal)
             )
-        background = _make_background(job, past)
-        reports = stack.enter_context(open_reports(job.outputs, background=background))
+        try:
+            reports = stack.enter_context(open_reports(job.outputs, background=_make_background(job, past)))
+        except ReportError as error:
+            raise CommandError(str(error)) from error  # as wrong as any other option, while nothing is read
         parts = await stack.enter_async_context(_start(invocation, job, checkpoint, started_at, past))
         async for part in parts:
             if isinstance(part, OrganizationAudit):
