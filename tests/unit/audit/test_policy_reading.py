@@ -178,3 +178,9 @@ def test_every_rule_explains_itself(rule_id: str) -> None:
 def test_there_is_no_explaining_what_there_is_not() -> None:
     with pytest.raises(PolicyError, match=r"^there is no rule AK999; there is AK001, "):
         explain(RULES, "AK999")
+
+
+def test_the_example_in_the_docs_is_right() -> None:
+    policy = load_policy(Path(__file__).parents[3] / "docs" / "policy.toml")
+    assert len(policy.own_keys) == len(policy.overrides) == len(policy.suppressions) == 1
+    assert policy.rules.keys() == set(find_rules())
