@@ -33,6 +33,8 @@ class Entrant:
     python: Path = Path(sys.executable)
     imports: tuple[Path, ...] = ()
     """Folders to import packages from."""
+    environment: Mapping[str, str] = field(factory=dict)
+    """Variables of its process, beside those of this one."""
     may_fail: bool = False
     """Whether it is skipped where it fails: it is not ours to mend."""
 
@@ -100,7 +102,7 @@ def hold(contests: Mapping[str, Contest], *, rounds: int, tell: Callable[[str], 
 
 
 def _enter(standing: Standing, key: str, entrant: Entrant) -> None:
-    environment = dict(os.environ)
+    environment = {**os.environ, **entrant.environment}
     if entrant.imports:
         environment["PYTHONPATH"] = os.pathsep.join(str(folder) for folder in entrant.imports)
     try:

@@ -72,6 +72,13 @@ def test_a_peer_that_fails_is_skipped_with_the_last_that_it_said(tmp_path: Path)
     assert len(standing["one"].rounds["bare"]) == 2
 
 
+def test_an_entrant_has_variables_of_its_own(tmp_path: Path) -> None:
+    text = f"import os; assert os.environ['MOOD'] == 'steady'; {REPORT}"
+    (tmp_path / "one.py").write_text(text)
+    entrant = Entrant("one", ("one",), imports=(tmp_path,), environment={"MOOD": "steady"})
+    assert len(hold({"one": _contest(bare=entrant)}, rounds=1, tell=print)["one"].rounds["bare"]) == 1
+
+
 def test_a_contestant_of_ours_that_fails_ends_the_run(tmp_path: Path) -> None:
     failing = _module(tmp_path, "failing", "raise SystemExit('read 1 of 2')")
     with pytest.raises(RuntimeError, match=r"^failing failed: read 1 of 2$"):

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import pytest
+
+from benchmarks import audit
+from benchmarks.fleet import AUDITED_AT, organization_ids, records
+from benchmarks.measurement import Round
+
+
+def test_a_short_run_prints_both_and_their_ratio(capsys: pytest.CaptureFixture[str]) -> None:
+    audit.main(["--organizations", "4", "--keys", "1000", "--rounds", "1"])
+    told = capsys.readouterr().out
+    assert told.startswith("4 organizations, 1,000 keys, 1 rounds in turn:\n")
+    assert "| list | " in told
+    assert "| audit | " in told
+    assert "times the listing's time" in told
+
+
+def test_a_fleet_is_the_same_each_time_and_mostly_in_order() -> None:
+    (organization_id,) = organization_ids(1)
+    made = list(records(organization_id, 0, 1_000))
+    assert made == list(records(organization_id, 0, 1_000))
+    assert len({record["id"] for record in made}) == 1_000
+    assert all(record["createdAt"] <= AUDITED_AT for record in made)
+    flawed = [one for one in made if one["lastUsedAt"] is None or "description" not in one]
+    assert 10 <= len(flawed) <= 60
+
+
+def make_round(cpu: float, memory: int = 0) -> Round:
+    return Round(keys=10, seconds=cpu, cpu_seconds=cpu, peak_bytes=memory)
+
+
+def test_it_fails_past_its_bounds_and_only_there() -> None:
+    listed = [make_round(1.0)]
+    assert audit._judge({"list": listed, "audit": [make_round(1.3, 300_000_000)]}) is None
+    assert "took 1.31 times" in str(audit._judge({"list": listed, "audit": [make_round(1.31)]}))
+    assert "301 MB" in str(audit._judge({"list": listed, "audit": [make_round(1.0, 301_000_000)]}))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--keys", "0"],
+        ["--organizations", "0"],
+        ["--organizations", "7"],
+        ["--rounds", "0"],
+        ["--base-url", "x"],
+    ],
+)
+def test_what_can_not_be_measured_is_refused(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        audit.main(arguments)
+    assert "error: " in capsys.readouterr().err
