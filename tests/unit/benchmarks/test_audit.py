@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 
 from benchmarks import audit
@@ -21,7 +23,8 @@ def test_a_fleet_is_the_same_each_time_and_mostly_in_order() -> None:
     made = list(records(organization_id, 0, 1_000))
     assert made == list(records(organization_id, 0, 1_000))
     assert len({record["id"] for record in made}) == 1_000
-    assert all(record["createdAt"] <= AUDITED_AT for record in made)
+    times = [record["createdAt"] for record in made]
+    assert all(isinstance(time, datetime) and time <= AUDITED_AT for time in times)
     flawed = [one for one in made if one["lastUsedAt"] is None or "description" not in one]
     assert 10 <= len(flawed) <= 60
 
