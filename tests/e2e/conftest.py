@@ -53,7 +53,8 @@ class Watched:
 Open: TypeAlias = Callable[..., Watched]
 
 
-@pytest.fixture(scope="session")
+# Playwright keeps an event loop running in this thread, beside which no other test could run its own.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     program = shutil.which("chromium") or shutil.which("chromium-browser")
     if program is None:
