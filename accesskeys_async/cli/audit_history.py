@@ -13,7 +13,7 @@ from accesskeys_async.cli.exits import CommandError, ExitCode
 from accesskeys_async.cli.invocation import Format
 from accesskeys_async.cli.loop import run
 from accesskeys_async.cli.options import local
-from accesskeys_async.cli.rows import moment, write_rows
+from accesskeys_async.cli.rows import count_of, moment, write_rows
 from accesskeys_async.cli.screen import Screen
 from accesskeys_async.cli.spans import read_span
 from accesskeys_async.printable import printable
@@ -112,7 +112,7 @@ def prune(
     async def forget(opened: History) -> int:
         return await opened.prune(before)
 
-    screen.notice(f"forgot {_ask(history, forget):,} readings")
+    screen.notice(f"forgot {count_of(_ask(history, forget), 'reading')}")
 
 
 def _ask(place: str, question: Callable[[History], Awaitable[T]]) -> T:
@@ -184,7 +184,7 @@ def _draw_diff(screen: Screen, found: Diff, rows: list[dict[str, object]]) -> st
     head = (
         f"Run {found.earlier.number} ({found.earlier.started_at:%Y-%m-%d %H:%M}) to run "
         f"{found.later.number} ({found.later.started_at:%Y-%m-%d %H:%M} UTC), "
-        f"{found.compared:,} organizations compared\n"
+        f"{count_of(found.compared, 'organization')} compared\n"
         f"{len(found.new):,} new, {len(found.reopened):,} reopened, {len(found.fixed):,} fixed, "
         f"{found.unchanged:,} unchanged; keys: {len(found.appeared):,} appeared, {len(found.gone):,} gone, "
         f"{len(found.edited):,} edited"

@@ -22,6 +22,7 @@ from accesskeys_async.cli.audit_verdict import decide
 from accesskeys_async.cli.exits import CommandError, ExitCode
 from accesskeys_async.cli.invocation import Invocation
 from accesskeys_async.cli.options import reporting
+from accesskeys_async.cli.rows import count_of
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -63,10 +64,9 @@ def make_plan(
         "suppressed": planner.suppressed,
         "of unknown last use": planner.unknown,
     }
-    told = "".join(f", {count:,} {why}" for why, count in left_out.items() if count)
-    screen.notice(
-        f"{output}: {_count_keys(len(made.candidates))} to delete{f'; left out:{told[1:]}' if told else ''}"
-    )
+    told = ", ".join(f"{count:,} {why}" for why, count in left_out.items() if count)
+    to_delete = f"{count_of(len(made.candidates), 'key')} to delete"
+    screen.notice(f"{output}: {to_delete}{f'; left out: {told}' if told else ''}")
     if not summary.is_complete:
         from accesskeys_async.audit import Severity
 
@@ -166,10 +166,8 @@ def _confirm(invocation: Invocation, plan: Plan, pending: int, *, max_deletes: i
         raise CommandError("deleting asks first, and stdin is no terminal; say --yes to delete unasked")
     organizations = len({candidate.organization_id for candidate in plan.candidates})
     bound = f", at most {max_deletes:,} of them now" if max_deletes < pending else ""
-    places = "1 organization" if organizations == 1 else f"{organizations:,} organizations"
-    question = (
-        f"delete {_count_keys(pending)} of {places}, as planned on {plan.made_at:%Y-%m-%d %H:%M} UTC{bound}?"
-    )
+    what = f"{count_of(pending, 'key')} of {count_of(organizations, 'organization')}"
+    question = f"delete {what}, as planned on {plan.made_at:%Y-%m-%d %H:%M} UTC{bound}?"
     if not screen.ask(question):
         raise CommandError("nothing was deleted", code=ExitCode.INTERRUPTED)
 
@@ -195,12 +193,14 @@ def _decide(invocation: Invocation, removals: list[Removal]) -> ExitCode:
     failures = [removal.failure for removal in removals if removal.act is Act.FAILED]
     left = sum(removal.act is Act.LEFT for removal in removals)
     if failures:
-        invocation.screen.error(f"{_count_keys(len(failures))} could not be read or deleted; call it again")
+        invocation.screen.error(
+            f"{count_of(len(failures), 'key')} could not be read or deleted; call it again"
+        )
         only_tokens = len(failures) == len(removals) and set(failures) <= _TOKEN_PROBLEMS
         return ExitCode.AUTHENTICATION if only_tokens else ExitCode.UNREACHABLE
     if left:
         invocation.screen.error(
-            f"--max-deletes is reached, and {_count_keys(left)} left; call it again to go on"
+            f"--max-deletes is reached, and {count_of(left, 'key')} left; call it again to go on"
         )
         return ExitCode.REFUSED
     return ExitCode.DONE
@@ -217,7 +217,3 @@ def _write(path: Path, data: bytes) -> None:
         destination.keep()
     finally:
         destination.discard()
-
-
-def _count_keys(count: int) -> str:
-    return f"{count:,} key{'' if count == 1 else 's'}"

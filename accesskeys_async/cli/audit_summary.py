@@ -10,6 +10,7 @@ from attrs import define, field, frozen
 
 from accesskeys_async.cli.audit_verdict import Verdict
 from accesskeys_async.cli.exits import ExitCode
+from accesskeys_async.cli.rows import count_of
 from accesskeys_async.cli.screen import Screen
 from accesskeys_async.printable import printable
 
@@ -26,7 +27,7 @@ __all__ = ["Comparison", "Overview", "draw_summary"]
 RAISED: Final = "the rule raised "
 WORST: Final = 5
 SHOWN: Final = 10
-WIDTH: Final = 100
+WIDTH: Final = 120
 STYLES: Final = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan", "info": "dim"}
 
 
@@ -92,10 +93,8 @@ def draw_summary(
 def _title(summary: Summary) -> Text:
     from rich.text import Text
 
-    organizations = f"{summary.organizations:,} organization{'' if summary.organizations == 1 else 's'}"
-    return Text.assemble(
-        ("Audit", "bold"), f" of {organizations}, {summary.keys:,} keys, in {summary.elapsed:.1f} s"
-    )
+    what = f"{count_of(summary.organizations, 'organization')}, {count_of(summary.keys, 'key')}"
+    return Text.assemble(("Audit", "bold"), f" of {what}, in {summary.elapsed:.1f} s")
 
 
 def _facts(summary: Summary, comparison: Comparison | None) -> Table:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -34,11 +35,14 @@ def demo(
     organizations: Annotated[int, typer.Option(min=1, max=100, help="Organizations in the fleet.")] = 8,
     keys_per_organization: Annotated[int, typer.Option(min=1, max=100_000, help="Keys in each.")] = 2500,
     seed: Annotated[int, typer.Option(help="The same seed makes the same fleet.")] = 7,
+    report: Annotated[
+        Path | None, typer.Option(help="Where the audit's HTML report goes; else a temporary folder.")
+    ] = None,
 ) -> None:
     """Watch the client at work on this machine. No account, no network, a few seconds.
 
-    Starts the emulator with a fleet of keys, streams every organization at once, takes one key through
-    its life, and breaks the service on purpose to show that the client rides through.
+    Starts the emulator with a fleet of keys, streams every organization at once, audits them, takes one key
+    through its life, and breaks the service on purpose to show that the client rides through.
     """
     from accesskeys_async import AccessKeysClient
     from accesskeys_async.emulator import Emulator
@@ -51,6 +55,7 @@ def demo(
             _say(screen, "The API, on this machine alone", f"{emulator.base_url}, a fleet from seed {seed}")
             async with AccessKeysClient(emulator.token, base_url=emulator.base_url) as client:
                 await _stream_all(screen, client, emulator.organizations, expected=keys_per_organization + 1)
+                await _audit_all(screen, emulator, report=report)
                 await live_one_life(screen, client, emulator.organization_id)
                 await _ride_through(screen, client, emulator)
         _point_on(screen)
@@ -93,6 +98,16 @@ async def _stream(
         async for key in client.list(tally.organization_id):
             tally.add(key)
             tell(tally)
+
+
+async def _audit_all(screen: Screen, emulator: Emulator, *, report: Path | None) -> None:
+    from accesskeys_async.cli.demo_audit import audit_fleet
+
+    organizations = emulator.organizations
+    _say(screen, f"Auditing {len(organizations)} organizations", "as accesskeys audit --exit-zero does")
+    written = await audit_fleet(screen, organizations, base_url=emulator.base_url, report=report)
+    if written is not None:
+        _say(screen, "Drew the report", f"open {written} in a browser")
 
 
 async def live_one_life(screen: Screen, client: AccessKeysClient, organization: str) -> None:

@@ -11,6 +11,7 @@ from accesskeys_async.cli.exits import CommandError, ExitCode
 from accesskeys_async.cli.invocation import Invocation
 from accesskeys_async.cli.loop import run
 from accesskeys_async.cli.options import Organization, connected
+from accesskeys_async.cli.rows import count_of
 from accesskeys_async.cli.spans import read_span
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def reap_keys(
     reaped = run(_reap(invocation, organization, nonce, span, dry_run=False))
     if yes:
         _write(invocation, reaped)
-    screen.notice(f"deleted {len(reaped)} key{'' if len(reaped) == 1 else 's'}")
+    screen.notice(f"deleted {count_of(len(reaped), 'key')}")
 
 
 async def _reap(

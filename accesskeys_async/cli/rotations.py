@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from accesskeys_async.cli.invocation import Format, Invocation
+from accesskeys_async.cli.invocation import Invocation
+from accesskeys_async.cli.rows import moment, write_rows
 from accesskeys_async.cli.screen import Screen
-from accesskeys_async.printable import csv_cell, json_text, printable
+from accesskeys_async.printable import printable
 
 if TYPE_CHECKING:
     from accesskeys_async.rotation import Rotation
@@ -43,17 +42,8 @@ def write_rotations(invocation: Invocation, rotations: Sequence[Rotation]) -> No
     screen = invocation.screen
     terminal = screen.stdout_is_terminal
     rows = [_row(rotation) for rotation in rotations]
-    match invocation.format or (Format.TABLE if terminal else Format.NDJSON):
-        case Format.TABLE:
-            screen.write(_tabulate(screen, rotations, width=screen.console().width if terminal else None))
-        case Format.CSV:
-            screen.write(_make_csv(rows, for_terminal=terminal))
-        case Format.JSON:
-            text = ",\n".join(json_text(row, ascii_only=not screen.speaks_unicode) for row in rows)
-            screen.write(f"[\n{text}\n]\n" if rows else "[]\n")
-        case Format.NDJSON:
-            lines = (json_text(row, ascii_only=not screen.speaks_unicode) for row in rows)
-            screen.write("".join(f"{line}\n" for line in lines))
+    width = screen.console().width if terminal else None
+    write_rows(screen, invocation.format, _COLUMNS, rows, lambda: _tabulate(screen, rotations, width=width))
 
 
 def describe_step(rotation: Rotation, *, due_at: datetime | None) -> str:
@@ -62,7 +52,7 @@ def describe_step(rotation: Rotation, *, due_at: datetime | None) -> str:
     if rotation.aborting:
         line += ", aborting"
     if due_at is not None:
-        line += f", next step due {_moment(due_at)}"
+        line += f", next step due {moment(due_at)}"
     if rotation.problem:
         line += f"; {rotation.problem}"
     return line
@@ -79,30 +69,16 @@ def _row(rotation: Rotation) -> dict[str, object]:
         candidate.suffix if candidate else None,
         rotation.state.value,
         rotation.stuck_at.value if rotation.stuck_at else None,
-        _moment(rotation.due_at),
+        moment(rotation.due_at),
         rotation.grace // timedelta(seconds=1),
         rotation.require_idle,
-        _moment(rotation.planned_at),
-        _moment(rotation.cutover_at),
-        _moment(rotation.grace_until),
+        moment(rotation.planned_at),
+        moment(rotation.cutover_at),
+        moment(rotation.grace_until),
         rotation.failures,
         rotation.problem,
     )
     return dict(zip(_COLUMNS, values, strict=True))
-
-
-def _moment(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def _make_csv(rows: Sequence[dict[str, object]], *, for_terminal: bool) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_COLUMNS)
-    for row in rows:
-        cells = ("" if value is None else str(value) for value in row.values())
-        writer.writerow([csv_cell(cell, for_terminal=for_terminal) for cell in cells])
-    return text.getvalue()
 
 
 def _tabulate(screen: Screen, rotations: Sequence[Rotation], *, width: int | None) -> str:
@@ -123,7 +99,7 @@ def _tabulate(screen: Screen, rotations: Sequence[Rotation], *, width: int | Non
             str(rotation.id),
             Text(printable(f"…{rotation.suffix} → {'…' + new if new else '–'}")),
             Text(rotation.state, style="" if rotation.stuck_at is None else "bold red"),
-            _moment(rotation.due_at) or "–",
+            moment(rotation.due_at) or "–",
             Text(printable(rotation.problem or "")),
         )
     return screen.draw(table, width=width or _UNBOUNDED)

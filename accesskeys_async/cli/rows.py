@@ -11,7 +11,7 @@ from accesskeys_async.cli.invocation import Format
 from accesskeys_async.cli.screen import Screen
 from accesskeys_async.printable import csv_cell, json_text
 
-__all__ = ["moment", "write_rows"]
+__all__ = ["count_of", "moment", "write_rows"]
 
 
 def write_rows(
@@ -39,6 +39,11 @@ def write_rows(
 def moment(time: datetime | None) -> str | None:
     """Write a time as the API does, to the second."""
     return None if time is None else time.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def count_of(number: int, noun: str) -> str:
+    """Write how many there are of something: `1 key`, `2,000 keys`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _make_csv(columns: Sequence[str], rows: Sequence[Mapping[str, object]], *, for_terminal: bool) -> str:

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from accesskeys_async.cli.exits import ExitCode
+from accesskeys_async.emulator import Emulator
+
+Call = Callable[..., Any]
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> Path:
+    return tmp_path / "history.sqlite"
+
+
+@pytest.fixture
+def deleted(service: Emulator, call: Call, history: Path) -> str:
+    """Two audits in the history, with a key deleted, one created and one renamed between them."""
+    oldest, other, *_ = service.keys(service.organization_id)
+    call("audit", "run", "--history", history)
+    assert call("delete", oldest.id, "--yes").code == 0
+    assert call("update", other.id, "--name", "=renamed").code == 0
+    assert call("create", "--name", "fresh", "--description", "made between", "--show-token").code == 0
+    call("audit", "run", "--history", history)
+    return str(oldest.id)
+
+
+def test_the_difference_of_the_last_two_audits_is_shown(
+    service: Emulator, call: Call, history: Path, deleted: str
+) -> None:
+    done = call("audit", "diff", "--history", history, "--format", "json")
+
+    assert done.code == 0
+    rows = json.loads(done.out)
+    assert {row["change"] for row in rows} >= {"fixed", "new", "key gone", "key appeared", "key edited"}
+    [gone] = [row for row in rows if row["change"] == "key gone"]
+    assert (gone["keyId"], gone["organizationId"]) == (deleted, service.organization_id)
+    assert [row["name"] for row in rows if row["change"] == "key appeared"] == ["fresh"]
+    fixed = [row for row in rows if row["change"] == "fixed"]
+    assert all(row["rule"] and row["severity"] and row["since"] for row in fixed)
+    assert deleted in {row["keyId"] for row in fixed}
+
+
+def test_a_person_sees_a_table_with_the_counts_above(
+    service: Emulator, call: Call, history: Path, deleted: str
+) -> None:
+    done = call("audit", "diff", "--history", history, "--format", "table")
+
+    head, counts, *rows = done.out.splitlines()
+    assert head.startswith("Run ")
+    assert head.endswith(", 1 organization compared")
+    assert "keys: 1 appeared, 1 gone, 1 edited" in counts
+    assert rows[0].split()[:3] == ["CHANGE", "SEVERITY", "RULE"]
+
+
+def test_a_spreadsheet_gets_no_formula(service: Emulator, call: Call, history: Path, deleted: str) -> None:
+    done = call("audit", "diff", "--history", history, "-f", "csv")
+
+    rows = list(csv.DictReader(io.StringIO(done.out)))
+    assert "'=renamed" in {row["name"] for row in rows}
+
+
+def test_runs_are_compared_by_their_numbers(
+    service: Emulator, call: Call, history: Path, deleted: str
+) -> None:
+    one, two = (
+        json.loads(line)["run"] for line in call("audit", "trend", "--history", history).out.splitlines()
+    )
+
+    named = call("audit", "diff", one, two, "--history", history)
+
+    assert named.out == call("audit", "diff", "--history", history).out
+    swapped = call("audit", "diff", two, one, "--history", history)
+    assert swapped.code == ExitCode.USAGE
+    assert "swap them" in swapped.err
+
+
+@pytest.mark.parametrize(
+    ("runs", "told"),
+    [
+        (("1",), "give two runs, the earlier first"),
+        (("1", "99999"), "there is no run 99999"),
+        ((), "fewer than two"),
+    ],
+)
+def test_what_cannot_be_compared_is_wrong_usage(
+    service: Emulator, call: Call, history: Path, runs: tuple[str, ...], told: str
+) -> None:
+    call("audit", "run", "--history", history)
+
+    refused = call("audit", "diff", *runs, "--history", history)
+
+    assert refused.code == ExitCode.USAGE
+    assert told in refused.err
+
+
+def test_an_organization_that_was_not_read_twice_is_named(
+    service: Emulator, call: Call, history: Path
+) -> None:
+    one, two = (organization.id for organization in service.organizations)
+    call("audit", one, two, "--history", history)
+    call("audit", one, "--history", history)
+
+    assert f"not compared: {two}: " in call("audit", "diff", "--history", history).err
+
+
+def test_the_trend_is_the_audits_of_the_past(
+    service: Emulator, call: Call, history: Path, deleted: str
+) -> None:
+    rows = json.loads(call("audit", "trend", "--history", history, "-f", "json").out)
+
+    assert [row["keys"] for row in rows] == [250, 250]
+    assert rows[0]["startedAt"] <= rows[1]["startedAt"]
+    assert rows[1]["fixed"] >= 1
+    assert rows[0]["critical"] > 0
+    assert len(call("audit", "trend", "--last", 1, "--history", history).out.splitlines()) == 1
+    table = call("audit", "trend", "--history", history, "-f", "table").out.splitlines()
+    assert table[0].split()[:4] == ["RUN", "BEGAN", "(UTC)", "READ"]
+    assert len(table) == 3
+
+
+def test_a_history_of_nothing_has_an_empty_trend(call: Call, history: Path) -> None:
+    done = call("audit", "trend", "--history", history, "--format", "table")
+
+    assert (done.code, done.out) == (0, "")
+
+
+def test_old_audits_are_forgotten_when_the_person_says_yes(
+    service: Emulator, call: Call, history: Path, deleted: str
+) -> None:
+    options = ("audit", "prune", "--older-than", "0s", "--history", history)
+
+    assert call(*options).code == ExitCode.USAGE
+    refused = call(*options, answer="n\n", terminal=True)
+    assert (refused.code, "forget what was read before" in refused.err) == (ExitCode.INTERRUPTED, True)
+    assert len(call("audit", "trend", "--history", history).out.splitlines()) == 2
+
+    done = call(*options, answer="y\n", terminal=True)
+    assert (done.code, "forgot 1 reading\n" in done.err) == (0, True)
+    assert "forgot 0 readings" in call(*options, "--yes").err
+
+
+def test_a_history_that_cannot_be_opened_is_one_line(call: Call, tmp_path: Path) -> None:
+    done = call("audit", "trend", "--history", tmp_path / "missing" / "history.sqlite")
+
+    assert done.code == ExitCode.UNREACHABLE
+    assert done.err.count("\n") == 1
