@@ -97,7 +97,8 @@ class Recording:
             waiting, self._waiting, self._weight = self._waiting, [], 0
             if not waiting:
                 return
-            entries = [Entry(audited, await self._take_parts(audited)) for audited in waiting]
+            latest = {audited.subject.organization_id: audited for audited in waiting}
+            entries = [Entry(audited, await self._take_parts(audited)) for audited in latest.values()]
             async with self._database.transaction() as connection:
                 self.left_out += await write_readings(connection, self.number, entries)
 

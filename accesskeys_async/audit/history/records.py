@@ -27,7 +27,7 @@ class PastRun:
     """An audit, as the history has it."""
 
     number: int
-    """Later audits have greater numbers, with gaps between them."""
+    """1 for the first that the history had."""
     started_at: datetime
     policy_hash: str
     elapsed: float | None

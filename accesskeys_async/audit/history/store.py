@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Final, Self
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from accesskeys_async.audit.history.differences import compare_runs
@@ -123,7 +123,7 @@ class History:
 
 
 async def _begin(connection: AsyncConnection, started_at: datetime, policy_hash: str) -> int:
-    number = await take_numbers(connection, 1)
+    await take_numbers(connection, 0)  # only the turn: runs are numbered for people, one by one
     table = RUNS.c
     found = await connection.execute(
         select(table.id).where(
@@ -144,6 +144,7 @@ async def _begin(connection: AsyncConnection, started_at: datetime, policy_hash:
         "info",
         "suppressed",
     )
+    number: int = (await connection.execute(select(func.coalesce(func.max(table.id), 0) + 1))).scalar_one()
     await connection.execute(
         insert(RUNS).values(
             id=number, started_at=started_at, policy_hash=policy_hash, **dict.fromkeys(counts, 0)

@@ -155,6 +155,28 @@ async def test_time_to_fix_goes_on_after_a_raise_and_through_blind_nights(fleet:
     assert severities == [Severity.HIGH, Severity.HIGH, Severity.CRITICAL, Severity.CRITICAL]
 
 
+async def test_a_lost_organization_is_not_raised_where_time_to_fix_is_off(fleet: Fleet) -> None:
+    patient = Policy(rules={"AK108": RuleChange(enabled=False)})
+    fleet.keys[ACME] = [make_key(1)]
+    await fleet.audit(T)
+    fleet.keys[ACME] = FORBIDDEN
+    await fleet.audit(T + DAY)
+    _, audits = await fleet.audit(T + 90 * DAY, policy=patient)
+
+    assert [one.severity for one in audits[ACME].findings] == [Severity.HIGH]
+
+
+async def test_an_organization_recorded_twice_is_kept_as_it_came_last(fleet: Fleet) -> None:
+    subject = Subject(ACME)
+    async with fleet.history.begin(Policy(), started_at=T) as recording:
+        await recording.record(OrganizationAudit(subject, T, (make_key(1),)))
+        await recording.record(OrganizationAudit(subject, T, (make_key(2),)))
+    fleet.keys[ACME] = [make_key(2)]
+    _, audits = await fleet.audit(T + DAY)
+
+    assert rules_of(audits[ACME]) == []
+
+
 async def test_rules_that_are_off_say_nothing(fleet: Fleet) -> None:
     off = {f"AK10{number}": RuleChange(enabled=False) for number in range(1, 10)}
     policy = Policy(rules=off)

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta, timezone
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import Column, MetaData, Table, insert, select
+from sqlalchemy.dialects import sqlite
+
+from accesskeys_async.database import Database, Id, Migrations, Moment, Span
+from accesskeys_async.errors import AccessKeysError
+
+DIALECT = sqlite.dialect()
+ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+TIMES = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=ZONES)  # noqa: DTZ001 - zones come
+
+THINGS = Table("things", MetaData(), Column("id", Id), Column("at", Moment), Column("span", Span))
+MIGRATIONS = Migrations(
+    what="box",
+    error=AccessKeysError,
+    table="box",
+    lock=1,
+    steps=(
+        ("CREATE TABLE things (id VARCHAR(36) PRIMARY KEY, at BIGINT)",),
+        ("ALTER TABLE things ADD COLUMN span BIGINT",),
+    ),
+)
+
+
+@given(TIMES, TIMES)
+def test_moments_come_back_to_the_microsecond_and_keep_their_order(one: datetime, other: datetime) -> None:
+    written = [Moment().process_bind_param(time, DIALECT) for time in (one, other)]
+    assert [Moment().process_result_value(number, DIALECT) for number in written] == [one, other]
+    assert (written[0] < written[1]) == (one < other)
+
+
+@given(st.timedeltas())
+def test_spans_come_back_to_the_microsecond(span: timedelta) -> None:
+    assert Span().process_result_value(Span().process_bind_param(span, DIALECT), DIALECT) == span
+
+
+@given(st.uuids())
+def test_ids_are_their_text(value: UUID) -> None:
+    assert Id().process_bind_param(value, DIALECT) == str(value)
+    assert Id().process_result_value(str(value), DIALECT) == value
+
+
+@pytest.fixture
+async def database() -> AsyncIterator[Database]:
+    database = Database(":memory:", migrations=MIGRATIONS, synchronous="FULL")
+    await database.open()
+    yield database
+    await database.aclose()
+
+
+async def _add(database: Database, *ids: int, error: Exception | None = None) -> None:
+    async with database.transaction() as connection:
+        for number in ids:
+            await connection.execute(insert(THINGS).values(id=UUID(int=number)))
+        if error is not None:
+            raise error
+
+
+async def _read(database: Database) -> list[tuple[object, ...]]:
+    async with database.transaction() as connection:
+        return [tuple(row) for row in await connection.execute(select(THINGS))]
+
+
+async def test_what_is_committed_is_read_and_nulls_stay_nulls(database: Database) -> None:
+    values = {"id": UUID(int=1), "at": datetime(2026, 1, 1, tzinfo=UTC), "span": timedelta(days=1)}
+    async with database.transaction() as connection:
+        await connection.execute(insert(THINGS).values(values))
+    await _add(database, 2)
+
+    assert await _read(database) == [tuple(values.values()), (UUID(int=2), None, None)]
+
+
+async def test_what_raises_is_rolled_back(database: Database) -> None:
+    with pytest.raises(KeyError):
+        await _add(database, 1, error=KeyError("anything"))
+
+    assert await _read(database) == []
+
+
+async def test_a_statement_that_fails_raises_the_error_of_what_is_kept_there(database: Database) -> None:
+    with pytest.raises(AccessKeysError, match=r"<Box sqlite.*memory.*> failed: UNIQUE"):
+        await _add(database, 1, 1)
+
+    assert await _read(database) == []
+
+
+async def test_a_database_may_be_closed_twice(database: Database) -> None:
+    await database.aclose()
+    await database.aclose()
+
+    with pytest.raises(AccessKeysError, match=r"is not open"):
+        await _read(database)
