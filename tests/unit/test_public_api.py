@@ -170,3 +170,7 @@ def test_the_library_logs_to_nobody_unless_asked() -> None:
         "print([type(h).__name__ for h in logging.getLogger('accesskeys_async').handlers])"
     )
     assert run(code) == "['NullHandler']"
+
+
+def test_the_public_names_are_those_that_have_a_home() -> None:
+    assert set(accesskeys_async.__all__) == {"__version__", *accesskeys_async._HOME_OF}
