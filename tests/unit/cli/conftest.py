@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import contextlib
 import io
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from uuid import UUID
@@ -115,3 +118,25 @@ def call(make_desk: Callable[..., Desk]) -> Callable[..., Called]:
         return Called(code, desk.out, desk.err)
 
     return call
+
+
+@pytest.fixture
+def begin(service: Emulator) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Begin a command in a process of its own."""
+    begun: list[subprocess.Popen[str]] = []
+
+    def begin(*arguments: object, **settings: object) -> subprocess.Popen[str]:
+        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "accesskeys_async", *map(str, arguments)],
+            text=True,
+            **{**streams, **settings},
+        )
+        begun.append(process)
+        return process
+
+    yield begin
+    for process in begun:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        process.communicate(timeout=20)

@@ -2,6 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import select
+import signal
+import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -248,3 +252,28 @@ def test_what_is_no_plan_is_refused(service: Emulator, call: Call, tmp_path: Pat
 
     assert refused.code == ExitCode.USAGE
     assert "is no plan of this version" in refused.err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_applying_goes_on_where_it_stood(
+    service: Emulator,
+    call: Call,
+    plan: Path,
+    begin: Callable[..., subprocess.Popen[str]],
+    number: signal.Signals,
+) -> None:
+    _keep(plan, 2)
+    service.faults.add(Fault.delay(0, operation="delete"), Fault.delay(30, operation="delete"))
+    process = begin("audit", "apply", plan, "--max-deletes", 9, "--yes")
+    until = time.monotonic() + 20
+    while service.journal.count(operation="delete") < 2:
+        assert time.monotonic() < until, "waited in vain"
+        select.select([], [], [], 0.02)
+
+    process.send_signal(number)
+
+    assert process.wait(20) == ExitCode.INTERRUPTED
+    assert process.stdout.read() == "1 deleted\n"
+    assert "interrupted; call it again to go on" in process.stderr.read()
+    assert _journal(plan) == ["deleting", "deleted", "deleting"]
+    assert call("audit", "apply", plan, "--max-deletes", 9, "--yes").out == "1 deleted\n"

@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-import contextlib
 import json
 import select
 import shutil
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -288,23 +286,6 @@ def test_a_terminal_sees_how_far_it_is(service: Emulator, call: Call) -> None:
     assert "1/1 organizations, 0 failed, 250 keys, " in done.err
     assert "\x1b[" in done.out
     assert call("audit", service.organization_id, "--quiet", terminal=True).err == ""
-
-
-@pytest.fixture
-def begin(service: Emulator) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    begun: list[subprocess.Popen[str]] = []
-
-    def begin(*arguments: object) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "accesskeys_async", *map(str, arguments)]
-        process = subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        begun.append(process)
-        return process
-
-    yield begin
-    for process in begun:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        process.communicate(timeout=20)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import json
 import os
@@ -15,7 +14,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,24 +22,6 @@ import pytest
 from accesskeys_async.emulator import Emulator, Fault
 
 COMMAND = (sys.executable, "-m", "accesskeys_async")
-
-
-@pytest.fixture
-def begin(service: Emulator) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Begin a command in a process of its own."""
-    begun: list[subprocess.Popen[str]] = []
-
-    def begin(*arguments: str, **settings: object) -> subprocess.Popen[str]:
-        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        process = subprocess.Popen([*COMMAND, *arguments], text=True, **{**streams, **settings})
-        begun.append(process)
-        return process
-
-    yield begin
-    for process in begun:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        process.communicate(timeout=20)
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from attrs import evolve
+
+from accesskeys_async.audit import (
+    OrganizationAudit,
+    RuleResult,
+    Severity,
+    Subject,
+    Summary,
+    Unreadable,
+)
+from accesskeys_async.cli.audit_summary import Comparison, Overview, draw_summary
+from accesskeys_async.cli.audit_verdict import Verdict
+from accesskeys_async.cli.exits import ExitCode
+from tests.unit.audit.fleet import HOSTILE_NAMES, Fleet, make_finding
+
+T = datetime(2026, 6, 15, 12, tzinfo=UTC)
+VERDICT = Verdict(ExitCode.FINDINGS, "7 findings at high or worse")
+
+
+@pytest.fixture
+def draw(make_desk: Callable) -> Callable[..., str]:
+    def draw(*parts: OrganizationAudit | Summary, terminal: bool = False, **settings: Any) -> str:
+        overview = Overview()
+        for part in parts:
+            if isinstance(part, Summary):
+                desk = make_desk(terminal=terminal)
+                return draw_summary(desk.screen, part, overview, VERDICT, **settings)
+            overview.add(part)
+        raise AssertionError("there was no summary")
+
+    return draw
+
+
+def _summary(**fields: Any) -> Summary:
+    empty = Summary(T, 1.0, "ab" * 16, 1, (), 1, (), (), 0)
+    return evolve(empty, **fields)
+
+
+def test_it_says_all_there_is_to_say(draw: Callable[..., str]) -> None:
+    told = draw(
+        *Fleet(unreadable=2).parts(),
+        comparison=Comparison("2026-06-14 12:00 UTC", 14, 3, 1),
+        reports=[Path("out/audit.html")],
+    )
+
+    for said in (
+        "Audit of 12 organizations, 400 keys, in 12.5 s",
+        "coverage  83.3 %, 10 of 12 read whole",
+        " critical, ",
+        " suppressed",
+        "changes   14 new, 3 fixed, 1 reopened since 2026-06-14 12:00 UTC",
+        "Worst rules",
+        "AK003 rotation overdue",
+        "Worst organizations",
+        "(organizations.csv:2): ",
+        "a suppression of AK001 expired on 2026-05-01",
+        "  out/audit.html",
+        "exit 1: 7 findings at high or worse",
+    ):
+        assert said in told
+    assert "\x1b" not in told
+
+
+def test_what_there_is_nothing_to_say_of_is_left_out(draw: Callable[..., str]) -> None:
+    told = draw(_summary())
+
+    assert "Audit of 1 organization, 1 key, in 1.0 s" in told
+    assert "findings  none" in told
+    for heading in ("Worst", "Not read", "To note", "Reports", "changes", "suppressed"):
+        assert heading not in told
+
+
+def test_a_coverage_that_is_not_whole_is_never_rounded_to_it(draw: Callable[..., str]) -> None:
+    unreadable = ((Subject(UUID(int=1)), Unreadable("timeout", "no")),)
+
+    assert "coverage  99.9 %, 4,999 of 5,000 read whole" in draw(
+        _summary(organizations=5000, unreadable=unreadable)
+    )
+
+
+def test_of_many_that_could_not_be_read_the_first_are_named(draw: Callable[..., str]) -> None:
+    unreadable = tuple((Subject(UUID(int=number)), Unreadable("timeout", "no")) for number in range(25))
+
+    told = draw(_summary(organizations=30, unreadable=unreadable))
+
+    assert told.count(": timeout: no") == 10
+    assert "and 15 more" in told
+
+
+def test_what_was_found_across_organizations_counts_among_the_rules(draw: Callable[..., str]) -> None:
+    finding = evolve(make_finding("AK012", Severity.INFO, UUID(int=1), "shared"), title="suffix collision")
+
+    told = draw(_summary(findings=(finding,), by_rule=(RuleResult("AK012", failed=1),)))
+
+    assert "AK012 suffix collision  1 info" in told
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_hostile_text_does_nothing_to_the_terminal(draw: Callable[..., str], terminal: bool) -> None:
+    organization_id = UUID(int=1)
+    audits = [
+        OrganizationAudit(
+            Subject(organization_id, (name,), name, 1),
+            T,
+            findings=(evolve(make_finding("X1", Severity.HIGH, organization_id, name), title=name),),
+        )
+        for name in HOSTILE_NAMES
+    ]
+    unreadable = tuple(
+        (Subject(organization_id, (), name, 1), Unreadable(name, name)) for name in HOSTILE_NAMES
+    )
+
+    told = draw(
+        *audits,
+        _summary(unreadable=unreadable[:9], organizations=99, notes=HOSTILE_NAMES),
+        reports=[Path(name.replace("\x00", "")) for name in HOSTILE_NAMES],
+        terminal=terminal,
+    )
+
+    assert not {"\u202e", "\u2066", "\x9b", "\x7f", "\x00", "\ud83d"} & set(told)
+    assert "[link](https://example.invalid)" in told
+
+
+def test_rules_that_raised_are_counted_each_once() -> None:
+    overview = Overview()
+    raised = RuleResult("OURS1", not_evaluated=1, reason="the rule raised KeyError at ours.py:3")
+    unknown = RuleResult("AK001", not_evaluated=1, reason="the answer did not say when")
+    for number in range(3):
+        overview.add(OrganizationAudit(Subject(UUID(int=number)), T, results=(raised, unknown)))
+
+    assert overview.failed_rules == {"OURS1"}
