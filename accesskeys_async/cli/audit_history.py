@@ -171,10 +171,17 @@ def _tell_key(change: str, key: AccessKey) -> dict[str, object]:
 
 
 def _row(change: str, organization_id: UUID, key_id: UUID | None, name: str | None) -> dict[str, object]:
-    told: dict[str, object] = dict.fromkeys(_DIFF)
-    told.update(change=change, organizationId=str(organization_id), name=name)
-    told["keyId"] = None if key_id is None else str(key_id)
-    return told
+    return {
+        "change": change,
+        "severity": None,
+        "rule": None,
+        "title": None,
+        "organizationId": str(organization_id),
+        "keyId": None if key_id is None else str(key_id),
+        "name": name,
+        "message": None,
+        "since": None,
+    }
 
 
 def _draw_diff(screen: Screen, found: Diff, rows: list[dict[str, object]]) -> str:
