@@ -8,7 +8,7 @@ from accesskeys_async.audit.inventory import Entry, Inventory, read_inventory
 from accesskeys_async.audit.parameters import Parameter, Parameters
 from accesskeys_async.audit.policy import Override, Policy, RuleChange
 from accesskeys_async.audit.policy_reading import load_policy, parse_policy
-from accesskeys_async.audit.policy_text import explain, write_policy
+from accesskeys_async.audit.policy_writing import describe_rule, write_policy
 from accesskeys_async.audit.progress import Progress
 from accesskeys_async.audit.records import (
     Finding,
@@ -69,8 +69,8 @@ __all__ = [
     "Verdict",
     "apply",
     "audit",
+    "describe_rule",
     "dump_plan",
-    "explain",
     "find_rules",
     "load_plan",
     "load_policy",

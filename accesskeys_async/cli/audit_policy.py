@@ -37,8 +37,7 @@ def init(
     ] = None,
 ) -> None:
     """Write a policy to begin with: every rule and setting, commented out."""
-    from accesskeys_async.audit import find_rules
-    from accesskeys_async.audit.policy_writing import write_policy
+    from accesskeys_async.audit import find_rules, write_policy
 
     text = write_policy(find_rules())
     if output is None:
@@ -96,8 +95,7 @@ def explain(
     policy_file: PolicyFile = None,
 ) -> None:
     """Say what a rule finds, why it matters, how the policy sets it, and what to mind."""
-    from accesskeys_async.audit import Subject
-    from accesskeys_async.audit.policy_writing import describe_rule
+    from accesskeys_async.audit import Subject, describe_rule
 
     judged = read_policy(policy_file)
     settings = {setting.rule.id: setting for setting in judged.settle(Subject(UUID(int=0)))}

@@ -11,11 +11,9 @@ from accesskeys_async.audit import (
     PolicyError,
     Severity,
     Subject,
-    explain,
     find_rules,
     load_policy,
     parse_policy,
-    write_policy,
 )
 
 RULES = find_rules(installed=())
@@ -146,38 +144,6 @@ def test_a_file_that_cannot_be_read_is_told_by_name(tmp_path: Path) -> None:
     (tmp_path / "latin.toml").write_bytes(b"# \xff")
     with pytest.raises(PolicyError, match=r"latin\.toml: expected UTF-8$"):
         load_policy(tmp_path / "latin.toml")
-
-
-def test_the_policy_to_begin_with_is_the_default_in_full() -> None:
-    text = write_policy(RULES)
-    assert parse(text).hash == Policy(registry=RULES).hash
-    assert all(f"[rules.{rule_id}]" in text for rule_id in RULES)
-
-
-def test_what_it_shows_as_a_comment_is_right_too() -> None:
-    lines = write_policy(RULES).splitlines()
-    start = next(number for number, line in enumerate(lines) if line.startswith("# [[overrides]]"))
-    shown = [
-        line.removeprefix("# ")
-        for line in lines[start:]
-        if line.startswith(("# [", "# ")) and ("=" in line or "[" in line)
-    ]
-    policy = parse("\n".join(line for line in shown if "`" not in line and not line.endswith(".")))
-    assert (len(policy.overrides), len(policy.suppressions)) == (1, 1)
-
-
-@pytest.mark.parametrize("rule_id", RULES)
-def test_every_rule_explains_itself(rule_id: str) -> None:
-    rule = RULES[rule_id]
-    text = explain(RULES, rule_id)
-    assert text.startswith(f"{rule_id}  {rule.title}\n\n{rule.condition}\n")
-    assert all(parameter.name in text and parameter.meaning in text for parameter in rule.parameters)
-    assert rule.controls or rule_id.startswith("OUR")
-
-
-def test_there_is_no_explaining_what_there_is_not() -> None:
-    with pytest.raises(PolicyError, match=r"^there is no rule AK999; there is AK001, "):
-        explain(RULES, "AK999")
 
 
 def test_the_example_in_the_docs_is_right() -> None:

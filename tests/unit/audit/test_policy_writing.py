@@ -19,7 +19,9 @@ def _setting(rule_id: str, change: RuleChange | None = None) -> RuleSetting:
 
 
 def test_a_policy_to_begin_with_changes_nothing() -> None:
-    assert parse_policy(write_policy(RULES)).settle(NOBODY) == Policy().settle(NOBODY)
+    policy = parse_policy(write_policy(RULES))
+    assert policy.settle(NOBODY) == Policy().settle(NOBODY)
+    assert policy.hash == Policy().hash
 
 
 def test_what_is_commented_out_says_what_holds_without_it() -> None:
