@@ -22,6 +22,8 @@ from accesskeys_async.audit.remediation import (
     dump_plan,
     load_plan,
 )
+from accesskeys_async.audit.removal import compare
+from accesskeys_async.audit.removal_journal import Act
 from accesskeys_async.records import AccessKey
 
 T = datetime(2026, 6, 15, 12, tzinfo=UTC)
@@ -226,3 +228,22 @@ def test_rules_that_name_no_keys_make_no_plan(rules: tuple[str, ...], told: str)
 
 def test_rules_about_keys_make_one() -> None:
     assert check_rules(["AK001", "AK001", "AK002"], find_rules()) == {"AK001", "AK002"}
+
+
+def test_a_key_of_which_nobody_can_say_any_more_when_it_was_used_is_left_alone() -> None:
+    key = _make_key()
+    [candidate] = _plan(_find(key))[0].candidates
+
+    assert compare(candidate, key) is None
+    assert compare(candidate, evolve(key, last_used_at=UNSET)) == (
+        Act.CHANGED,
+        "the answer did not say when it was last used",
+    )
+    assert compare(candidate, evolve(key, last_used_at=T)) == (Act.USED, "used on 2026-06-15 12:00 UTC")
+
+
+def test_a_last_use_that_went_back_to_never_is_a_use_that_nobody_can_date() -> None:
+    key = _make_key(last_used_at=T)
+    [candidate] = _plan(_find(key))[0].candidates
+
+    assert compare(candidate, evolve(key, last_used_at=None)) == (Act.USED, "used since")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -152,3 +153,22 @@ def test_a_history_that_cannot_be_opened_is_one_line(call: Call, tmp_path: Path)
 
     assert done.code == ExitCode.UNREACHABLE
     assert done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", [("trend",), ("diff",), ("run",)])
+def test_without_what_a_history_needs_it_says_what_to_install(
+    service: Emulator,
+    call: Call,
+    history: Path,
+    command: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in [name for name in sys.modules if name.startswith("accesskeys_async.audit.history")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delattr("accesskeys_async.audit.history", raising=False)
+    monkeypatch.setitem(sys.modules, "sqlalchemy", None)
+
+    refused = call("audit", *command, "--history", history)
+
+    assert refused.code == ExitCode.USAGE
+    assert "a history needs sqlalchemy: pip install 'accesskeys-async[history]'" in refused.err
