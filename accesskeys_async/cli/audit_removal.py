@@ -50,30 +50,13 @@ def make_plan(
     The auditor's own key and suppressed findings are left out. Read the plan, strike out what is to stay, and
     apply it.
     """
-    from accesskeys_async.audit.remediation import Planner, check_rules, dump_plan
+    from accesskeys_async.audit.remediation import Planner, check_rules
 
     scope = read_scope(invocation, orgs, inventory, policy)
     wanted = check_rules((rule.strip() for rule in rules.split(",") if rule.strip()), scope.policy.registry)
     planner = Planner(wanted)
     summary = run_interruptible(_follow(invocation, scope, planner), advice="no plan was written")
-    made = planner.finish(summary)
-    _write(output, dump_plan(made))
-    screen = invocation.screen
-    left_out = {
-        "the auditor's own": planner.own,
-        "suppressed": planner.suppressed,
-        "of unknown last use": planner.unknown,
-    }
-    told = ", ".join(f"{count:,} {why}" for why, count in left_out.items() if count)
-    to_delete = f"{count_of(len(made.candidates), 'key')} to delete"
-    screen.notice(f"{output}: {to_delete}{f'; left out: {told}' if told else ''}")
-    if not summary.is_complete:
-        from accesskeys_async.audit import Severity
-
-        verdict = decide(summary, fail_on=Severity.CRITICAL)
-        screen.error(f"{verdict.reason}: the plan is of the others")
-        return verdict.code
-    return ExitCode.DONE
+    return _write_plan(invocation, output, planner, summary)
 
 
 @reporting
@@ -119,20 +102,42 @@ def apply_plan(
 
 
 async def _follow(invocation: Invocation, scope: AuditScope, planner: Planner) -> Summary:
-    from accesskeys_async.audit import Progress, Summary, audit
+    from accesskeys_async.audit import OrganizationAudit, Progress, audit
     from accesskeys_async.cli.audit_progress import show_progress
 
     progress = Progress(total=len(scope.entries))
-    async with (
-        scope.client(invocation) as client,
-        show_progress(invocation.screen, progress),
-        aclosing(audit(client, scope.entries, scope.policy, progress=progress)) as parts,
-    ):
-        async for part in parts:
-            if isinstance(part, Summary):
-                return part
-            planner.add(part)
-    raise AssertionError("unreachable: an audit ends with its summary")
+    async with scope.client(invocation) as client, show_progress(invocation.screen, progress):
+        parts = audit(client, scope.entries, scope.policy, progress=progress)
+        async with aclosing(parts):
+            async for part in parts:
+                if isinstance(part, OrganizationAudit):
+                    planner.add(part)
+                else:
+                    summary = part
+    return summary
+
+
+def _write_plan(invocation: Invocation, output: Path, planner: Planner, summary: Summary) -> ExitCode:
+    from accesskeys_async.audit.remediation import dump_plan
+
+    made = planner.finish(summary)
+    _write(output, dump_plan(made))
+    screen = invocation.screen
+    left_out = {
+        "the auditor's own": planner.own,
+        "suppressed": planner.suppressed,
+        "of unknown last use": planner.unknown,
+    }
+    told = ", ".join(f"{count:,} {why}" for why, count in left_out.items() if count)
+    to_delete = f"{count_of(len(made.candidates), 'key')} to delete"
+    screen.notice(f"{output}: {to_delete}{f'; left out: {told}' if told else ''}")
+    if not summary.is_complete:
+        from accesskeys_async.audit import Severity
+
+        verdict = decide(summary, fail_on=Severity.CRITICAL)
+        screen.error(f"{verdict.reason}: the plan is of the others")
+        return verdict.code
+    return ExitCode.DONE
 
 
 async def _apply(
