@@ -102,7 +102,7 @@ def apply_plan(
 
 
 async def _follow(invocation: Invocation, scope: AuditScope, planner: Planner) -> Summary:
-    from accesskeys_async.audit import OrganizationAudit, Progress, audit
+    from accesskeys_async.audit import Progress, Summary, audit
     from accesskeys_async.cli.audit_progress import show_progress
 
     progress = Progress(total=len(scope.entries))
@@ -110,11 +110,10 @@ async def _follow(invocation: Invocation, scope: AuditScope, planner: Planner) -
         parts = audit(client, scope.entries, scope.policy, progress=progress)
         async with aclosing(parts):
             async for part in parts:
-                if isinstance(part, OrganizationAudit):
-                    planner.add(part)
-                else:
-                    summary = part
-    return summary
+                if isinstance(part, Summary):
+                    return part
+                planner.add(part)
+    raise AssertionError("unreachable: an audit ends with its summary")
 
 
 def _write_plan(invocation: Invocation, output: Path, planner: Planner, summary: Summary) -> ExitCode:
