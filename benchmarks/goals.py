@@ -115,7 +115,7 @@ def tabulate(verdicts: Sequence[Verdict]) -> str:
     words = {True: "met", False: "**not met**", None: "not measured"}
     for verdict in verdicts:
         goal = verdict.goal
-        measured = "" if verdict.measured is None else f"{verdict.measured:,.2f}{goal.unit}"
+        measured = "" if verdict.measured is None else f"{verdict.measured:,.3f}{goal.unit}"
         bound = f"{goal.kind} {goal.bound:g}{goal.unit}"
         lines.append(f"| {goal.what} | {bound} | {measured} | {words[verdict.is_met]} |")
     return "\n".join(lines)

@@ -25,9 +25,9 @@ def _standing() -> Standing:
     return Standing(contest, rounds)
 
 
-def _module(folder: Path, name: str, text: str, **more: bool) -> Entrant:
+def _module(folder: Path, name: str, text: str, *, may_fail: bool = False) -> Entrant:
     (folder / f"{name}.py").write_text(text)
-    return Entrant(name, (name,), imports=(folder,), **more)
+    return Entrant(name, (name,), imports=(folder,), may_fail=may_fail)
 
 
 def test_a_ratio_is_the_median_of_what_each_round_says() -> None:

@@ -51,7 +51,7 @@ def test_the_table_says_what_was_missed_and_what_was_not_measured() -> None:
     met, *_, unknown = goals.judge({"decode.cpu.msgspec": 1.2, "stream.speed.bare": 0.5})
     table = goals.tabulate([met, goals.judge({"stream.speed.bare": 0.5})[1], unknown]).splitlines()
     assert table[2:] == [
-        "| decode: CPU, beside msgspec's structs | at most 1.25x | 1.20x | met |",
-        "| stream: speed, beside bare | at least 1x | 0.50x | **not met** |",
+        "| decode: CPU, beside msgspec's structs | at most 1.25x | 1.200x | met |",
+        "| stream: speed, beside bare | at least 1x | 0.500x | **not met** |",
         "| memory: a million keys through list_many | at most 40 MB |  | not measured |",
     ]
