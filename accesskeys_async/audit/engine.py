@@ -103,6 +103,7 @@ class _Run:
         self._tally = Tally()
         self._seen: set[UUID] = set()
         self._twice = 0
+        self._findings: tuple[Finding, ...] = ()
 
     async def products(
         self, organizations: Items[Organization], at_once: int
@@ -113,6 +114,7 @@ class _Run:
             async for audited in audits:
                 self._tally.add(audited)
                 yield audited
+        await self._look_across()
         yield self._summarize(time.monotonic() - began)
 
     async def _work(self, organization: Organization, hand_on: HandOn[OrganizationAudit]) -> None:
@@ -127,7 +129,7 @@ class _Run:
         reading = kept or await self._read(entry)
         if isinstance(reading, Reading) and kept is None and self._checkpoint is not None:
             await self._checkpoint.add(organization_id, reading)
-        audited = evolve(await self._judge(entry, reading), elapsed=time.monotonic() - began)
+        audited = await self._judge(entry, reading, began)
         if self._progress is not None:
             self._progress.add(audited, resumed=kept is not None)
         await hand_on(audited)
@@ -140,16 +142,18 @@ class _Run:
         keys = await read_keys(client, entry.subject.organization_id, max_keys=self._max_keys)
         return keys if isinstance(keys, Unreadable) else Reading(keys, own_suffix)
 
-    async def _judge(self, entry: Entry, reading: Reading | Unreadable) -> OrganizationAudit:
+    async def _judge(self, entry: Entry, reading: Reading | Unreadable, began: float) -> OrganizationAudit:
         subject, settings = entry.subject, self._policy.settle(entry.subject, entry.changes)
         if isinstance(reading, Unreadable):
             snapshot = Snapshot(subject, self._started_at, ())
-            audited = OrganizationAudit(subject, self._started_at, unreadable=reading)
+            elapsed = time.monotonic() - began
+            audited = OrganizationAudit(subject, self._started_at, unreadable=reading, elapsed=elapsed)
         else:
             snapshot = Snapshot(subject, self._started_at, reading.keys, reading.own_suffix)
             judged = await self._apply_rules(snapshot, settings)
+            elapsed = time.monotonic() - began
             audited = OrganizationAudit(
-                subject, self._started_at, reading.keys, judged.findings, judged.results
+                subject, self._started_at, reading.keys, judged.findings, judged.results, elapsed=elapsed
             )
         if self._amend is not None:
             audited = await self._amend(audited, snapshot, settings)
@@ -165,18 +169,21 @@ class _Run:
             self._collisions.note(snapshot)
         return judged
 
-    def _summarize(self, elapsed: float) -> Summary:
-        findings: tuple[Finding, ...] = ()
+    async def _look_across(self) -> None:
+        """Add what is found across organizations; in a thread, since all suffixes are gone through."""
         if self._collisions is not None:
-            findings = mute(tuple(self._collisions.findings()), self._suppressor)
-            self._tally.add_findings(findings)
-            self._tally.add_result(self._collisions.result())
+            findings, result = await asyncio.to_thread(self._collisions.tell)
+            self._findings = mute(tuple(findings), self._suppressor)
+            self._tally.add_findings(self._findings)
+            self._tally.add_result(result)
+
+    def _summarize(self, elapsed: float) -> Summary:
         twice = [f"organizations came again and were audited once: {self._twice}"] if self._twice else []
         return self._tally.summarize(
             started_at=self._started_at,
             elapsed=elapsed,
             policy_hash=self._policy.hash,
-            findings=findings,
+            findings=self._findings,
             notes=[*self._suppressor.notes(), *twice],
         )
 

@@ -13,7 +13,7 @@ from attrs import field, frozen
 
 from accesskeys_async.audit.naming import fold_all, strip_marks
 from accesskeys_async.audit.texts import find_suspects
-from accesskeys_async.records import AccessKey, Unset
+from accesskeys_async.records import UNSET, AccessKey, Unset
 
 __all__ = [
     "Finding",
@@ -111,7 +111,7 @@ class Snapshot:
     @_Column
     def unset_used(self) -> int:
         """How many answers did not say when the key was last used."""
-        return count_unset(self.used)
+        return len(self.used) - len(self.uses) - len(self.never_used)
 
     @_Column
     def unset_updated(self) -> int:
@@ -121,12 +121,27 @@ class Snapshot:
     @_Column
     def unset_descriptions(self) -> int:
         """How many answers had no description."""
-        return count_unset(self.descriptions)
+        return sum(self.descriptions[place] is UNSET for place in self.undescribed)
+
+    @_Column
+    def undescribed(self) -> list[int]:
+        """The places of keys whose description is absent, null or empty."""
+        return [place for place, text in enumerate(self.descriptions) if not text]
+
+    @_Column
+    def description_set(self) -> set[str]:
+        """The descriptions that there are; those that are empty are none."""
+        return {text for text in self.descriptions if text}
 
     @_Column
     def folded_names(self) -> list[str]:
         """Every key's name as names are compared: NFKC, then case folded."""
         return fold_all(self.names)
+
+    @_Column
+    def folded_name_set(self) -> set[str]:
+        """The folded names that there are."""
+        return set(self.folded_names)
 
     @_Column
     def suspicious_names(self) -> list[int]:
@@ -136,7 +151,11 @@ class Snapshot:
     @_Column
     def suspicious_descriptions(self) -> list[int]:
         """The places of descriptions that a rule about texts may find something in."""
-        return find_suspects([text or "" for text in self.descriptions])
+        texts = list(self.description_set)
+        suspects = {texts[place] for place in find_suspects(texts)}
+        if not suspects:
+            return []
+        return [place for place, text in enumerate(self.descriptions) if text and text in suspects]
 
     @_Column
     def families(self) -> list[list[AccessKey]]:
@@ -146,7 +165,8 @@ class Snapshot:
             bases = bases.copy()
             for place in self.suspicious_names:
                 bases[place] = strip_marks(bases[place])
-        if len(set(bases)) == len(bases):
+        kinds = set(bases) if self.suspicious_names else self.folded_name_set
+        if len(kinds) == len(bases):
             return []
         members: dict[str, list[AccessKey]] = {}
         for base, key in zip(bases, self.keys, strict=True):

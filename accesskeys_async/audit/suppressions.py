@@ -78,6 +78,11 @@ class Suppressor:
             place = None if exact is None or exact.startswith(GLOB) else exact
             self._of_organization.setdefault(place, []).append(number)
 
+    @property
+    def is_needed(self) -> bool:
+        """Whether anything may be muted at all."""
+        return bool(self._valid)
+
     def find(self, finding: Finding) -> str | None:
         """Say why a finding is muted; None where it is not."""
         if not self._valid:

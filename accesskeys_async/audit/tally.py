@@ -68,9 +68,10 @@ class Tally:
 
     def add_result(self, result: RuleResult) -> None:
         """Add what a rule said of one organization, or of the fleet."""
-        if result.rule not in self._by_rule:
-            self._by_rule[result.rule] = _Counts()
-        self._by_rule[result.rule].add(result)
+        counts = self._by_rule.get(result.rule)
+        if counts is None:
+            counts = self._by_rule[result.rule] = _Counts()
+        counts.add(result)
         if result.reason is not None and result.reason.startswith("the rule raised "):
             self._failed_rules.add(f"{result.rule}: {result.reason}")
 

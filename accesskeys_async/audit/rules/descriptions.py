@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 from accesskeys_async.audit.parameters import Parameter, Parameters
@@ -41,10 +42,13 @@ def judge_description_meaning(snapshot: Snapshot, _: Parameters) -> Verdict:
     The API has no other way to say that there is none than to leave the field out: absent is a finding here.
     """
     keys, descriptions = snapshot.keys, snapshot.descriptions
+    places: Iterable[int] = snapshot.undescribed
+    if not snapshot.description_set.isdisjoint(snapshot.names):
+        places = range(len(keys))
     hits = [
-        Hit("has no description" if not text else "the description is the name again", key)
-        for key, name, text in zip(keys, snapshot.names, descriptions, strict=True)
-        if not text or text == name
+        Hit("the description is the name again" if descriptions[place] else "has no description", keys[place])
+        for place in places
+        if not descriptions[place] or descriptions[place] == keys[place].name
     ]
     for place in snapshot.suspicious_descriptions:
         text = descriptions[place]

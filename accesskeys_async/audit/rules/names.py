@@ -28,7 +28,7 @@ def judge_duplicate_name(snapshot: Snapshot, parameters: Parameters) -> Verdict:
     While the newest is younger than `overlap_days`, the one before it passes: it is being rotated.
     """
     names = snapshot.folded_names
-    if len(set(names)) == len(names):
+    if len(snapshot.folded_name_set) == len(names):
         return PASSED
     youngest = snapshot.taken_at - parameters.days("overlap_days")
     same: dict[str, list[AccessKey]] = {}

@@ -26,7 +26,7 @@ DAY: Final = timedelta(days=1)
 def judge_deprecated_roles(snapshot: Snapshot, _: Parameters) -> Verdict:
     """Find keys with role ids, which the API deprecates."""
     roles = [key.role_ids for key in snapshot.keys]
-    unknown = count_unset(roles)
+    unknown = roles.count(UNSET)
     if unknown == len(roles):
         return Verdict((), unknown, "the answer did not name role ids")
     hits = [

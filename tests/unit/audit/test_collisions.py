@@ -18,10 +18,10 @@ def test_a_suffix_of_two_organizations_is_one_finding_at_the_first_by_id() -> No
     collisions = SuffixCollisions("suffix collision", most=100)
     for snapshot in (take(3, "shared", "other3"), take(1, "shared", "other1"), take(2, "other2")):
         collisions.note(snapshot)
-    (finding,) = collisions.findings()
+    (finding,), result = collisions.tell()
     assert (finding.rule, finding.severity, finding.organization_id) == ("AK012", Severity.INFO, UUID(int=1))
     assert finding.message == f"keys of 2 organizations have the suffix shared: {UUID(int=1)}, {UUID(int=3)}"
-    assert collisions.result() == RuleResult("AK012", failed=1)
+    assert result == RuleResult("AK012", failed=1)
 
 
 def test_the_order_of_organizations_does_not_matter() -> None:
@@ -32,7 +32,7 @@ def test_the_order_of_organizations_does_not_matter() -> None:
         collisions = SuffixCollisions("t", most=100)
         for snapshot in order:
             collisions.note(snapshot)
-        told.add(tuple(collisions.findings()))
+        told.add(tuple(collisions.tell()[0]))
     (findings,) = told
     assert [finding.message.partition(":")[0] for finding in findings] == [
         "keys of 3 organizations have the suffix aaaaaa",
@@ -43,14 +43,14 @@ def test_the_order_of_organizations_does_not_matter() -> None:
 def test_the_same_suffix_twice_in_an_organization_is_none_of_its_business() -> None:
     collisions = SuffixCollisions("t", most=100)
     collisions.note(take(1, "aaaaaa", "aaaaaa"))
-    assert collisions.findings() == []
+    assert collisions.tell()[0] == []
 
 
 def test_many_organizations_are_told_by_number_and_a_hostile_suffix_in_one_line() -> None:
     collisions = SuffixCollisions("t", most=100)
     for number in range(1, 6):
         collisions.note(take(number, "a\n\x1bbc\u202e"))
-    (finding,) = collisions.findings()
+    (finding,), _ = collisions.tell()
     assert finding.message.endswith(f"{UUID(int=3)} and 2 more")
     assert finding.message.isprintable()
 
@@ -59,7 +59,16 @@ def test_past_its_bound_it_remembers_no_more_and_says_so() -> None:
     collisions = SuffixCollisions("t", most=2)
     for snapshot in (take(1, "aaaaaa", "bbbbbb"), take(2, "cccccc"), take(3, "cccccc", "aaaaaa")):
         collisions.note(snapshot)
-    assert len(collisions.findings()) == 1
-    assert collisions.result() == RuleResult(
+    findings, result = collisions.tell()
+    assert len(findings) == 1
+    assert result == RuleResult(
         "AK012", failed=1, not_evaluated=2, reason="only 2 suffixes are remembered across organizations"
     )
+
+
+def test_suffixes_of_other_lengths_than_the_contract_has_are_compared_whole() -> None:
+    collisions = SuffixCollisions("t", most=100)
+    for snapshot in (take(1, "abcdefabc", "def"), take(2, "abcdef"), take(3, "def", "uvwxyz")):
+        collisions.note(snapshot)
+    (finding,), _ = collisions.tell()
+    assert finding.message.startswith("keys of 2 organizations have the suffix def:")
