@@ -23,7 +23,7 @@ Noted: TypeAlias = str | tuple[str, ...]
 class SuffixCollisions:
     """Write down each organization's suffixes, and tell at the end which of them several have.
 
-    That takes 6 bytes for each suffix, and about 130 while it is told. Past `most` of them no more are
+    That takes 6 bytes for each suffix, and about 100 while it is told. Past `most` of them no more are
     remembered, and the keys whose suffixes were not looked up are counted as not evaluated. What is found
     does not depend on the order in which organizations come, as long as that bound is not met.
     """
