@@ -108,9 +108,17 @@ def test_a_listing_out_of_bounds_is_refused(options: dict[str, Any], message: st
     assert caught.value.argument == next(iter(options))
 
 
-@pytest.mark.parametrize("options", [{"limit": 1}, {"limit": 100}, {"page_token": "x" * 4096}])
-def test_a_listing_at_its_bounds_is_built(options: dict[str, Any]) -> None:
-    operations.build_list(ORG, **({"limit": 100, "reverse": False, "page_token": None} | options))
+@pytest.mark.parametrize(
+    ("options", "query"),
+    [
+        ({"limit": 1}, "limit=1"),
+        ({"limit": 100}, "limit=100"),
+        ({"page_token": "x" * 4096}, f"limit=100&pageToken={'x' * 4096}"),
+    ],
+)
+def test_a_listing_at_its_bounds_is_built(options: dict[str, Any], query: str) -> None:
+    request = operations.build_list(ORG, **({"limit": 100, "reverse": False, "page_token": None} | options))
+    assert request.query == query
 
 
 TEXT_BOUNDS = [
