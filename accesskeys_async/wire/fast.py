@@ -16,18 +16,21 @@ from accesskeys_async.wire.fields import Time
 _ABSENT: Any = UNSET
 
 
-class _Row(msgspec.Struct, rename="camel", gc=False):
-    """An access key as the decoder leaves it; the organization stays text, the same in every row."""
+class _Row(msgspec.Struct, rename="camel", gc=False, kw_only=True):
+    """An access key as the decoder leaves it; the organization stays text, the same in every row.
+
+    The fields stand in the order in which answers have them: each is then found at the first look.
+    """
 
     id: UUID
     organization_id: str
     name: str
-    suffix: Annotated[str, msgspec.Meta(min_length=SUFFIX_LENGTH, max_length=SUFFIX_LENGTH)]
-    created_at: Time
     type: str | None = _ABSENT
     description: str | None = _ABSENT
-    last_used_at: Time | None = _ABSENT
+    suffix: Annotated[str, msgspec.Meta(min_length=SUFFIX_LENGTH, max_length=SUFFIX_LENGTH)]
+    created_at: Time
     updated_at: Time | None = _ABSENT
+    last_used_at: Time | None = _ABSENT
     role_ids: tuple[str, ...] | None = _ABSENT
 
 
