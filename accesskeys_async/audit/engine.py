@@ -22,6 +22,7 @@ from accesskeys_async.audit.reading import Access, read_keys
 from accesskeys_async.audit.records import Finding, OrganizationAudit, Snapshot, Subject, Summary, Unreadable
 from accesskeys_async.audit.suppressions import Suppressor
 from accesskeys_async.audit.tally import Tally
+from accesskeys_async.audit.turns import Turns
 from accesskeys_async.client import AccessKeysClient
 from accesskeys_async.crew import Crew, HandOn, Items
 from accesskeys_async.errors import InvalidRequestError
@@ -101,6 +102,7 @@ class _Run:
         self._suppressor = Suppressor(policy.suppressions, started_at.date())
         self._collisions = _watch_suffixes(policy)
         self._tally = Tally()
+        self._turns = Turns()
         self._seen: set[UUID] = set()
         self._twice = 0
         self._findings: tuple[Finding, ...] = ()
@@ -139,7 +141,8 @@ class _Run:
         if isinstance(opened, Unreadable):
             return opened
         client, own_suffix = opened
-        keys = await read_keys(client, entry.subject.organization_id, max_keys=self._max_keys)
+        organization_id = entry.subject.organization_id
+        keys = await read_keys(client, organization_id, max_keys=self._max_keys, turns=self._turns)
         return keys if isinstance(keys, Unreadable) else Reading(keys, own_suffix)
 
     async def _judge(self, entry: Entry, reading: Reading | Unreadable, began: float) -> OrganizationAudit:

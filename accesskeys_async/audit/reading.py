@@ -8,6 +8,7 @@ from uuid import UUID
 from accesskeys_async.audit.credentials import Credential
 from accesskeys_async.audit.progress import Progress
 from accesskeys_async.audit.records import Unreadable
+from accesskeys_async.audit.turns import Turns
 from accesskeys_async.client import AccessKeysClient
 from accesskeys_async.errors import (
     AccessKeysError,
@@ -75,12 +76,17 @@ class Access:
 
 
 async def read_keys(
-    client: AccessKeysClient, organization_id: UUID, *, max_keys: int
+    client: AccessKeysClient, organization_id: UUID, *, max_keys: int, turns: Turns | None = None
 ) -> tuple[AccessKey, ...] | Unreadable:
-    """Return all keys of an organization, each once, or why they could not be read; never a part of them."""
+    """Return all keys of an organization, each once, or why they could not be read; never a part of them.
+
+    `turns` is shared by those that are read side by side.
+    """
     source = client._pages_of(organization_id, limit=MAX_PAGE_SIZE)
     try:
-        keys = await _read_pages(source, max_keys) if isinstance(source, PageSource) else None
+        keys = None
+        if isinstance(source, PageSource):
+            keys = await _read_pages(source, max_keys, turns or Turns())
         if keys is None:
             keys = await client.list(organization_id, prefetch=0).collect(max_items=max_keys + 1)
     except ClientClosedError:
@@ -95,7 +101,7 @@ async def read_keys(
     return tuple(keys)
 
 
-async def _read_pages(source: PageSource[Answer], max_keys: int) -> list[AccessKey] | None:
+async def _read_pages(source: PageSource[Answer], max_keys: int, turns: Turns) -> list[AccessKey] | None:
     """Return the keys of all pages, or those up to one too many; None where a glance had it wrong.
 
     Answers wait unread, and the last of them are read at the very end: the rules then find the keys where the
@@ -112,6 +118,7 @@ async def _read_pages(source: PageSource[Answer], max_keys: int) -> list[AccessK
             seen.add(token)
             waiting.append((answer, token))
             continue
+        await turns.take()
         for earlier, expected in waiting:
             page = source.read(earlier)
             if page.next_page_token != expected:
