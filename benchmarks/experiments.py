@@ -15,7 +15,7 @@ from benchmarks.contest import Standing, hold, tabulate
 from benchmarks.entries import FULL, SHORT, enter_machine, enter_memory
 from benchmarks.mirror_server import serve as serve_mirror
 from benchmarks.peers import Environment
-from benchmarks.static_server import serve
+from benchmarks.static_server import MAX_KEYS, serve
 
 __all__ = ["EXPERIMENTS", "Finding", "Setting"]
 
@@ -112,6 +112,19 @@ def measure_quota(setting: Setting) -> Finding:
     return Finding("Quota: unknown to the client", quota.tabulate(phases), figures, [*map(asdict, phases)])
 
 
+def measure_audit(setting: Setting) -> Finding:
+    """Audit a fleet, beside merely listing it."""
+    keys, organizations = (1_000, 10) if setting.short else (MAX_KEYS, audit.ORGANIZATIONS)
+    setting.tell(f"audit: {setting.rounds} rounds")
+    measured = audit.compete(keys, organizations, rounds=setting.rounds)
+    return Finding(
+        f"An audit of a fleet: {organizations:,} organizations, {keys:,} keys",
+        audit.tabulate(measured),
+        audit.gather(measured),
+        {name: [asdict(one) for one in rounds] for name, rounds in measured.items()},
+    )
+
+
 def run_printing(
     title: str, main: Callable[[Sequence[str]], object], *, full: Sequence[str] = (), short: Sequence[str]
 ) -> Experiment:
@@ -131,11 +144,7 @@ EXPERIMENTS: Final[Mapping[str, Experiment]] = {
     "memory": measure_memory,
     "latency": measure_latency,
     "quota": measure_quota,
-    "audit": run_printing(
-        "An audit of a fleet",
-        audit.main,
-        short=("--organizations", "10", "--keys", "1000", "--rounds", "1"),
-    ),
+    "audit": measure_audit,
     "reliability": run_printing(
         "Reliability", reliability.main, short=("--kills", "2", "--simulated", "5", "--creates", "10")
     ),

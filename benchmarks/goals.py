@@ -79,6 +79,8 @@ GOALS: Final[Sequence[Goal]] = (
     Goal("memory: a million keys through list", "memory.list", "at most", 20, " MB"),
     Goal("memory: a million keys through scan", "memory.scan", "at most", 120, " MB"),
     Goal("memory: a million keys through list_many", "memory.list_many", "at most", 40, " MB"),
+    Goal("audit: time, beside listing", "audit.time", "at most", 1.3),
+    Goal("audit: memory", "audit.memory", "at most", 300, " MB"),
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks import goals
+from benchmarks import audit, goals
 from benchmarks.contest import Standing
 from benchmarks.entries import SHORT, enter_machine, enter_memory
 from benchmarks.latency import CONTESTANTS
@@ -28,6 +28,7 @@ def _hold() -> dict[str, Standing]:
 def test_every_goal_has_a_figure_that_is_measured() -> None:
     known = set(goals.gather(_hold())) | {f"latency.{name}" for name in CONTESTANTS}
     known |= {f"quota.{name}.{what}" for name, _ in PLAN for what in ("used", "refused")}
+    known |= set(audit.gather({name: [Round(10, 2.0, 1.0)] for name in audit.CONTESTANTS}))
     assert [goal.figure for goal in goals.GOALS if goal.figure not in known] == []
 
 
@@ -35,6 +36,12 @@ def test_figures_of_memory_are_in_the_units_of_their_goals() -> None:
     figures = goals.gather(_hold())
     assert figures["memory.scan"] == 5.0
     assert figures["kept.bytes"] == 500_000
+
+
+def test_the_audits_own_check_has_the_bounds_of_the_goals() -> None:
+    bounds = {goal.figure: goal.bound for goal in goals.GOALS}
+    assert bounds["audit.time"] == audit.MOST_RATIO
+    assert bounds["audit.memory"] == audit.MOST_MEGABYTES
 
 
 @pytest.mark.parametrize(
@@ -53,5 +60,5 @@ def test_the_table_says_what_was_missed_and_what_was_not_measured() -> None:
     assert table[2:] == [
         "| decode: CPU, beside msgspec's structs | at most 1.25x | 1.200x | met |",
         "| stream: speed, beside bare | at least 1x | 0.500x | **not met** |",
-        "| memory: a million keys through list_many | at most 40 MB |  | not measured |",
+        "| audit: memory | at most 300 MB |  | not measured |",
     ]

@@ -38,6 +38,17 @@ def test_the_short_form_of_a_benchmark_is_reported(name: str, capsys: pytest.Cap
     assert table.count("\n|") > 2
 
 
+def test_an_audit_gives_figures_for_its_goals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    benchmarks.main(["audit", "--short", "--output", str(tmp_path)])
+    assert "| audit: time, beside listing | at most 1.3x | " in capsys.readouterr().out
+    results = orjson.loads((tmp_path / "results.json").read_bytes())
+    assert results["figures"].keys() == {"audit.time", "audit.cpu", "audit.memory"}
+    measured = {goal["what"]: goal["measured"] for goal in results["goals"]}
+    assert measured["audit: time, beside listing"] > 0
+    assert 0 < measured["audit: memory"] < 300
+    assert [len(rounds) for rounds in results["experiments"]["audit"].values()] == [1, 1]
+
+
 def test_a_benchmark_that_does_not_exist_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         benchmarks.main(["listings"])
