@@ -3,8 +3,12 @@ from __future__ import annotations
 import itertools
 from uuid import UUID
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from accesskeys_async.audit import RuleResult, Severity, Snapshot, Subject
 from accesskeys_async.audit.collisions import SuffixCollisions
+from accesskeys_async.audit.records import fingerprint
 from tests.unit.audit.judged import AT, make_key
 
 
@@ -72,3 +76,38 @@ def test_suffixes_of_other_lengths_than_the_contract_has_are_compared_whole() ->
         collisions.note(snapshot)
     (finding,), _ = collisions.tell()
     assert finding.message.startswith("keys of 2 organizations have the suffix def:")
+
+
+suffixes = st.one_of(
+    st.sampled_from(["aaaaaa", "bbbbbb", "cccccc", "\0\0\0\0\0\0"]), st.text("ab\0é€", max_size=9)
+)
+
+
+@given(st.lists(st.lists(suffixes, max_size=4), max_size=8), st.integers(0, 12))
+def test_what_is_told_is_what_going_through_all_of_them_one_by_one_finds(
+    fleet: list[list[str]], most: int
+) -> None:
+    collisions = SuffixCollisions("t", most=most)
+    known: set[str] = set()
+    owners: dict[str, list[UUID]] = {}
+    repeated: set[str] = set()
+    skipped = 0
+    for number, of_one in enumerate(fleet):
+        snapshot = take(number, *of_one)
+        collisions.note(snapshot)
+        fresh = set(of_one) - known
+        repeated |= set(of_one) & known
+        for suffix in set(of_one):
+            owners.setdefault(suffix, []).append(snapshot.subject.organization_id)
+        if len(known) + len(fresh) > most:
+            skipped += len(fresh)
+        else:
+            known |= fresh
+    findings, result = collisions.tell()
+    assert (result.failed, result.not_evaluated) == (len(repeated), skipped)
+    expected = [(fingerprint("AK012", UUID(int=0), one), owners[one][0]) for one in sorted(repeated)]
+    assert [(one.fingerprint, one.organization_id) for one in findings] == expected
+    assert all(
+        f"keys of {len(owners[one])} organizations" in finding.message
+        for one, finding in zip(sorted(repeated), findings, strict=True)
+    )
