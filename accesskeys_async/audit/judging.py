@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from operator import attrgetter
 from pathlib import PurePath
 from typing import Any, Final
 from uuid import UUID
@@ -17,10 +18,13 @@ from accesskeys_async.audit.rules import PASSED, Hit, Scope, Verdict
 from accesskeys_async.audit.suppressions import Suppressor
 from accesskeys_async.errors import one_line
 from accesskeys_async.records import AccessKey
+from accesskeys_async.wire import format_uuid
 
 __all__ = ["Judgement", "by_weight", "judge", "make_findings", "mute"]
 
 MAX_MESSAGE: Final = 200
+_BY_RULE: Final = attrgetter("rule", "fingerprint")
+_BY_SEVERITY: Final = attrgetter("severity")
 _OF_KEYS: Final = Scope.KEY  # looking a member up takes longer than many a rule does
 
 
@@ -68,9 +72,10 @@ def judge(
         else:
             passed = verdict is PASSED
             results.append(
-                _make_passed(setting.rule.id, units) if passed else _count(setting, verdict, units)
+                _make_result(setting.rule.id, units) if passed else _count(setting, verdict, units)
             )
-    findings.sort(key=by_weight)
+    findings.sort(key=_BY_RULE)
+    findings.sort(key=_BY_SEVERITY, reverse=True)  # what is as severe stays in order
     return Judgement(tuple(findings), tuple(results))
 
 
@@ -87,7 +92,9 @@ def make_findings(
     findings: list[Finding] = []
     for hit in hits:
         key = hit.key
-        what = hit.about if key is None else f"{key.id}\x1f{hit.about}" if hit.about else str(key.id)
+        what = hit.about
+        if key is not None:
+            what = f"{format_uuid(key.id)}\x1f{what}" if what else format_uuid(key.id)
         finding = _open()
         finding.rule = rule.id
         finding.title = rule.title
@@ -115,9 +122,7 @@ def _make_printable(message: str) -> str:
     return one_line(message, MAX_MESSAGE)
 
 
-@lru_cache(maxsize=4096)
-def _make_passed(rule_id: str, units: int) -> RuleResult:
-    return RuleResult(rule_id, units)
+_make_result = lru_cache(maxsize=4096)(RuleResult)  # organizations are alike
 
 
 def _count(setting: RuleSetting, verdict: Verdict, units: int) -> RuleResult:
@@ -127,9 +132,9 @@ def _count(setting: RuleSetting, verdict: Verdict, units: int) -> RuleResult:
         failed = 1 if verdict.hits else 0
     skipped = verdict.not_evaluated
     if not failed and not skipped:
-        return _make_passed(setting.rule.id, units)
+        return _make_result(setting.rule.id, units)
     reason = _make_printable(verdict.reason) if skipped and verdict.reason else None
-    return RuleResult(setting.rule.id, max(0, units - failed - skipped), failed, skipped, reason)
+    return _make_result(setting.rule.id, max(0, units - failed - skipped), failed, skipped, reason)
 
 
 def mute(findings: tuple[Finding, ...], suppressor: Suppressor) -> tuple[Finding, ...]:

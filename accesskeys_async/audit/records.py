@@ -6,7 +6,7 @@ import enum
 import hashlib
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from attrs import field, frozen
@@ -32,6 +32,8 @@ __all__ = [
 
 
 T = TypeVar("T")
+
+_filter: Any = filter  # a type checker does not see that UNSET is false, and goes
 
 
 class _Column(Generic[T]):
@@ -126,12 +128,14 @@ class Snapshot:
     @_Column
     def undescribed(self) -> list[int]:
         """The places of keys whose description is absent, null or empty."""
+        if all(self.descriptions):
+            return []
         return [place for place, text in enumerate(self.descriptions) if not text]
 
     @_Column
     def description_set(self) -> set[str]:
         """The descriptions that there are; those that are empty are none."""
-        return {text for text in self.descriptions if text}
+        return set(filter(None, self.descriptions))
 
     @_Column
     def folded_names(self) -> list[str]:
@@ -184,12 +188,14 @@ class Snapshot:
     @_Column
     def never_used(self) -> list[int]:
         """The places of keys that were never used."""
+        if len(self.uses) == len(self.used):
+            return []
         return [place for place, used in enumerate(self.used) if used is None]
 
     @_Column
     def uses(self) -> list[datetime]:
         """The last uses of keys that were used."""
-        return [used for used in self.used if used]
+        return _drop_empty(self.used)
 
     @_Column
     def first_use(self) -> datetime | None:
@@ -200,6 +206,16 @@ class Snapshot:
     def last_use(self) -> datetime | None:
         """The latest of the last uses; None where there is none."""
         return max(self.uses, default=None)
+
+    @_Column
+    def used_or_created(self) -> list[datetime]:
+        """When each key was last used, or made where it was never used or the answer did not say."""
+        return _fill(self.used, self.created)
+
+    @_Column
+    def updated_or_created(self) -> list[datetime]:
+        """When each key was last changed, or made where it never was or the answer did not say."""
+        return _fill(self.updated, self.created)
 
     @_Column
     def creations(self) -> list[datetime]:
@@ -222,8 +238,23 @@ class Snapshot:
         return [key.updated_at for key in self.keys]
 
 
+def _drop_empty(times: Sequence[datetime | Unset | None]) -> list[datetime]:
+    """Return the times without what is none."""
+    return list(_filter(None, times))
+
+
+def _fill(times: Sequence[datetime | Unset | None], others: Sequence[datetime]) -> list[datetime]:
+    """Return the times, those that are none replaced by others."""
+    given = _drop_empty(times)
+    if len(given) == len(times):
+        return given
+    return [time or other for time, other in zip(times, others, strict=True)]
+
+
 def count_unset(values: Sequence[object]) -> int:
     """Count the values that were not in the answer; quick where there are none, or nothing else."""
+    if all(values):
+        return 0
     kinds = set(map(type, values))
     if Unset not in kinds:
         return 0

@@ -16,6 +16,7 @@ from accesskeys_async.audit.rules.rule import PASSED, Hit, Rule, Scope, Verdict
 __all__ = ["RULES", "judge_creation_burst", "judge_too_many"]
 
 HOUR: Final = timedelta(hours=1)
+DAY: Final = timedelta(days=1)
 
 
 def judge_too_many(snapshot: Snapshot, parameters: Parameters) -> Verdict:
@@ -35,7 +36,8 @@ def judge_creation_burst(snapshot: Snapshot, parameters: Parameters) -> Verdict:
     fewest = max(2, int(parameters.number("per_hour")))
     created = snapshot.creations
     recent = created[bisect_left(created, snapshot.taken_at - parameters.days("within_days")) :]
-    if len(recent) < fewest:
+    # So many in a day or an hour stand in a row; where no such row is so short, there is no burst.
+    if min(map(sub, recent[fewest - 1 :], recent), default=DAY) >= DAY:
         return PASSED
     hits = [
         Hit(f"{count} keys were made in the hour from {start:%Y-%m-%d %H:%M:%S} UTC", about=f"{start}")
@@ -51,11 +53,6 @@ def judge_creation_burst(snapshot: Snapshot, parameters: Parameters) -> Verdict:
 
 def _find_hours(times: list[datetime], fewest: int) -> list[tuple[datetime, int]]:
     """Return the first moment and the number of each burst; hours that overlap are one."""
-    # Of so many in a row, two stand on multiples of this step: where none of those are close, nothing is.
-    step = (fewest - 1) // 2 or 1
-    sample = times[::step]
-    if min(map(sub, sample[1:], sample), default=2 * HOUR) > HOUR:
-        return []
     bursts: list[tuple[int, int]] = []
     for first in range(len(times) - fewest + 1):
         last = first + fewest - 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from operator import le
 from typing import Final
 
 from accesskeys_async.audit.parameters import Parameter, Parameters
@@ -95,19 +96,12 @@ def judge_impossible_times(snapshot: Snapshot, parameters: Parameters) -> Verdic
     """Find keys used or updated before they were made, or made, used or updated after T."""
     latest = snapshot.taken_at + timedelta(minutes=parameters.number("skew_minutes"))
     suspects: set[int] = set()
-    if snapshot.keys and snapshot.creations[-1] > latest:
-        suspects.update(place for place, created in enumerate(snapshot.created) if created > latest)
-    for column in (snapshot.used, snapshot.updated):
-        odd = [
-            time
-            for time, created in zip(column, snapshot.created, strict=True)
-            if time and not created <= time <= latest
-        ]
-        if odd:
+    for column in (snapshot.used_or_created, snapshot.updated_or_created):
+        if not all(map(le, snapshot.created, column)) or max(column, default=latest) > latest:
             suspects.update(
                 place
-                for place, time in enumerate(column)
-                if time and not snapshot.created[place] <= time <= latest
+                for place, (created, time) in enumerate(zip(snapshot.created, column, strict=True))
+                if not created <= time <= latest
             )
     hits = [Hit(_tell(snapshot.keys[place], latest), snapshot.keys[place]) for place in sorted(suspects)]
     unknown = 0
