@@ -17,7 +17,6 @@ from accesskeys_async.audit.records import Finding, RuleResult, Snapshot, start_
 from accesskeys_async.audit.rules import PASSED, Hit, Scope, Verdict
 from accesskeys_async.audit.suppressions import Suppressor
 from accesskeys_async.errors import one_line
-from accesskeys_async.records import AccessKey
 from accesskeys_async.wire import format_uuid
 
 __all__ = ["Judgement", "by_weight", "judge", "make_findings", "mute"]
@@ -89,6 +88,7 @@ def make_findings(
     """Make findings of what a rule found, graded as the policy says."""
     rule, organization_id = setting.rule, snapshot.subject.organization_id
     identify = start_fingerprint(rule.id, organization_id)
+    own_suffix = snapshot.own_suffix
     findings: list[Finding] = []
     for hit in hits:
         key = hit.key
@@ -103,17 +103,13 @@ def make_findings(
         finding.message = _make_printable(hit.message)
         finding.fingerprint = identify(what)
         finding.key = key
-        finding.is_own_key = key is not None and _is_own(key, snapshot, own_keys)
+        finding.is_own_key = key is not None and (
+            (key.suffix == own_suffix and own_suffix != "") or (bool(own_keys) and key.id in own_keys)
+        )
         finding.suppressed = None
         finding.__class__ = Finding
         findings.append(finding)
     return findings
-
-
-def _is_own(key: AccessKey, snapshot: Snapshot, own_keys: frozenset[UUID]) -> bool:
-    if key.suffix == snapshot.own_suffix and key.suffix:
-        return True
-    return bool(own_keys) and key.id in own_keys
 
 
 def _make_printable(message: str) -> str:

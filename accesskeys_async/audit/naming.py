@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
 from typing import Final
 
 __all__ = ["MARK", "fold", "fold_all", "strip_marks"]
@@ -26,12 +25,15 @@ def fold(name: str) -> str:
     return unicodedata.normalize("NFKC", name).casefold()
 
 
-def fold_all(names: Sequence[str]) -> list[str]:
-    """Fold many names, those of ASCII all at once."""
+def fold_all(names: list[str]) -> list[str]:
+    """Fold many names, those of ASCII all at once; the very same list where all are folded already."""
     joined = "\n".join(names)
-    if joined.isascii() and joined.count("\n") == len(names) - 1:
+    if joined.isascii():
         folded = joined.casefold()
-        return list(names) if folded == joined else folded.split("\n")
+        if folded == joined:
+            return names
+        if joined.count("\n") == len(names) - 1:
+            return folded.split("\n")
     return [fold(name) for name in names]
 
 

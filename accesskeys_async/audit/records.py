@@ -12,8 +12,9 @@ from uuid import UUID
 from attrs import field, frozen
 
 from accesskeys_async.audit.naming import fold_all, strip_marks
-from accesskeys_async.audit.texts import find_suspects
+from accesskeys_async.audit.texts import are_plain, find_suspects
 from accesskeys_async.records import UNSET, AccessKey, Unset
+from accesskeys_async.wire import format_uuid
 
 __all__ = [
     "Finding",
@@ -135,7 +136,7 @@ class Snapshot:
     @_Column
     def description_set(self) -> set[str]:
         """The descriptions that there are; those that are empty are none."""
-        return set(filter(None, self.descriptions))
+        return set(_filter(None, self.descriptions))
 
     @_Column
     def folded_names(self) -> list[str]:
@@ -150,11 +151,15 @@ class Snapshot:
     @_Column
     def suspicious_names(self) -> list[int]:
         """The places of names that a rule about texts may find something in."""
-        return find_suspects(self.names)
+        names = self.names
+        # Sets have the hashes of their members, which lists have not.
+        return [] if self.folded_names is names and are_plain(self.folded_name_set) else find_suspects(names)
 
     @_Column
     def suspicious_descriptions(self) -> list[int]:
         """The places of descriptions that a rule about texts may find something in."""
+        if are_plain(self.description_set):
+            return []
         texts = list(self.description_set)
         suspects = {texts[place] for place in find_suspects(texts)}
         if not suspects:
@@ -208,14 +213,25 @@ class Snapshot:
         return max(self.uses, default=None)
 
     @_Column
+    def last_update(self) -> datetime | None:
+        """The latest last change, or creation where it is later; None where there is no key."""
+        return max(self.updated_or_created, default=None)
+
+    @_Column
     def used_or_created(self) -> list[datetime]:
         """When each key was last used, or made where it was never used or the answer did not say."""
-        return _fill(self.used, self.created)
+        places = self.never_used
+        if self.unset_used:
+            places = [place for place, used in enumerate(self.used) if not used]
+        return _fill(self.used, places, self.created)
 
     @_Column
     def updated_or_created(self) -> list[datetime]:
         """When each key was last changed, or made where it never was or the answer did not say."""
-        return _fill(self.updated, self.created)
+        places: list[int] = []
+        if not all(self.updated):
+            places = [place for place, updated in enumerate(self.updated) if not updated]
+        return _fill(self.updated, places, self.created)
 
     @_Column
     def creations(self) -> list[datetime]:
@@ -243,12 +259,14 @@ def _drop_empty(times: Sequence[datetime | Unset | None]) -> list[datetime]:
     return list(_filter(None, times))
 
 
-def _fill(times: Sequence[datetime | Unset | None], others: Sequence[datetime]) -> list[datetime]:
-    """Return the times, those that are none replaced by others."""
-    given = _drop_empty(times)
-    if len(given) == len(times):
-        return given
-    return [time or other for time, other in zip(times, others, strict=True)]
+def _fill(
+    times: Sequence[datetime | Unset | None], places: Sequence[int], others: Sequence[datetime]
+) -> list[datetime]:
+    """Return the times, those at the places, where there are none, replaced by others."""
+    filled: list[datetime] = list[Any](times)
+    for place in places:
+        filled[place] = others[place]
+    return filled
 
 
 def count_unset(values: Sequence[object]) -> int:
@@ -268,7 +286,7 @@ def fingerprint(rule: str, organization_id: UUID, *what: object) -> str:
 
 def start_fingerprint(rule: str, organization_id: UUID) -> Callable[[str], str]:
     """Return what makes fingerprints of one rule's findings in one organization."""
-    start = hashlib.blake2b(f"{rule}\x1f{organization_id}\x1f".encode(), digest_size=16)
+    start = hashlib.blake2b(f"{rule}\x1f{format_uuid(organization_id)}\x1f".encode(), digest_size=16)
 
     def finish(what: str) -> str:
         digest = start.copy()

@@ -9,12 +9,13 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from datetime import date
 from typing import Final
 
 from accesskeys_async.audit.naming import MARK
 
-__all__ = ["find_dates", "find_suspects", "has_secret", "has_temporary_word", "is_meaningless"]
+__all__ = ["are_plain", "find_dates", "find_suspects", "has_secret", "has_temporary_word", "is_meaningless"]
 
 _TEMPLATE: Final = bytes.maketrans(b"123456789", b"0" * 9)
 _REMEMBERED: Final = 65_536
@@ -61,6 +62,11 @@ _dates: Final = tuple(
 
 _harmless: set[bytes] = set()
 _plain: set[str] = set()
+
+
+def are_plain(texts: AbstractSet[str]) -> bool:
+    """Tell whether all are remembered as texts that nothing here has to do with."""
+    return _plain.issuperset(texts)
 
 
 def find_suspects(texts: Sequence[str]) -> list[int]:

@@ -7,7 +7,7 @@ from typing import Final
 
 from accesskeys_async.audit.parameters import Parameter, Parameters
 from accesskeys_async.audit.records import Severity, Snapshot
-from accesskeys_async.audit.rules.rule import PASSED, Hit, Rule, Verdict
+from accesskeys_async.audit.rules.rule import PASSED, Hit, Rule, Verdict, conclude, make_hit
 
 __all__ = ["RULES", "judge_rotation_due", "judge_rotation_overdue"]
 
@@ -25,9 +25,11 @@ def judge_rotation_overdue(snapshot: Snapshot, parameters: Parameters) -> Verdic
     for key in [snapshot.keys[place] for place, created in enumerate(snapshot.created) if created < cutoff]:
         created = key.created_at
         severity = Severity.CRITICAL if created < critical else Severity.HIGH if created < high else None
-        message = f"made {(at - created).days} days ago, on {created.date()}; rotate every {bound} days"
-        hits.append(Hit(message, key, severity))
-    return Verdict(hits)
+        message = (
+            f"made {(at - created).days} days ago, on {created.date().isoformat()}; rotate every {bound} days"
+        )
+        hits.append(make_hit(message, key, severity))
+    return conclude(hits)
 
 
 def judge_rotation_due(snapshot: Snapshot, parameters: Parameters) -> Verdict:
@@ -39,11 +41,13 @@ def judge_rotation_due(snapshot: Snapshot, parameters: Parameters) -> Verdict:
     if bisect_left(snapshot.creations, oldest) == bisect_right(snapshot.creations, youngest):
         return PASSED
     hits = [
-        Hit(f"{(at - created).days} days old; rotate by {(created + longest).date()}", snapshot.keys[place])
+        make_hit(
+            f"{(at - created).days} days old; rotate by {(created + longest).date()}", snapshot.keys[place]
+        )
         for place, created in enumerate(snapshot.created)
         if youngest >= created >= oldest
     ]
-    return Verdict(hits)
+    return conclude(hits)
 
 
 RULES: Final = (

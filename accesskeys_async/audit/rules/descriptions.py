@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from accesskeys_async.audit.parameters import Parameter, Parameters
 from accesskeys_async.audit.records import Severity, Snapshot
-from accesskeys_async.audit.rules.rule import Hit, Rule, Verdict
+from accesskeys_async.audit.rules.rule import PASSED, Hit, Rule, Verdict, conclude, make_hit
 from accesskeys_async.audit.texts import find_dates, has_secret, has_temporary_word, is_meaningless
 from accesskeys_async.records import UNSET
 
@@ -29,7 +29,7 @@ def judge_naming(snapshot: Snapshot, parameters: Parameters) -> Verdict:
     pattern = re.compile(parameters.text("pattern"))
     return Verdict(
         [
-            Hit(f"the name does not match {pattern.pattern}", key)
+            make_hit(f"the name does not match {pattern.pattern}", key)
             for key, name in zip(snapshot.keys, snapshot.names, strict=True)
             if pattern.fullmatch(name) is None
         ]
@@ -46,15 +46,17 @@ def judge_description_meaning(snapshot: Snapshot, _: Parameters) -> Verdict:
     if not snapshot.description_set.isdisjoint(snapshot.names):
         places = range(len(keys))
     hits = [
-        Hit("the description is the name again" if descriptions[place] else "has no description", keys[place])
+        make_hit(
+            "the description is the name again" if descriptions[place] else "has no description", keys[place]
+        )
         for place in places
         if not descriptions[place] or descriptions[place] == keys[place].name
     ]
     for place in snapshot.suspicious_descriptions:
         text = descriptions[place]
         if text and text != keys[place].name and is_meaningless(text):
-            hits.append(Hit("the description says nothing", keys[place]))
-    return Verdict(hits)
+            hits.append(make_hit("the description says nothing", keys[place]))
+    return conclude(hits)
 
 
 def judge_description_out_of_date(snapshot: Snapshot, _: Parameters) -> Verdict:
@@ -64,12 +66,14 @@ def judge_description_out_of_date(snapshot: Snapshot, _: Parameters) -> Verdict:
     for place in snapshot.suspicious_descriptions:
         dates = find_dates(snapshot.descriptions[place] or "")
         if dates and max(dates) < today:
-            hits.append(Hit(f"the description has it end on {max(dates)}", snapshot.keys[place]))
-    return Verdict(hits, snapshot.unset_descriptions, NOT_SAID)
+            hits.append(make_hit(f"the description has it end on {max(dates)}", snapshot.keys[place]))
+    return conclude(hits, snapshot.unset_descriptions, NOT_SAID)
 
 
 def judge_temporary_outlived(snapshot: Snapshot, parameters: Parameters) -> Verdict:
     """Find keys called temporary in a word of name or description that are older than `max_age_days`."""
+    if not _is_suspicious(snapshot):
+        return PASSED
     cutoff = snapshot.taken_at - parameters.days("max_age_days")
     named = {place for place in snapshot.suspicious_names if has_temporary_word(snapshot.names[place])}
     described = {
@@ -78,7 +82,7 @@ def judge_temporary_outlived(snapshot: Snapshot, parameters: Parameters) -> Verd
         if has_temporary_word(snapshot.descriptions[place] or "")
     }
     hits = [
-        Hit(
+        make_hit(
             f"called temporary, and {(snapshot.taken_at - snapshot.created[place]).days} days old",
             snapshot.keys[place],
         )
@@ -88,20 +92,21 @@ def judge_temporary_outlived(snapshot: Snapshot, parameters: Parameters) -> Verd
     unknown = 0
     if snapshot.unset_descriptions:
         unknown = sum(
-            text is UNSET and place not in named and snapshot.created[place] < cutoff
-            for place, text in enumerate(snapshot.descriptions)
+            place not in named and snapshot.created[place] < cutoff for place in _find_unset(snapshot)
         )
-    return Verdict(hits, unknown, NOT_SAID)
+    return conclude(hits, unknown, NOT_SAID)
 
 
 def judge_secret_in_metadata(snapshot: Snapshot, _: Parameters) -> Verdict:
     """Find names and descriptions with what looks like a token or a private key, and never show it."""
+    if not _is_suspicious(snapshot):
+        return PASSED
     named = {place for place in snapshot.suspicious_names if has_secret(snapshot.names[place])}
     described = {
         place for place in snapshot.suspicious_descriptions if has_secret(snapshot.descriptions[place] or "")
     }
     hits = [
-        Hit(
+        make_hit(
             f"the {'name' if place in named else 'description'} holds what looks like a secret",
             snapshot.keys[place],
         )
@@ -109,10 +114,17 @@ def judge_secret_in_metadata(snapshot: Snapshot, _: Parameters) -> Verdict:
     ]
     unknown = 0
     if snapshot.unset_descriptions:
-        unknown = sum(
-            text is UNSET and place not in named for place, text in enumerate(snapshot.descriptions)
-        )
-    return Verdict(hits, unknown, NOT_SAID)
+        unknown = sum(place not in named for place in _find_unset(snapshot))
+    return conclude(hits, unknown, NOT_SAID)
+
+
+def _is_suspicious(snapshot: Snapshot) -> bool:
+    """Tell whether there may be anything in names and descriptions, or a description was left out."""
+    return bool(snapshot.suspicious_names or snapshot.suspicious_descriptions or snapshot.unset_descriptions)
+
+
+def _find_unset(snapshot: Snapshot) -> Iterator[int]:
+    return (place for place in snapshot.undescribed if snapshot.descriptions[place] is UNSET)
 
 
 RULES: Final = (

@@ -8,7 +8,7 @@ from typing import Final
 
 from accesskeys_async.audit.parameters import Parameter, Parameters
 from accesskeys_async.audit.records import Severity, Snapshot, count_unset
-from accesskeys_async.audit.rules.rule import Hit, Rule, Verdict
+from accesskeys_async.audit.rules.rule import Hit, Rule, Verdict, conclude
 from accesskeys_async.records import UNSET, AccessKey
 
 __all__ = [
@@ -74,7 +74,7 @@ def judge_updated_after_dormancy(snapshot: Snapshot, parameters: Parameters) -> 
     if (hits or unknown) and _follows_use(snapshot):
         return Verdict((), len(snapshot.keys), "updated_at follows last_used_at here")
     reason = "the answer did not say when the key was last updated or used"
-    return Verdict(hits, unknown + snapshot.unset_updated, reason)
+    return conclude(hits, unknown + snapshot.unset_updated, reason)
 
 
 def _find_dormant(snapshot: Snapshot, long_ago: datetime) -> list[AccessKey]:
@@ -96,8 +96,11 @@ def judge_impossible_times(snapshot: Snapshot, parameters: Parameters) -> Verdic
     """Find keys used or updated before they were made, or made, used or updated after T."""
     latest = snapshot.taken_at + timedelta(minutes=parameters.number("skew_minutes"))
     suspects: set[int] = set()
-    for column in (snapshot.used_or_created, snapshot.updated_or_created):
-        if not all(map(le, snapshot.created, column)) or max(column, default=latest) > latest:
+    for column, last in (
+        (snapshot.used_or_created, snapshot.last_use),
+        (snapshot.updated_or_created, snapshot.last_update),
+    ):
+        if not all(map(le, snapshot.created, column)) or (last or latest) > latest:
             suspects.update(
                 place
                 for place, (created, time) in enumerate(zip(snapshot.created, column, strict=True))
@@ -110,7 +113,7 @@ def judge_impossible_times(snapshot: Snapshot, parameters: Parameters) -> Verdic
             (used is UNSET or updated is UNSET) and place not in suspects
             for place, (used, updated) in enumerate(zip(snapshot.used, snapshot.updated, strict=True))
         )
-    return Verdict(hits, unknown, "the answer did not say when the key was last used and updated")
+    return conclude(hits, unknown, "the answer did not say when the key was last used and updated")
 
 
 def _tell(key: AccessKey, latest: datetime) -> str:

@@ -7,7 +7,7 @@ from typing import Final
 
 from accesskeys_async.audit.parameters import Parameter, Parameters
 from accesskeys_async.audit.records import Severity, Snapshot
-from accesskeys_async.audit.rules.rule import PASSED, Hit, Rule, Scope, Verdict
+from accesskeys_async.audit.rules.rule import PASSED, Hit, Rule, Scope, Verdict, conclude, make_hit
 
 __all__ = ["RULES", "judge_idle_organization", "judge_never_used", "judge_unused"]
 
@@ -18,13 +18,16 @@ def judge_unused(snapshot: Snapshot, parameters: Parameters) -> Verdict:
     """Find keys whose last use is longer ago than `max_idle_days`."""
     cutoff = snapshot.taken_at - parameters.days("max_idle_days")
     if snapshot.first_use is None or snapshot.first_use >= cutoff:
-        return Verdict((), snapshot.unset_used, NOT_SAID) if snapshot.unset_used else PASSED
+        return conclude((), snapshot.unset_used, NOT_SAID)
     hits = [
-        Hit(f"last used {_days(snapshot.taken_at - used)} ago, on {used.date()}", snapshot.keys[index])
+        make_hit(
+            f"last used {_days(snapshot.taken_at - used)} ago, on {used.date().isoformat()}",
+            snapshot.keys[index],
+        )
         for index, used in enumerate(snapshot.used)
         if used and used < cutoff
     ]
-    return Verdict(hits, snapshot.unset_used, NOT_SAID)
+    return conclude(hits, snapshot.unset_used, NOT_SAID)
 
 
 def judge_never_used(snapshot: Snapshot, parameters: Parameters) -> Verdict:
@@ -32,7 +35,7 @@ def judge_never_used(snapshot: Snapshot, parameters: Parameters) -> Verdict:
     cutoff = snapshot.taken_at - parameters.days("min_age_days")
     long_ago = snapshot.taken_at - parameters.days("high_after_days")
     hits = [
-        Hit(
+        make_hit(
             f"never used in the {_days(snapshot.taken_at - key.created_at)} since it was made",
             key,
             Severity.HIGH if key.created_at < long_ago else None,
@@ -40,7 +43,7 @@ def judge_never_used(snapshot: Snapshot, parameters: Parameters) -> Verdict:
         for key in [snapshot.keys[place] for place in snapshot.never_used]
         if key.created_at < cutoff
     ]
-    return Verdict(hits, snapshot.unset_used, NOT_SAID)
+    return conclude(hits, snapshot.unset_used, NOT_SAID)
 
 
 def judge_idle_organization(snapshot: Snapshot, parameters: Parameters) -> Verdict:
