@@ -19,7 +19,7 @@ SHOWN: Final = 3
 FLEET: Final = UUID(int=0)
 """Stands for all organizations in a fingerprint, so that which was read first does not matter."""
 
-PADDING: Final = "\0" * (8 - SUFFIX_LENGTH)
+PADDING: Final = "\0\0"
 """Makes a suffix eight bytes long, which are read back as one number."""
 
 Mark: TypeAlias = int | str
@@ -61,7 +61,10 @@ class SuffixCollisions:
         They are copied: strings that stay for good among those that come and go would keep all memory from
         being used again, and from being found in the processor's caches.
         """
-        self._noted.append(_Noted(snapshot.subject.organization_id, *_pack(snapshot.suffix_set)))
+        suffixes: Collection[str] = snapshot.suffixes
+        if len(snapshot.suffix_set) < len(suffixes):
+            suffixes = snapshot.suffix_set
+        self._noted.append(_Noted(snapshot.subject.organization_id, *_pack(suffixes)))
 
     def tell(self) -> tuple[list[Finding], RuleResult]:
         """Return a finding for each shared suffix, at the organization whose id is the least, and the count.
@@ -119,7 +122,7 @@ class SuffixCollisions:
 
 
 def _pack(suffixes: Collection[str]) -> tuple[bytes, tuple[str, ...]]:
-    """Return the suffixes of six ASCII characters in one, and the others."""
+    """Return distinct suffixes: those of six ASCII characters in one, and the others."""
     packed = _join(suffixes)
     if packed is not None:
         return packed, ()
@@ -135,8 +138,7 @@ def _join(suffixes: Collection[str]) -> bytes | None:
         return None
     packed = text.encode()
     # The padding is in its places, and there is no NUL elsewhere: then each is as long as it should be.
-    nothing = bytes(count)
-    is_padded = all(packed[place::8] == nothing for place in range(SUFFIX_LENGTH, 8))
+    is_padded = packed[SUFFIX_LENGTH::8] == packed[SUFFIX_LENGTH + 1 :: 8] == bytes(count)
     return packed if is_padded and packed.count(0) == len(PADDING) * count else None
 
 

@@ -88,19 +88,18 @@ def make_findings(
     """Make findings of what a rule found, graded as the policy says."""
     rule, organization_id = setting.rule, snapshot.subject.organization_id
     identify = start_fingerprint(rule.id, organization_id)
-    own_suffix = snapshot.own_suffix
+    own_suffix, usual = snapshot.own_suffix, setting.grade(None)
     findings: list[Finding] = []
     for hit in hits:
-        key = hit.key
-        what = hit.about
+        key, message, what = hit.key, hit.message, hit.about
         if key is not None:
             what = f"{format_uuid(key.id)}\x1f{what}" if what else format_uuid(key.id)
         finding = _open()
         finding.rule = rule.id
         finding.title = rule.title
-        finding.severity = setting.grade(hit.severity)
+        finding.severity = usual if hit.severity is None else setting.grade(hit.severity)
         finding.organization_id = organization_id
-        finding.message = _make_printable(hit.message)
+        finding.message = message if _is_fit(message) else one_line(message, MAX_MESSAGE)
         finding.fingerprint = identify(what)
         finding.key = key
         finding.is_own_key = key is not None and (
@@ -112,10 +111,8 @@ def make_findings(
     return findings
 
 
-def _make_printable(message: str) -> str:
-    if len(message) <= MAX_MESSAGE and message.isprintable():
-        return message
-    return one_line(message, MAX_MESSAGE)
+def _is_fit(message: str) -> bool:
+    return len(message) <= MAX_MESSAGE and message.isprintable()
 
 
 _make_result = lru_cache(maxsize=4096)(RuleResult)  # organizations are alike
@@ -129,7 +126,9 @@ def _count(setting: RuleSetting, verdict: Verdict, units: int) -> RuleResult:
     skipped = verdict.not_evaluated
     if not failed and not skipped:
         return _make_result(setting.rule.id, units)
-    reason = _make_printable(verdict.reason) if skipped and verdict.reason else None
+    reason = verdict.reason if skipped and verdict.reason else None
+    if reason is not None and not _is_fit(reason):
+        reason = one_line(reason, MAX_MESSAGE)
     return _make_result(setting.rule.id, max(0, units - failed - skipped), failed, skipped, reason)
 
 

@@ -8,10 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accesskeys_async.audit import Policy, Severity, Snapshot, Subject, find_rules
-from accesskeys_async.audit.judging import judge
+from accesskeys_async.audit.judging import by_weight, judge
 from accesskeys_async.audit.naming import fold, fold_all, strip_marks
 from accesskeys_async.audit.records import Finding
+from accesskeys_async.audit.rules import Hit
+from accesskeys_async.audit.rules.rule import conclude, make_hit
 from accesskeys_async.audit.texts import (
+    are_plain,
     find_dates,
     find_suspects,
     has_secret,
@@ -110,6 +113,13 @@ def test_no_text_that_a_rule_would_find_is_passed_over(several: list[str]) -> No
 
 
 @given(st.lists(texts, max_size=12))
+def test_what_is_remembered_as_plain_has_no_suspect(several: list[str]) -> None:
+    suspects = find_suspects(several)
+    assert not (are_plain(set(several)) and suspects)
+    assert find_suspects(several) == suspects
+
+
+@given(st.lists(texts, max_size=12))
 def test_folding_many_names_is_folding_each(names: list[str]) -> None:
     assert fold_all(names) == [fold(name) for name in names]
 
@@ -117,3 +127,63 @@ def test_folding_many_names_is_folding_each(names: list[str]) -> None:
 @given(keys())
 def test_a_healthy_policy_keeps_severities_in_their_range(made: tuple[AccessKey, ...]) -> None:
     assert all(one.severity in Severity for one in find(made))
+
+
+@given(keys())
+def test_columns_are_what_going_through_the_keys_one_by_one_gives(made: tuple[AccessKey, ...]) -> None:
+    snapshot = Snapshot(Subject(ORGANIZATION), AT, made)
+    places = range(len(made))
+    assert snapshot.uses == [key.last_used_at for key in made if key.last_used_at]
+    assert snapshot.never_used == [place for place in places if made[place].last_used_at is None]
+    assert snapshot.undescribed == [place for place in places if not made[place].description]
+    assert snapshot.description_set == {key.description for key in made if key.description}
+    assert snapshot.used_or_created == [key.last_used_at or key.created_at for key in made]
+    assert snapshot.updated_or_created == [key.updated_at or key.created_at for key in made]
+    assert snapshot.last_update == max((key.updated_at or key.created_at for key in made), default=None)
+    assert snapshot.unset_used == sum(key.last_used_at is UNSET for key in made)
+    assert snapshot.unset_updated == sum(key.updated_at is UNSET for key in made)
+    assert snapshot.unset_descriptions == sum(key.description is UNSET for key in made)
+    assert snapshot.folded_names == [fold(key.name) for key in made]
+    assert snapshot.used == [key.last_used_at for key in made]
+    assert snapshot.updated == [key.updated_at for key in made]
+
+
+@given(keys())
+def test_times_are_impossible_where_one_by_one_they_are(made: tuple[AccessKey, ...]) -> None:
+    latest = AT + timedelta(minutes=5)
+    impossible = {
+        key.id
+        for key in made
+        if key.created_at > latest
+        or any(time and not key.created_at <= time <= latest for time in (key.last_used_at, key.updated_at))
+    }
+    assert {one.key.id for one in find(made) if one.rule == "AK028" and one.key} == impossible
+
+
+@given(keys())
+def test_what_was_left_out_counts_as_not_evaluated(made: tuple[AccessKey, ...]) -> None:
+    subject = Subject(ORGANIZATION)
+    judged = judge(Snapshot(subject, AT, made), POLICY.settle(subject))
+    counted = {result.rule: result.not_evaluated for result in judged.results}
+    silent = [key for key in made if key.description is UNSET]
+    assert counted["AK022"] == len(silent)
+    assert counted["AK023"] == sum(
+        not has_temporary_word(key.name) and key.created_at < AT - timedelta(days=30) for key in silent
+    )
+    assert counted["AK024"] == sum(not has_secret(key.name) for key in silent)
+
+
+@given(keys())
+def test_findings_stand_in_the_order_of_their_weight(made: tuple[AccessKey, ...]) -> None:
+    findings = find(made)
+    assert list(findings) == sorted(findings, key=by_weight)
+
+
+@given(keys(), st.text(max_size=9), st.sampled_from([None, *Severity]))
+def test_a_hit_made_quickly_is_a_hit(
+    made: tuple[AccessKey, ...], message: str, severity: Severity | None
+) -> None:
+    for key in made:
+        assert make_hit(message, key, severity) == Hit(message, key, severity)
+        assert type(make_hit(message, key)) is Hit
+    assert conclude(()) is conclude([])

@@ -36,8 +36,9 @@ def judge_creation_burst(snapshot: Snapshot, parameters: Parameters) -> Verdict:
     fewest = max(2, int(parameters.number("per_hour")))
     created = snapshot.creations
     recent = created[bisect_left(created, snapshot.taken_at - parameters.days("within_days")) :]
-    # So many in a day or an hour stand in a row; where no such row is so short, there is no burst.
-    if min(map(sub, recent[fewest - 1 :], recent), default=DAY) >= DAY:
+    # What was made within a day stands in a row, and each row of so many has one of one less that begins at
+    # an even place: where none of those is as short, there is no burst.
+    if min(map(sub, recent[fewest - 2 :: 2], recent[::2]), default=DAY) >= DAY:
         return PASSED
     hits = [
         Hit(f"{count} keys were made in the hour from {start:%Y-%m-%d %H:%M:%S} UTC", about=f"{start}")

@@ -78,6 +78,13 @@ def test_suffixes_of_other_lengths_than_the_contract_has_are_compared_whole() ->
     assert finding.message.startswith("keys of 2 organizations have the suffix def:")
 
 
+def test_suffixes_that_are_padded_as_others_are_no_others() -> None:
+    collisions = SuffixCollisions("t", most=100)
+    for snapshot in (take(1, "aaaa", "\0\0bbbbbb"), take(2, "bbbbbb"), take(3, "aaaa\0\0")):
+        collisions.note(snapshot)
+    assert collisions.tell()[0] == []
+
+
 suffixes = st.one_of(
     st.sampled_from(["aaaaaa", "bbbbbb", "cccccc", "\0\0\0\0\0\0"]), st.text("ab\0é€", max_size=9)
 )

@@ -165,3 +165,16 @@ def test_without_a_description_a_secret_is_in_the_name_or_not_evaluated() -> Non
 def test_no_date_at_all_is_read_where_there_is_no_keys() -> None:
     assert AT.date().isoformat() == "2026-06-15"
     assert all(found(ask(rule)) == [] for rule in ("AK020", "AK021", "AK022", "AK023", "AK024"))
+
+
+def test_a_secret_is_found_though_its_small_letters_are_remembered_as_plain() -> None:
+    small = [make_key(name=f"eyjabcdefghij.abcdefgh-{number}") for number in range(20)]
+    assert found(ask("AK024", *small)) == []
+    telling = [make_key(name=key.name.replace("eyj", "eyJ")) for key in small]
+    assert found(ask("AK024", *telling)) == telling
+
+
+@pytest.mark.parametrize("rule_id", ["AK022", "AK023", "AK024"])
+def test_a_description_that_was_left_out_is_not_evaluated_where_all_else_is_plain(rule_id: str) -> None:
+    keys = [make_key(age=days(60)), make_key(age=days(60), description=UNSET)]
+    assert ask(rule_id, *keys).not_evaluated == 1

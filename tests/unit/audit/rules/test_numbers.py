@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import statistics
+from collections import Counter
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.unit.audit.judged import AT, SECOND, ask, days, found, make_key
 
@@ -66,3 +70,25 @@ def test_days_that_differ_much_have_room() -> None:
     ]
     assert found(ask("AK015", *keys)) == []
     assert len(ask("AK015", *keys, deviations=0).hits) == 2
+
+
+@given(
+    st.lists(st.one_of(st.integers(0, 20 * 86_400), st.integers(0, 2 * 86_400)), max_size=14),
+    st.integers(2, 6),
+)
+def test_bursts_are_where_looking_at_every_hour_and_day_finds_them(seconds: list[int], fewest: int) -> None:
+    moments = [AT - timedelta(seconds=second) for second in seconds]
+    starts = {
+        f"{moment}"
+        for moment in moments
+        if sum(moment <= other <= moment + timedelta(hours=1) for other in moments) >= fewest
+    }
+    counts = Counter(f"{moment.date()}" for moment in moments)
+    usual = statistics.median(counts.values()) if counts else 0
+    busy = {day for day, count in counts.items() if count >= fewest and count > usual}
+    keys = [make_key(created_at=moment) for moment in moments]
+    told = {hit.about for hit in ask("AK015", *keys, per_hour=fewest, deviations=0).hits}
+    hours = {about for about in told if " " in about}
+    assert hours <= starts
+    assert bool(hours) == bool(starts)
+    assert told - hours <= busy <= {about[:10] for about in told}
