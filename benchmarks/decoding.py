@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import resource
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeAlias
@@ -15,7 +14,7 @@ import msgspec
 import orjson
 
 from accesskeys_async import wire
-from benchmarks.measurement import Round, report
+from benchmarks.measurement import Round, highest, report
 from benchmarks.models import PlainPage, StructPage, make_plain_converter
 from benchmarks.static_server import ORGANIZATION_ID, PAGE_SIZE, render_pages
 
@@ -65,8 +64,7 @@ def _time(decode: Decode, body: bytes, pages: int) -> Round:
     for _ in range(pages):
         decode(body)
     seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - cpu_began
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return Round(pages * PAGE_SIZE, seconds, cpu_seconds, peak)
+    return Round(pages * PAGE_SIZE, seconds, cpu_seconds, highest())
 
 
 if __name__ == "__main__":

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import resource
+import re
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
 
 import orjson
 from attrs import asdict, field, frozen, validators
 
 from benchmarks.static_server import PROJECT
 
-__all__ = ["Round", "measure", "report", "run_rounds", "tabulate", "time_after"]
+__all__ = ["Round", "highest", "measure", "report", "run_rounds", "tabulate", "time_after"]
 
 
 @frozen
@@ -48,7 +49,17 @@ async def time_after(warm_up: Callable[[], Awaitable[int]], stream: Callable[[],
     began, cpu_began = time.perf_counter(), time.process_time()
     keys = await stream()
     seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - cpu_began
-    return Round(keys, seconds, cpu_seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+    return Round(keys, seconds, cpu_seconds, highest())
+
+
+def highest() -> int:
+    """Return how many bytes of memory this process had resident at most.
+
+    `getrusage` says no less than what the process that started this one had.
+    """
+    found = re.search(r"^VmHWM:\s+(\d+) kB$", Path("/proc/self/status").read_text("ascii"), re.MULTILINE)
+    assert found is not None
+    return int(found[1]) * 1024
 
 
 def report(measured: Round) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -20,7 +19,7 @@ from attrs import evolve
 from accesskeys_async import AccessKeysClient
 from benchmarks.keeping import resident
 from benchmarks.latency import name_organizations
-from benchmarks.measurement import Round, report, time_after
+from benchmarks.measurement import Round, highest, report, time_after
 from benchmarks.mirror_server import MAX_KEYS
 from benchmarks.static_server import TOKEN
 
@@ -82,18 +81,12 @@ async def _pass(
             return warmed
 
         measured = await time_after(warm_up, lambda: contestant(client, organizations))
-    return evolve(measured, grown_bytes=max(0, _highest() - before))
+    return evolve(measured, grown_bytes=max(0, highest() - before))
 
 
 def _forget_highest() -> None:
     """Let the highest mark, which is of a process's whole life, begin anew."""
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-
-
-def _highest() -> int:
-    found = re.search(r"^VmHWM:\s+(\d+) kB$", Path("/proc/self/status").read_text("ascii"), re.MULTILINE)
-    assert found is not None
-    return int(found[1]) * 1024
 
 
 if __name__ == "__main__":

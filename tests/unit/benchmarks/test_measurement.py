@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
-from benchmarks.measurement import Round, measure, tabulate
+from benchmarks.measurement import Round, highest, measure, tabulate
+from benchmarks.static_server import PROJECT
 
 
 async def _nothing() -> int:
@@ -37,3 +41,10 @@ def test_a_measured_round_has_what_the_stream_counted() -> None:
 def test_a_round_without_keys_is_no_round() -> None:
     with pytest.raises(ValueError, match="must be > 0"):
         measure(_nothing, _nothing)
+
+
+def test_the_most_memory_of_a_process_is_not_that_of_the_one_that_started_it() -> None:
+    held = bytearray(b"x") * 200_000_000
+    code = "from benchmarks.measurement import highest; print(highest())"
+    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True, cwd=PROJECT)
+    assert int(done.stdout) < len(held) <= highest()
