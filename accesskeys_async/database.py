@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncGenerator
+import random
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 from uuid import UUID
@@ -35,6 +37,8 @@ from accesskeys_async.errors import AccessKeysError, ConfigurationError
 __all__ = ["Database", "Id", "Migrations", "Moment", "Span"]
 
 BUSY_SECONDS: Final = 30
+BUSY_PAUSE: Final = 0.05
+"""Seconds to wait at most before what was refused at once is tried again."""
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
 _DRIVERS: Final = {
@@ -153,6 +157,8 @@ class Database:
         migrations: What is kept there.
         synchronous: How SQLite commits: FULL waits until it is on the disk; NORMAL may lose the last commits
             to a power cut, and nothing else.
+        busy_seconds: How long SQLite waits for others to be done.
+        pause: Waits before a connection that was refused without waiting is tried again.
     """
 
     _shown = "<a place that can't be read>"  # a traceback shows even one that is refused
@@ -163,10 +169,14 @@ class Database:
         *,
         migrations: Migrations,
         synchronous: Literal["FULL", "NORMAL"],
+        busy_seconds: float = BUSY_SECONDS,
+        pause: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
         self._migrations = migrations
         self._error = migrations.error
         self._synchronous = synchronous
+        self._busy_seconds = busy_seconds
+        self._pause = pause or _pause
         self._url = _read_place(place, migrations.what)
         self._shown = f"<{migrations.what.capitalize()} {self._url.render_as_string(hide_password=True)}>"
         self._engine: AsyncEngine | None = None
@@ -179,11 +189,27 @@ class Database:
         self._engine = self._make_engine()
         try:
             await self._make_file()
+            await self._connect()
             async with self.transaction() as connection:
                 await self._migrations.apply(connection)
         except BaseException:
             await self.aclose()
             raise
+
+    async def _connect(self) -> None:
+        """Make the first connection, which turns SQLite's write-ahead log on.
+
+        Where two that do so would wait for each other, SQLite refuses one at once, however long it may wait.
+        """
+        until = time.monotonic() + BUSY_SECONDS
+        while True:
+            try:
+                async with self.transaction():
+                    return
+            except self._error as error:
+                if not _is_busy(error.__cause__) or time.monotonic() >= until:
+                    raise
+            await self._pause()
 
     async def aclose(self) -> None:
         """Close the connections; twice is fine."""
@@ -206,7 +232,7 @@ class Database:
     def _make_engine(self) -> AsyncEngine:
         if self._url.get_backend_name() != "sqlite":
             return create_async_engine(self._url, pool_pre_ping=True)
-        engine = create_async_engine(self._url, connect_args={"timeout": BUSY_SECONDS})
+        engine = create_async_engine(self._url, connect_args={"timeout": self._busy_seconds})
         event.listen(engine.sync_engine, "connect", self._set_up_sqlite)
         return engine
 
@@ -226,6 +252,15 @@ class Database:
             os.close(await asyncio.to_thread(os.open, path, os.O_RDWR | os.O_CREAT, 0o600))
         except OSError as error:
             raise self._error(f"{self!r} can't be opened: {error.strerror}") from error
+
+
+async def _pause() -> None:
+    await asyncio.sleep(random.uniform(0, BUSY_PAUSE))  # noqa: S311 - nobody gains by foreseeing it
+
+
+def _is_busy(error: BaseException | None) -> bool:
+    name = getattr(getattr(error, "orig", None), "sqlite_errorname", "")
+    return isinstance(name, str) and name.startswith("SQLITE_BUSY")
 
 
 def _read_place(place: str | os.PathLike[str], what: str) -> URL:

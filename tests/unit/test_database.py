@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -98,3 +101,33 @@ async def test_a_database_may_be_closed_twice(database: Database) -> None:
 
     with pytest.raises(AccessKeysError, match=r"is not open"):
         await _read(database)
+
+
+async def test_a_file_that_another_holds_just_then_is_opened_when_it_lets_go(tmp_path: Path) -> None:
+    path, pauses = tmp_path / "box.sqlite", list[str]()
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+
+        async def pause() -> None:
+            pauses.append("paused")
+            other.execute("ROLLBACK")
+
+        database = Database(path, migrations=MIGRATIONS, synchronous="FULL", busy_seconds=0, pause=pause)
+        await database.open()
+        await _add(database, 1)
+        assert len(await _read(database)) == 1
+        await database.aclose()
+    assert pauses == ["paused"]
+
+
+async def test_a_file_that_is_no_database_is_refused_at_once(tmp_path: Path) -> None:
+    path, pauses = tmp_path / "box.sqlite", list[str]()
+    path.write_bytes(b"no database" * 1_000)
+
+    async def pause() -> None:
+        pauses.append("paused")
+
+    database = Database(path, migrations=MIGRATIONS, synchronous="FULL", pause=pause)
+    with pytest.raises(AccessKeysError, match="file is not a database"):
+        await database.open()
+    assert pauses == []
