@@ -9,9 +9,11 @@ import re
 import ssl
 import time
 import warnings
+from collections.abc import Iterable
 from typing import Final, Literal, TypeAlias, TypedDict
 
 import aiohttp
+from aiohttp.typedefs import LooseHeaders
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -43,6 +45,17 @@ COMMON_HEADERS: Final = {
     "User-Agent": USER_AGENT,
 }
 """What is the same in every request; small answers are not worth packing."""
+
+
+class _Request(aiohttp.ClientRequest):
+    """Takes its headers as the session has merged them, where aiohttp copies them one by one."""
+
+    def update_headers(self, headers: LooseHeaders | None) -> None:
+        self.headers = CIMultiDict({"Host": self.url.host_port_subcomponent or ""})
+        self.headers.update(headers or {})
+
+    def update_auto_headers(self, skip_auto_headers: Iterable[str] | None) -> None:
+        """Add none: COMMON_HEADERS has them all."""
 
 
 class Pool:
@@ -105,6 +118,7 @@ class Pool:
             connector=aiohttp.TCPConnector(limit=self._size, ssl=self._ssl_context or True),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=COMMON_HEADERS,
+            request_class=_Request,
         )
 
     @property
