@@ -11,10 +11,10 @@ __all__ = ["Alarm", "Alarms"]
 class Alarm:
     """One task's time limit; `stop` it on the way out, whatever happened."""
 
-    __slots__ = ("_alarms", "_cancelling", "_rung", "_task", "when")
+    __slots__ = ("_armed", "_cancelling", "_rung", "_task", "when")
 
-    def __init__(self, alarms: Alarms, task: asyncio.Task[object], when: float) -> None:
-        self._alarms = alarms
+    def __init__(self, armed: set[Alarm], task: asyncio.Task[object], when: float) -> None:
+        self._armed = armed
         self._task = task
         self._cancelling = task.cancelling()
         self._rung = False
@@ -27,7 +27,7 @@ class Alarm:
 
     def stop(self) -> bool:
         """Switch it off, and tell whether it rang while nobody else cancelled the task."""
-        self._alarms.forget(self)
+        self._armed.discard(self)
         if not self._rung:
             return False
         self._rung = False
@@ -56,16 +56,12 @@ class Alarms:
         task = asyncio.current_task(self._loop)
         if task is None:
             raise RuntimeError("a call must be awaited from within a task")
-        alarm = Alarm(self, task, math.inf if when is None else when)
+        alarm = Alarm(self._armed, task, math.inf if when is None else when)
         if when is not None:
             self._armed.add(alarm)
             if when < self._next:
                 self._set_timer(when)
         return alarm
-
-    def forget(self, alarm: Alarm) -> None:
-        """Never ring this one (again)."""
-        self._armed.discard(alarm)
 
     def close(self) -> None:
         """Take the timer off the loop."""

@@ -12,7 +12,7 @@ from aiohttp.http_exceptions import ContentEncodingError
 from accesskeys_async.errors import APIConnectionError, APIResponseError, APITimeoutError, one_line
 from accesskeys_async.transport.exchange import Request
 
-__all__ = ["DroppedError", "classify", "stop_resending"]
+__all__ = ["DroppedError", "classify", "drop", "stop_resending"]
 
 _QUOTED: Final = re.compile("[:'\"`\n]")
 
@@ -26,7 +26,7 @@ class DroppedError(aiohttp.ClientError):
 
 
 async def stop_resending(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
-    """Keep aiohttp from sending a GET, HEAD, PUT or DELETE once more when its connection drops.
+    """Keep a borrowed session from sending a GET, HEAD, PUT or DELETE once more when its connection drops.
 
     A lost answer to a DELETE would come back as 404, and attempts would be miscounted.
     """
@@ -35,8 +35,13 @@ async def stop_resending(request: ClientRequest, handler: ClientHandlerType) -> 
     except aiohttp.ClientConnectorError:
         raise
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        reason = _reason(error)
-    raise DroppedError(reason)
+        dropped = drop(error)
+    raise dropped
+
+
+def drop(error: aiohttp.ClientError) -> DroppedError:
+    """Make what stands for a lost connection, and keeps nothing of the error but its reason."""
+    return DroppedError(_reason(error))
 
 
 def classify(error: Exception, request: Request) -> APIConnectionError | APIResponseError:

@@ -198,11 +198,12 @@ class Retry:
                 if isinstance(error, DeadlineExceededError):
                     error.last = outcome
                 raise
-            elapsed = self._clock() - began
-            self._report(request, outcome, number=len(earlier) + 1, elapsed=elapsed)
+            if self._notify is not None or logger.isEnabledFor(logging.DEBUG):
+                self._report(request, outcome, number=len(earlier) + 1, elapsed=self._clock() - began)
             if isinstance(outcome, Response) and (outcome.status < 500 and outcome.status != 429):
                 self._budget.give()
                 return evolve(outcome, earlier=earlier) if earlier else outcome
+            elapsed = self._clock() - began
             decision = self._decide(request, outcome, attempt=len(earlier) + 1)
             wait = decision.seconds if isinstance(decision, Wait) else 0.0
             attempt = describe_attempt(

@@ -9,11 +9,9 @@ import re
 import ssl
 import time
 import warnings
-from collections.abc import Iterable
 from typing import Final, Literal, TypeAlias, TypedDict
 
 import aiohttp
-from aiohttp.typedefs import LooseHeaders
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -31,6 +29,7 @@ from accesskeys_async.records import Token
 from accesskeys_async.transport.alarms import Alarms
 from accesskeys_async.transport.exchange import Request, Response
 from accesskeys_async.transport.failures import classify, stop_resending
+from accesskeys_async.transport.messages import OwnRequest, OwnResponse
 from accesskeys_async.transport.settings import Timeout, TokenSource, find_proxy, read_token
 
 __all__ = ["Pool", "Session"]
@@ -47,15 +46,19 @@ COMMON_HEADERS: Final = {
 """What is the same in every request; small answers are not worth packing."""
 
 
-class _Request(aiohttp.ClientRequest):
-    """Takes its headers as the session has merged them, where aiohttp copies them one by one."""
+class _Family:
+    """Knows how often this process, or the one that it was forked from, has forked."""
 
-    def update_headers(self, headers: LooseHeaders | None) -> None:
-        self.headers = CIMultiDict({"Host": self.url.host_port_subcomponent or ""})
-        self.headers.update(headers or {})
+    forks = 0
 
-    def update_auto_headers(self, skip_auto_headers: Iterable[str] | None) -> None:
-        """Add none: COMMON_HEADERS has them all."""
+
+def _note_fork() -> None:
+    _Family.forks += 1
+
+
+if hasattr(os, "register_at_fork"):
+    # To compare a number costs next to nothing; to ask the system for the process is a call of it.
+    os.register_at_fork(after_in_child=_note_fork)
 
 
 class Pool:
@@ -80,6 +83,7 @@ class Pool:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._alarms: Alarms | None = None
         self._process = os.getpid()
+        self._forks = _Family.forks
         if borrowed is not None and borrowed.auth is not None:
             raise ConfigurationError(
                 "the session given has auth of its own; give one without, the token goes there"
@@ -111,14 +115,15 @@ class Pool:
         return self.open(loop)
 
     def _is_forked(self) -> bool:
-        return os.getpid() != self._process
+        return self._forks != _Family.forks
 
     def _make(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self._size, ssl=self._ssl_context or True),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=COMMON_HEADERS,
-            request_class=_Request,
+            request_class=OwnRequest,
+            response_class=OwnResponse,
         )
 
     @property
@@ -181,7 +186,7 @@ class Session:
         self._options = _Options(
             allow_redirects=False,
             raise_for_status=False,
-            middlewares=(stop_resending,),
+            middlewares=(stop_resending,) if pool.is_borrowed else (),
             timeout=aiohttp.ClientTimeout(connect=timeout.connect, sock_connect=timeout.connect),
         )
         if pool.ssl_override is not None:
