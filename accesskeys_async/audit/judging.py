@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from operator import attrgetter
 from pathlib import PurePath
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from attrs import evolve, frozen
@@ -16,6 +16,7 @@ from accesskeys_async.audit.policy import RuleSetting
 from accesskeys_async.audit.records import Finding, RuleResult, Snapshot, start_fingerprint
 from accesskeys_async.audit.rules import PASSED, Hit, Scope, Verdict
 from accesskeys_async.audit.suppressions import Suppressor
+from accesskeys_async.drafts import open_twin
 from accesskeys_async.errors import one_line
 from accesskeys_async.wire import format_uuid
 
@@ -36,16 +37,7 @@ class Judgement:
     results: tuple[RuleResult, ...]
 
 
-class _Draft(Finding):
-    """A finding still open to be filled, as the wire's records are: that takes a third of the time."""
-
-    __slots__ = ()
-    __init__: Any = object.__init__
-    __setattr__ = object.__setattr__
-    __delattr__ = object.__delattr__
-
-
-_open: Any = _Draft
+_open = open_twin(Finding)
 
 
 def judge(

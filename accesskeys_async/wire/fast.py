@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 from cattrs import Converter
 
+from accesskeys_async.drafts import open_twin
 from accesskeys_async.records import SUFFIX_LENGTH, UNSET, AccessKey, AccessKeyPage
 from accesskeys_async.wire.fields import Time
 
@@ -39,20 +40,7 @@ class _Rows(msgspec.Struct, rename="camel", gc=False):
     next_page_token: str | None = None
 
 
-class _Draft(AccessKey):
-    """A record still open to be filled.
-
-    A frozen attrs `__init__` costs four times what filling an open twin and then giving it the frozen class
-    does. Both methods must be object's own: with one alone the interpreter takes the slow way to store.
-    """
-
-    __slots__ = ()
-    __init__: Any = object.__init__
-    __setattr__ = object.__setattr__
-    __delattr__ = object.__delattr__
-
-
-_open: Any = _Draft
+_open = open_twin(AccessKey)
 
 
 class _TooNarrowError(Exception):
