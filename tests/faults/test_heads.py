@@ -1,15 +1,16 @@
-"""What goes over the wire before a body: each header once, in an own session and in a borrowed one alike."""
+"""Heads, in an own session and in a borrowed one: each header once, and why an answer's did not come."""
 
 from __future__ import annotations
 
 import contextlib
+from typing import Literal
 
 import aiohttp
 import pytest
 
-from accesskeys_async import AccessKeysClient, AccessKeysError
+from accesskeys_async import AccessKeysClient, AccessKeysError, APIConnectionError
 from tests.faults.conftest import MakeClient
-from tests.faults.raw_server import KEY_ID, ORGANIZATION, TOKEN, RawServer
+from tests.faults.raw_server import KEY_ID, ORGANIZATION, TOKEN, RawServer, Scripted
 
 COMMON = {"host", "accept", "accept-encoding", "authorization", "user-agent"}
 
@@ -51,3 +52,22 @@ async def test_each_header_is_sent_once_and_none_that_is_not_ours(
     assert sent["accept-encoding"] == ("gzip, deflate" if operation == "list" else "identity")
     assert sent["authorization"] == f"AccessKey {TOKEN}"
     assert sent["user-agent"].startswith("accesskeys-async/")
+
+
+@pytest.mark.parametrize("is_borrowed", [False, True])
+@pytest.mark.parametrize(
+    ("end", "reason"), [("reset", "Connection reset by peer"), ("close", "Disconnected")]
+)
+async def test_a_connection_that_is_lost_is_told_with_its_reason(
+    server: RawServer,
+    make_client: MakeClient,
+    end: Literal["reset", "close"],
+    reason: str,
+    is_borrowed: bool,
+) -> None:
+    server.play(Scripted(then=end))
+    async with aiohttp.ClientSession() as session:
+        client = make_client(session=session if is_borrowed else None)
+        with pytest.raises(APIConnectionError, match=reason):
+            await client.get(ORGANIZATION, KEY_ID)
+    assert len(server.heads) == 1
