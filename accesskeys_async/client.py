@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import ssl
 import sys
@@ -31,8 +30,9 @@ from accesskeys_async.transport.adaptive import Adaptive
 from accesskeys_async.transport.exchange import Middleware, Next, compose
 from accesskeys_async.transport.hooks import Hook, make_notify, observe
 from accesskeys_async.transport.places import ConcurrencyLimit
+from accesskeys_async.transport.pool import Pool
 from accesskeys_async.transport.retry import Retry, RetryBudget, RetryPolicy
-from accesskeys_async.transport.session import Pool, Session
+from accesskeys_async.transport.session import Session
 from accesskeys_async.transport.settings import (
     Timeout,
     hide_token,
@@ -374,6 +374,5 @@ class AccessKeysClient(FanOut):
 
         Raises ClientClosedError here, so that no call waits for a place among those of another loop.
         """
-        loop = asyncio.get_running_loop()
-        self._shared.pool.open(loop)
-        return None if self._deadline is None else loop.time() + self._deadline
+        alarms = self._shared.pool.enter()
+        return None if self._deadline is None else alarms.now() + self._deadline

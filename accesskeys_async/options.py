@@ -13,8 +13,8 @@ from accesskeys_async.records import Token
 from accesskeys_async.transport.exchange import Middleware
 from accesskeys_async.transport.hooks import Hook
 from accesskeys_async.transport.places import ConcurrencyLimit
+from accesskeys_async.transport.pool import Pool
 from accesskeys_async.transport.retry import RetryBudget, RetryPolicy
-from accesskeys_async.transport.session import Pool
 from accesskeys_async.transport.settings import Timeout, TokenSource
 from accesskeys_async.transport.throttle import Throttle
 

@@ -4,38 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import math
+import threading
+from typing import TypeAlias
 
 __all__ = ["Alarm", "Alarms"]
 
-
-class Alarm:
-    """One task's time limit; `stop` it on the way out, whatever happened."""
-
-    __slots__ = ("_armed", "_cancelling", "_rung", "_task", "when")
-
-    def __init__(self, armed: set[Alarm], task: asyncio.Task[object], when: float) -> None:
-        self._armed = armed
-        self._task = task
-        self._cancelling = task.cancelling()
-        self._rung = False
-        self.when = when
-
-    def ring(self) -> None:
-        """Cancel the task."""
-        self._rung = True
-        self._task.cancel()
-
-    def stop(self) -> bool:
-        """Switch it off, and tell whether it rang while nobody else cancelled the task."""
-        self._armed.discard(self)
-        if not self._rung:
-            return False
-        self._rung = False
-        return self._task.uncancel() <= self._cancelling
+Alarm: TypeAlias = object
+"""One task's time limit, to be told apart from all others that are armed."""
 
 
 class Alarms:
-    """Ring alarms when their time has come.
+    """Ring alarms when their time has come, on one event loop.
 
     What `asyncio.timeout_at` does, at a fraction of its cost: a request that ends in time, as nearly all
     do, leaves no timer behind to be made, sorted and cancelled. One timer stands at the earliest time of
@@ -43,25 +22,52 @@ class Alarms:
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.now = loop.time
+        """What time it is, in seconds on the loop's clock."""
         self._loop = loop
-        self._armed: set[Alarm] = set()
+        self._thread = threading.get_ident()
+        self._armed: dict[Alarm, tuple[float, asyncio.Task[object], int]] = {}
+        self._rung: set[Alarm] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._next = math.inf
+
+    def is_here(self) -> bool:
+        """Tell whether a task of this loop is what runs here.
+
+        `asyncio.get_running_loop` would tell as well, and asks the system for the process each time.
+        """
+        return self._thread == threading.get_ident() and asyncio.current_task(self._loop) is not None
 
     def arm(self, when: float | None) -> Alarm:
         """Cancel the running task at a time on the loop's clock; never, where it is None.
 
-        Raises RuntimeError outside of a task.
+        Returns the alarm: `stop` it on the way out, whatever happened. Raises RuntimeError outside of a task.
         """
         task = asyncio.current_task(self._loop)
         if task is None:
             raise RuntimeError("a call must be awaited from within a task")
-        alarm = Alarm(self._armed, task, math.inf if when is None else when)
-        if when is not None:
-            self._armed.add(alarm)
-            if when < self._next:
-                self._set_timer(when)
+        # The task itself will do, unless it has one already: a call for a token, in the midst of a call.
+        alarm: Alarm = object() if task in self._armed else task
+        self._armed[alarm] = (math.inf if when is None else when, task, task.cancelling())
+        if when is not None and when < self._next:
+            self._set_timer(when)
         return alarm
+
+    def stop(self, alarm: Alarm) -> bool:
+        """Switch it off, and tell whether it rang while nobody else cancelled the task. Twice is fine."""
+        armed = self._armed.pop(alarm, None)
+        if armed is None or alarm not in self._rung:
+            return False
+        self._rung.discard(alarm)
+        _, task, cancelling = armed
+        return task.uncancel() <= cancelling
+
+    def ring(self, alarm: Alarm) -> None:
+        """Cancel the task of an alarm that is armed."""
+        _, task, cancelling = self._armed[alarm]
+        self._armed[alarm] = (math.inf, task, cancelling)
+        self._rung.add(alarm)
+        task.cancel()
 
     def close(self) -> None:
         """Take the timer off the loop."""
@@ -79,8 +85,8 @@ class Alarms:
         # What it was set for is due, though the loop's clock may read a grain less.
         now = max(self._loop.time(), self._next)
         self._timer, self._next = None, math.inf
-        for alarm in [alarm for alarm in self._armed if alarm.when <= now]:
-            self._armed.discard(alarm)
-            alarm.ring()
-        if self._armed:
-            self._set_timer(min(alarm.when for alarm in self._armed))
+        for alarm in [alarm for alarm, (when, _, _) in self._armed.items() if when <= now]:
+            self.ring(alarm)
+        soonest = min((when for when, _, _ in self._armed.values()), default=math.inf)
+        if soonest < math.inf:
+            self._set_timer(soonest)

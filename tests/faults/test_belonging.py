@@ -10,10 +10,12 @@ import sys
 import textwrap
 
 import pytest
+from aiohttp import ClientTimeout
+from yarl import URL
 
-from accesskeys_async import AccessKeysClient, ClientClosedError
+from accesskeys_async import AccessKeysClient, ClientClosedError, Token
 from accesskeys_async.emulator import Emulator, Fault
-from accesskeys_async.transport.session import Pool
+from accesskeys_async.transport.pool import Pool
 
 
 def test_a_client_belongs_to_the_loop_of_its_first_call() -> None:
@@ -86,7 +88,7 @@ def run_script(script: str, *options: str) -> subprocess.CompletedProcess[str]:
 
 FORK = """
     import asyncio, os
-    from accesskeys_async import AccessKeysClient, ClientClosedError
+    from accesskeys_async import AccessKeysClient, ClientClosedError, Token
     from accesskeys_async.emulator import Emulator
 
     emulator = Emulator().start()
@@ -148,10 +150,11 @@ def test_a_client_dropped_unclosed_warns_and_says_where_it_was_made() -> None:
     assert f"the client made at <string>:{line} was never closed" in done.stderr
 
 
-async def test_it_warns_even_where_the_collector_came_to_its_session_first() -> None:
+async def test_it_warns_even_where_the_collector_came_to_its_connections_first() -> None:
     pool = Pool(borrowed=None, size=1, ssl_context=None, trust_env=False, made_at="here.py:7")
-    session, _ = pool.open(asyncio.get_running_loop())
-    await session.close()
+    lines = pool.lines(URL("http://127.0.0.1"), Token("a-token-of-a-key"), ClientTimeout())
+    assert lines.plain.connector is not None
+    await lines.plain.connector.close()
     with pytest.warns(ResourceWarning, match=r"made at here\.py:7 was never closed"):
         del pool
 

@@ -19,11 +19,11 @@ async def wait_under(alarms: Alarms, when: float | None) -> bool:
     try:
         await asyncio.Event().wait()
     except asyncio.CancelledError:
-        if alarm.stop():
+        if alarms.stop(alarm):
             return True
         raise
     finally:
-        alarm.stop()
+        alarms.stop(alarm)
     raise AssertionError("nothing sets that event")
 
 
@@ -64,13 +64,13 @@ async def test_a_task_that_somebody_else_cancels_stays_cancelled(alarms: Alarms)
 async def test_a_task_cancelled_by_both_stays_cancelled(first: str, alarms: Alarms) -> None:
     async def work() -> bool:
         alarm = alarms.arm(asyncio.get_running_loop().time() + NEVER)
-        rings: list[Callable[[], object]] = [alarm.ring, current_task().cancel]
+        rings: list[Callable[[], object]] = [lambda: alarms.ring(alarm), current_task().cancel]
         for ring in rings if first == "alarm" else reversed(rings):
             ring()
         try:
             await asyncio.sleep(0)
         except asyncio.CancelledError:
-            if not alarm.stop():
+            if not alarms.stop(alarm):
                 raise
         return True
 
@@ -95,18 +95,18 @@ async def test_a_task_that_was_being_cancelled_before_is_told_of_the_alarm(alarm
 
 async def test_an_alarm_that_was_stopped_never_rings(alarms: Alarms, now: float) -> None:
     early, late = alarms.arm(now), alarms.arm(now + SOON)
-    assert not early.stop()
-    assert not late.stop()
+    assert not alarms.stop(early)
+    assert not alarms.stop(late)
     await asyncio.sleep(2 * SOON)
     assert current_task().cancelling() == 0
 
 
 async def test_stopping_twice_says_only_once_that_it_rang(alarms: Alarms) -> None:
     alarm = alarms.arm(NEVER)
-    alarm.ring()
+    alarms.ring(alarm)
     with pytest.raises(asyncio.CancelledError):
         await asyncio.sleep(0)
-    assert [alarm.stop(), alarm.stop()] == [True, False]
+    assert [alarms.stop(alarm), alarms.stop(alarm)] == [True, False]
     assert current_task().cancelling() == 0
 
 
@@ -152,7 +152,7 @@ def test_every_task_is_woken_in_its_own_time_whatever_the_order(order: tuple[int
             await asyncio.sleep(0)
             spare = alarms.arm(NEVER)
             await asyncio.sleep(10)
-            assert not spare.stop()
+            assert not alarms.stop(spare)
 
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         runner.run(main())
@@ -166,7 +166,7 @@ def test_a_thousand_requests_that_end_in_time_set_one_timer() -> None:
         alarms = Alarms(loop)
         before = loop.timers
         for _ in range(1000):
-            alarms.arm(loop.time() + NEVER).stop()
+            alarms.stop(alarms.arm(loop.time() + NEVER))
         alarms.close()
         return loop.timers - before
 
@@ -179,7 +179,7 @@ async def test_closed_alarms_do_not_ring(alarms: Alarms, now: float) -> None:
     alarms.close()
     alarms.close()
     await asyncio.sleep(SOON)
-    assert not alarm.stop()
+    assert not alarms.stop(alarm)
     assert current_task().cancelling() == 0
 
 
@@ -194,3 +194,29 @@ async def test_an_alarm_needs_a_task(alarms: Alarms) -> None:
 
     asyncio.get_running_loop().call_soon(call)
     assert await done == "a call must be awaited from within a task"
+
+
+@pytest.mark.parametrize("rings", ["inner", "outer"])
+async def test_one_within_another_is_told_apart(rings: str, alarms: Alarms) -> None:
+    """A call for a token, in the midst of a call, is bounded for itself."""
+    outer = alarms.arm(NEVER)
+    inner = alarms.arm(NEVER)
+    alarms.ring(inner if rings == "inner" else outer)
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.sleep(0)
+    assert alarms.stop(inner) == (rings == "inner")
+    assert alarms.stop(outer) == (rings == "outer")
+    assert current_task().cancelling() == 0
+
+
+async def test_alarms_know_the_loop_and_the_thread_they_are_for(alarms: Alarms) -> None:
+    async def ask() -> bool:
+        return alarms.is_here()
+
+    assert await asyncio.create_task(ask())
+    assert not await asyncio.to_thread(alarms.is_here)
+    assert not await asyncio.to_thread(asyncio.run, ask())
+    said: list[bool] = []
+    asyncio.get_running_loop().call_soon(lambda: said.append(alarms.is_here()))
+    await asyncio.sleep(0)
+    assert said == [False]
