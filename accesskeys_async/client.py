@@ -231,9 +231,9 @@ class AccessKeysClient(FanOut):
         where no whole answer came; DeadlineExceededError; APIResponseError where the answer is out of
         contract; ClientClosedError.
         """
-        key_id = operations.read_id("key_id", key_id)
+        asked = operations.read_id("key_id", key_id)
         request = operations.build_get(operations.read_id("org", org), key_id, deadline=self._latest())
-        return operations.read_key(request, await self._send(request), key_id=key_id)
+        return operations.read_key(request, await self._send(request), key_id=asked)
 
     def create(
         self,

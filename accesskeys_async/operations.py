@@ -50,6 +50,8 @@ RoleIds: TypeAlias = Iterable[str | UUID] | Unset
 MAX_PAGE_SIZE: Final = 100
 MAX_TEXT_LENGTH: Final = 256
 MAX_ROLES: Final = 5
+UUID_LENGTH: Final = 36
+"""Of the one form that has hyphens."""
 MAX_PAGE_TOKEN_LENGTH: Final = 4096
 _UNRESERVED: Final = re.compile(r"[A-Za-z0-9._~-]+")
 
@@ -110,11 +112,19 @@ def warn_of_role_ids(role_ids: object, *, stacklevel: int) -> None:
 
 
 def _collection_path(organization_id: UUID) -> str:
-    return f"/organizations/{wire.format_uuid(organization_id)}/access-keys"
+    return f"/organizations/{wire.format_organization(organization_id)}/access-keys"
 
 
-def _key_path(organization_id: UUID, key_id: UUID) -> str:
-    return f"/organizations/{wire.format_uuid(organization_id)}/access-keys/{wire.format_uuid(key_id)}"
+def _key_path(organization_id: UUID, key_id: Id) -> str:
+    return f"{_collection_path(organization_id)}/{_write_id(key_id)}"
+
+
+def _write_id(value: Id) -> str:
+    """Write an id that was checked as the API does; mostly it is written so already."""
+    if isinstance(value, UUID):
+        return wire.format_uuid(value)
+    is_written = len(value) == UUID_LENGTH and value.islower()
+    return value if is_written else wire.format_uuid(wire.parse_uuid(value))
 
 
 def build_list(
@@ -158,8 +168,8 @@ def check_list(*, limit: int, page_token: str | None, prefetch: int = 0) -> None
     _check_unicode("page_token", page_token)
 
 
-def build_get(organization_id: UUID, key_id: UUID, *, deadline: float | None = None) -> Request:
-    """Build getAccessKey."""
+def build_get(organization_id: UUID, key_id: Id, *, deadline: float | None = None) -> Request:
+    """Build getAccessKey. The id was checked."""
     path = _key_path(organization_id, key_id)
     return Request("getAccessKey", "GET", path, organization_id, deadline=deadline)
 

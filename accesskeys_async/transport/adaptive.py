@@ -20,6 +20,10 @@ from accesskeys_async.transport.turns import Turnstile
 __all__ = ["Adaptive"]
 
 OVERLOADED: Final = frozenset({502, 503, 504})
+SAMPLED: Final = 4
+"""One in so many outcomes is looked at while all is well, so that it costs next to nothing."""
+SILENT: Final = 64
+"""So many answers in a row that say nothing of a quota: the service is not one that tells."""
 IDLE: Final = 60.0
 """Seconds after which a quota that was not used is forgotten."""
 SWEEP_EVERY: Final = 10.0
@@ -59,7 +63,13 @@ class Adaptive:
         self._lock = threading.Lock()
         self._congestion = Congestion(clock=clock)
         self._entered: set[int] = set()
+        self._skipped = 0
+        self._silent = 0
         self._gate = Turnstile(self._enter, clock=clock)
+
+    def acquire_nowait(self, request: Request) -> bool:  # noqa: ARG002 - the protocol's
+        """Tell whether nothing is known to be short."""
+        return not self._lanes and self._everyone is None and self._congestion.limit is None
 
     async def acquire(self, request: Request) -> None:
         """Wait for what is known to be short. Raise DeadlineExceededError where that takes too long."""
@@ -91,17 +101,36 @@ class Adaptive:
 
     def release(self, request: Request, outcome: Response | AccessKeysError | None) -> None:
         """Learn from the status, the headers and the latency of an answer, or from its absence."""
+        if isinstance(outcome, Response) and outcome.status != 429 and self._may_skip():
+            self._skipped += 1
+            return
+        weight, self._skipped = self._skipped + 1, 0
         reading = None
+        refused = changed = False
         if isinstance(outcome, Response):
             reading = read_quota(outcome.headers)
+            self._silent = 0 if reading is not None else self._silent + weight
             refused = outcome.status == 429
             failed = outcome.status in OVERLOADED
-        else:
-            refused, failed = False, isinstance(outcome, APIConnectionError)
+            changed = self._congestion.note(request.operation, outcome.elapsed, failed=failed, weight=weight)
+        elif isinstance(outcome, APIConnectionError):
+            changed = self._congestion.note(request.operation, 0.0, failed=True, weight=weight)
         if refused or reading is not None or self._lanes or self._scope.is_alert:
             with self._lock:
                 self._learn(request, outcome, reading)
-        self._relieve(request, outcome, failed=failed)
+        if changed or self._entered:
+            self._entered.discard(id(request))
+            self._gate.nudge()
+
+    def _may_skip(self) -> bool:
+        """Tell whether an outcome may go by unseen, since all is well and others are looked at."""
+        return (
+            self._skipped < SAMPLED - 1
+            and self._silent >= SILENT
+            and self._congestion.limit is None
+            and self._everyone is None
+            and not (self._lanes or self._entered or self._scope.is_alert)
+        )
 
     def _learn(
         self, request: Request, outcome: Response | AccessKeysError | None, reading: Reading | None
@@ -158,13 +187,3 @@ class Adaptive:
     def _enter(self) -> float:
         limit = self._congestion.limit
         return math.inf if limit is not None and len(self._entered) >= limit else 0.0
-
-    def _relieve(self, request: Request, outcome: Response | AccessKeysError | None, *, failed: bool) -> None:
-        changed = False
-        if isinstance(outcome, Response):
-            changed = self._congestion.note(request.operation, outcome.elapsed, failed=failed)
-        elif failed:
-            changed = self._congestion.note(request.operation, 0.0, failed=True)
-        if self._entered or changed:
-            self._entered.discard(id(request))
-            self._gate.nudge()

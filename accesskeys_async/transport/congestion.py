@@ -11,8 +11,8 @@ LEAST_SAMPLE: Final = 32
 """Outcomes in a window, or as many as are under way where that is more: a round trip."""
 LEAST_OF_A_KIND: Final = 8
 """Latencies of one operation that say something together."""
-SAMPLED: Final = 4
-"""One in so many outcomes is looked at while all is well, so that it costs next to nothing."""
+CALM_SAMPLE: Final = 128
+"""Outcomes in a window while no bound is known."""
 FAILING: Final = 0.1
 """The share of failures over which fewer requests are let go at a time."""
 PATIENCE: Final = 0.1
@@ -62,7 +62,6 @@ class Congestion:
         "_failures",
         "_latencies",
         "_relief",
-        "_skipped",
         "_total",
         "limit",
     )
@@ -72,21 +71,13 @@ class Congestion:
         self._clock = clock
         self._relief = 0
         self._latencies: dict[str, _Latency] = {}
-        self._skipped = 0
         self._count = 0
         self._failures = 0
         self._total = 0.0
         self._began: float | None = None
 
-    def note(self, operation: str, elapsed: float, *, failed: bool) -> bool:
-        """Take an outcome in; True where the bound has changed by it."""
-        weight = 1
-        if self.limit is None:
-            self._skipped += 1
-            if self._skipped < SAMPLED:
-                return False
-            self._skipped = 0
-            weight = SAMPLED
+    def note(self, operation: str, elapsed: float, *, failed: bool, weight: int = 1) -> bool:
+        """Take an outcome in, or one that stands for several; True where the bound has changed by it."""
         now = self._clock()
         if self._began is None:
             self._began = now - elapsed
@@ -101,7 +92,7 @@ class Congestion:
             if not latency.count or elapsed < latency.least:
                 latency.least = elapsed
             latency.count += 1
-        if self._count < max(LEAST_SAMPLE * weight, self.limit or 0):
+        if self._count < (CALM_SAMPLE if self.limit is None else max(LEAST_SAMPLE, self.limit)):
             return False
         # Twice around, so that the window sees what the last one's decision led to.
         under_way = self._total / max(now - self._began, 1e-6)

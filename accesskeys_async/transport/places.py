@@ -33,7 +33,7 @@ class ConcurrencyLimit:
 
     def take(self) -> bool:
         """Take a place without waiting, where one is free and nobody waits."""
-        if self._active < self.limit and not self._line:
+        if self._active < self.limit and not self._line.size:
             self._active += 1
             return True
         return False
@@ -68,7 +68,7 @@ class ConcurrencyLimit:
 
     def release(self) -> None:
         """Give the place to the next in turn, or back."""
-        while (waiter := self._line.pop()) is not None:
+        while self._line.size and (waiter := self._line.pop()) is not None:
             if not waiter.future.done():
                 waiter.wake()
                 return

@@ -120,7 +120,8 @@ class Pool:
         self._connector: aiohttp.BaseConnector | None = None
         self._lines: WeakValueDictionary[_Key, Lines] = WeakValueDictionary()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._alarms: Alarms | None = None
+        self.alarms: Alarms | None = None
+        """Of the pool's loop; None before the first call, and after `close`."""
         self._process = os.getpid()
         self._forks = _Family.forks
         if borrowed is not None and borrowed.auth is not None:
@@ -130,8 +131,8 @@ class Pool:
 
     def enter(self) -> Alarms:
         """Return the alarms of the pool's loop. Raises ClientClosedError where it can't be used from here."""
-        alarms = self._alarms
-        if alarms is None or not alarms.is_here() or self._forks != _Family.forks:
+        alarms = self.alarms
+        if alarms is None or self._forks != _Family.forks or not alarms.is_here():
             alarms = self._open(asyncio.get_running_loop())
         if self.borrowed is not None and self.borrowed.closed:
             raise ClientClosedError("the session given was closed; give an open one")
@@ -149,9 +150,9 @@ class Pool:
                 f"the client made at {self.made_at} belongs to another event loop; make one in each loop"
             )
         self._loop = loop
-        if self._alarms is None:
-            self._alarms = Alarms(loop)
-        return self._alarms
+        if self.alarms is None:
+            self.alarms = Alarms(loop)
+        return self.alarms
 
     def _is_forked(self) -> bool:
         return self._forks != _Family.forks
@@ -175,7 +176,7 @@ class Pool:
     async def close(self) -> None:
         """Close what is ours; a borrowed session stays as it is. Twice is fine."""
         self.closed = True
-        alarms, self._alarms = self._alarms, None
+        alarms, self.alarms = self.alarms, None
         if alarms is not None:
             alarms.close()
         connector, self._connector = self._connector, None

@@ -49,31 +49,27 @@ class RetryBudget:
     itself says when to come again.
     """
 
-    __slots__ = ("_tokens", "capacity", "refund")
+    __slots__ = ("capacity", "refund", "tokens")
 
     def __init__(self, *, capacity: float = 100.0, refund: float = 0.1) -> None:
         if not capacity >= 0 or not refund >= 0:
             raise ConfigurationError(f"a retry budget takes no negative numbers: {capacity=}, {refund=}")
         self.capacity = capacity
         self.refund = refund
-        self._tokens = capacity
-
-    @property
-    def tokens(self) -> float:
+        self.tokens = capacity
         """How many retries are left before a success gives more."""
-        return self._tokens
 
     def take(self) -> bool:
         """Take one token, or say that there is none."""
-        if self._tokens < 1:
+        if self.tokens < 1:
             return False
-        self._tokens -= 1
+        self.tokens -= 1
         return True
 
     def give(self) -> None:
         """Give a success's share back."""
-        if self._tokens < self.capacity:
-            self._tokens = min(self.capacity, self._tokens + self.refund)
+        if self.tokens < self.capacity:
+            self.tokens = min(self.capacity, self.tokens + self.refund)
 
 
 def _check_not_negative(_: object, attribute: Attribute[Any], value: float) -> None:
@@ -201,7 +197,8 @@ class Retry:
             if self._notify is not None or logger.isEnabledFor(logging.DEBUG):
                 self._report(request, outcome, number=len(earlier) + 1, elapsed=self._clock() - began)
             if isinstance(outcome, Response) and (outcome.status < 500 and outcome.status != 429):
-                self._budget.give()
+                if self._budget.tokens < self._budget.capacity:
+                    self._budget.give()
                 return evolve(outcome, earlier=earlier) if earlier else outcome
             elapsed = self._clock() - began
             decision = self._decide(request, outcome, attempt=len(earlier) + 1)

@@ -56,6 +56,8 @@ class Session:
         self._timeout = aiohttp.ClientTimeout(connect=timeout.connect, sock_connect=timeout.connect)
         self._max_bytes = max_response_bytes
         self._lines: Lines | None = None
+        self._ready: Lines | None = None
+        """The same, where the token lies in them."""
         self._options = self._make_options()
         # aiohttp shows a proxy what lies in the session.
         self._fixed_token = token if isinstance(token, Token) and "proxy" not in self._options else None
@@ -80,7 +82,8 @@ class Session:
         APIResponseError where it is no HTTP or too large, ClientClosedError where the client can't be used
         from here. What a token callable raises goes through as it is.
         """
-        alarms = self._pool.enter()
+        # That this is the pool's loop was seen to when the call began.
+        alarms = self._pool.alarms or self._pool.enter()
         started_at, began = time.time(), time.perf_counter()
         latest = request.deadline
         if self._attempt_timeout is not None:
@@ -94,10 +97,11 @@ class Session:
         failure: AccessKeysError
         alarm = alarms.arm(latest)
         try:
-            source = self._token
-            token = source if isinstance(source, Token) else read_token(await source())
-            assert isinstance(token, Token)
-            http, headers = self._dress(request, token)
+            lines = self._ready if request.body is None else None
+            if lines is not None:
+                http = lines.packed if request.compress else lines.plain
+            else:
+                http, headers = self._dress(request, await self._find_token())
             sent = None
             reply = await http.request(
                 request.method, self._url(request), data=request.body, headers=headers, **self._options
@@ -140,16 +144,20 @@ class Session:
         lines = self._lines
         if lines is None:
             lines = self._lines = self._pool.lines(self._base_url, self._fixed_token, self._timeout)
+            self._ready = None if self._fixed_token is None else lines
         line = lines.packed if request.compress else lines.plain
         if token is self._fixed_token:
             return line, None if request.body is None else JSON_BODY
         return line, {**_secret(token), **({} if request.body is None else JSON_BODY)}
 
-    async def own_suffix(self) -> str:
-        """Return the last six characters of the token in use; empty where it is too short to tell."""
+    async def _find_token(self) -> Token:
         token = read_token(self._token if isinstance(self._token, Token) else await self._token())
         assert isinstance(token, Token)
-        return token.suffix
+        return token
+
+    async def own_suffix(self) -> str:
+        """Return the last six characters of the token in use; empty where it is too short to tell."""
+        return (await self._find_token()).suffix
 
     def _url(self, request: Request) -> URL:
         path = self._path + request.path

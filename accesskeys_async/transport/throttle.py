@@ -21,6 +21,10 @@ class Throttle(Protocol):
 
     Around each attempt it is asked in this order: `acquire`, which may wait, then `pause`, when a place in
     front of the connection pool is taken, then `release`. All three are passed the same request object.
+
+    One that mostly lets requests pass may have `acquire_nowait(request) -> bool` as well. It is asked first,
+    and does what `acquire` does where that need not wait, else returns False. Where it returned True and a
+    place is free as well, the request is sent without another question.
     """
 
     async def acquire(self, request: Request) -> None:
@@ -55,19 +59,35 @@ class Throttled:
     ) -> None:
         self._limit = limit
         self._throttle = throttle
+        self._acquire_nowait = getattr(throttle, "acquire_nowait", _never)
         self._clock = clock
         self._sleep = sleep
 
     async def __call__(self, request: Request, call_next: Next) -> Response:
         """Pass the request on when both let it go. Raises DeadlineExceededError where that is too late."""
+        acquired = self._acquire_nowait(request)
+        if not acquired or not self._limit.take():
+            return await self._wait_and_pass_on(request, call_next, acquired=acquired)
+        outcome: Response | AccessKeysError | None = None
+        try:
+            outcome = await call_next(request)
+            return outcome
+        except AccessKeysError as error:
+            outcome = error
+            raise
+        finally:
+            self._limit.release()
+            self._throttle.release(request, outcome)
+
+    async def _wait_and_pass_on(self, request: Request, call_next: Next, *, acquired: bool) -> Response:
         throttle, limit = self._throttle, self._limit
         outcome: Response | AccessKeysError | None = None
         placed = False
-        await throttle.acquire(request)
-        acquired = True
+        if not acquired:
+            await throttle.acquire(request)
+            acquired = True
         try:
-            if not limit.take():
-                await limit.acquire(request)
+            await limit.acquire(request)
             placed = True
             while (seconds := throttle.pause(request)) > 0:
                 limit.release()
@@ -79,7 +99,8 @@ class Throttled:
                 acquired = True
                 await limit.acquire(request)
                 placed = True
-            response = outcome = await call_next(request)
+            outcome = await call_next(request)
+            return outcome
         except AccessKeysError as error:
             outcome = error
             raise
@@ -88,7 +109,6 @@ class Throttled:
                 limit.release()
             if acquired:
                 throttle.release(request, outcome)
-        return response
 
     async def _wait(self, request: Request, seconds: float) -> None:
         if request.deadline is not None and self._clock() + seconds >= request.deadline:
@@ -97,6 +117,10 @@ class Throttled:
                 "allow more, or try again later"
             )
         await self._sleep(seconds)
+
+
+def _never(request: Request) -> bool:  # noqa: ARG001 - in the place of a method
+    return False
 
 
 def make_prioritize(priority: int) -> Middleware:

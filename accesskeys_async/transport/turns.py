@@ -34,15 +34,16 @@ class Waiter:
 class Line:
     """Hold waiters: a higher priority first; in one, organizations in turn; in one of those, as they came."""
 
-    __slots__ = ("_priorities", "_size", "_tiers")
+    __slots__ = ("_priorities", "_tiers", "size")
 
     def __init__(self) -> None:
         self._tiers: dict[int, OrderedDict[int, OrderedDict[Waiter, None]]] = {}
         self._priorities: list[int] = []
-        self._size = 0
+        self.size = 0
+        """How many wait: `len(line)` at less cost."""
 
     def __len__(self) -> int:
-        return self._size
+        return self.size
 
     def join(self, waiter: Waiter) -> None:
         """Put a waiter behind those of its organization."""
@@ -51,11 +52,11 @@ class Line:
             tier = self._tiers[waiter.priority] = OrderedDict()
             self._priorities = sorted(self._tiers, reverse=True)
         tier.setdefault(waiter.organization, OrderedDict())[waiter] = None
-        self._size += 1
+        self.size += 1
 
     def first(self) -> Waiter | None:
         """Return who is next, without letting it go."""
-        if not self._size:
+        if not self.size:
             return None
         tier = self._tiers[self._priorities[0]]
         return next(iter(next(iter(tier.values()))))
@@ -77,7 +78,7 @@ class Line:
         if waiter not in own:
             return
         del own[waiter]
-        self._size -= 1
+        self.size -= 1
         if not own:
             del tier[waiter.organization]
         if not tier:

@@ -5,7 +5,7 @@ it refuses an answer does the strict one run: it takes what the fast one was too
 another zone, and names the place of what is wrong.
 """
 
-from accesskeys_async.wire.fields import JSON, format_uuid, parse_uuid
+from accesskeys_async.wire.fields import JSON, format_organization, format_uuid, parse_uuid
 from accesskeys_async.wire.reading import (
     ErrorBody,
     glance_at_page_token,
@@ -22,6 +22,7 @@ __all__ = [
     "dump_changes",
     "dump_json",
     "dump_key",
+    "format_organization",
     "format_uuid",
     "glance_at_page_token",
     "parse_uuid",

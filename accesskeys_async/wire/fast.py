@@ -12,7 +12,7 @@ from cattrs import Converter
 
 from accesskeys_async.drafts import open_twin
 from accesskeys_async.records import SUFFIX_LENGTH, UNSET, AccessKey, AccessKeyPage
-from accesskeys_async.wire.fields import Time
+from accesskeys_async.wire.fields import Time, format_organization
 
 _ABSENT: Any = UNSET
 
@@ -47,17 +47,11 @@ class _TooNarrowError(Exception):
     """The answer may be right, but not in the one form that the fast way takes."""
 
 
-def _fill(rows: Iterable[_Row]) -> list[AccessKey]:
+def _fill(rows: Iterable[_Row], organization_id: UUID) -> list[AccessKey]:
+    text = format_organization(organization_id)
     records: list[AccessKey] = []
     append = records.append
-    text: str | None = None
-    organization_id: UUID | None = None
     for row in rows:
-        if row.organization_id != text:
-            if text is not None:
-                raise _TooNarrowError
-            text = row.organization_id
-            organization_id = msgspec.convert(text, UUID)
         record = _open()
         record.id = row.id
         record.organization_id = organization_id
@@ -70,7 +64,8 @@ def _fill(rows: Iterable[_Row]) -> list[AccessKey]:
         record.updated_at = updated_at = row.updated_at
         record.role_ids = row.role_ids
         if (
-            created_at.tzinfo is not UTC
+            row.organization_id != text
+            or created_at.tzinfo is not UTC
             or (last_used_at and last_used_at.tzinfo is not UTC)
             or (updated_at and updated_at.tzinfo is not UTC)
         ):
@@ -80,35 +75,39 @@ def _fill(rows: Iterable[_Row]) -> list[AccessKey]:
     return records
 
 
-def _structure_page(rows: _Rows, _: object) -> AccessKeyPage:
-    return AccessKeyPage(tuple(_fill(rows.results)), rows.next_page_token or None)
+def _structure_page(asked: tuple[_Rows, UUID], _: object) -> AccessKeyPage:
+    rows, organization_id = asked
+    return AccessKeyPage(tuple(_fill(rows.results, organization_id)), rows.next_page_token or None)
 
 
-def _structure_key(row: _Row, _: object) -> AccessKey:
-    return _fill((row,))[0]
+def _structure_key(asked: tuple[_Row, UUID], _: object) -> AccessKey:
+    row, organization_id = asked
+    return _fill((row,), organization_id)[0]
 
 
 _converter = Converter(detailed_validation=False)
 _converter.register_structure_hook(AccessKeyPage, _structure_page)
 _converter.register_structure_hook(AccessKey, _structure_key)
-_to_page: Callable[[_Rows, type[AccessKeyPage]], AccessKeyPage] = _converter.get_structure_hook(AccessKeyPage)
-_to_key: Callable[[_Row, type[AccessKey]], AccessKey] = _converter.get_structure_hook(AccessKey)
+_to_page: Callable[[tuple[_Rows, UUID], type[AccessKeyPage]], AccessKeyPage]
+_to_page = _converter.get_structure_hook(AccessKeyPage)
+_to_key: Callable[[tuple[_Row, UUID], type[AccessKey]], AccessKey]
+_to_key = _converter.get_structure_hook(AccessKey)
 _decode_rows = msgspec.json.Decoder(_Rows).decode
 _decode_row = msgspec.json.Decoder(_Row).decode
 _REFUSALS: Final = (_TooNarrowError, msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 
 
-def decode_page(body: bytes) -> AccessKeyPage | None:
-    """Read a page whose keys are all of one organization, or return None for the strict way to say why."""
+def decode_page(body: bytes, organization_id: UUID) -> AccessKeyPage | None:
+    """Read a page of that organization's keys, or return None for the strict way to say why."""
     try:
-        return _to_page(_decode_rows(body), AccessKeyPage)
+        return _to_page((_decode_rows(body), organization_id), AccessKeyPage)
     except _REFUSALS:
         return None
 
 
-def decode_key(body: bytes) -> AccessKey | None:
-    """Read one key, or return None for the strict way to say why."""
+def decode_key(body: bytes, organization_id: UUID) -> AccessKey | None:
+    """Read a key of that organization, or return None for the strict way to say why."""
     try:
-        return _to_key(_decode_row(body), AccessKey)
+        return _to_key((_decode_row(body), organization_id), AccessKey)
     except _REFUSALS:
         return None

@@ -42,3 +42,18 @@ def format_uuid(value: UUID) -> str:
     """Write a UUID as `str` does, in a fifth of the time."""
     text: str = msgspec.to_builtins(value)
     return text
+
+
+class _Recent:
+    """The organization that was written last: one object and its text, in one step for all threads."""
+
+    pair: tuple[UUID | None, str] = (None, "")
+
+
+def format_organization(value: UUID) -> str:
+    """Write an organization's UUID; mostly it is the one that was written before, which costs nothing."""
+    recent, text = _Recent.pair
+    if recent is not value:
+        text = format_uuid(value)
+        _Recent.pair = (value, text)
+    return text

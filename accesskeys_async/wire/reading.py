@@ -19,11 +19,10 @@ def read_page(body: bytes, *, organization_id: UUID) -> AccessKeyPage:
 
     Raises APIResponseError with the place of what is out of contract.
     """
-    page = fast.decode_page(body)
-    if page is not None and page.results and page.results[0].organization_id == organization_id:
-        return page  # the fast way has seen to it that all are of one organization
-    if page is None:
-        page = strict.read(body, AccessKeyPage)
+    page = fast.decode_page(body, organization_id)
+    if page is not None:
+        return page
+    page = strict.read(body, AccessKeyPage)
     for index, key in enumerate(page.results):
         _check_id(key.organization_id, organization_id, f"$.results[{index}].organizationId")
     return page
@@ -47,8 +46,10 @@ def read_key(body: bytes, *, organization_id: UUID, key_id: UUID) -> AccessKey:
 
     Raises APIResponseError with the place of what is out of contract.
     """
-    key = fast.decode_key(body) or strict.read(body, AccessKey)
-    _check_id(key.organization_id, organization_id, "$.organizationId")
+    key = fast.decode_key(body, organization_id)
+    if key is None:
+        key = strict.read(body, AccessKey)
+        _check_id(key.organization_id, organization_id, "$.organizationId")
     _check_id(key.id, key_id, "$.id")
     return key
 

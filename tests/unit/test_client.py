@@ -128,7 +128,7 @@ async def test_every_request_has_the_token_and_json_headers_and_follows_no_redir
         assert sent["headers"].get("Content-Type") == ("application/json" if has_body else None)
         assert (sent["data"] is not None) is has_body
         assert sent["allow_redirects"] is False
-        assert sent["raise_for_status"] is False
+        assert not sent.get("raise_for_status")
 
 
 @pytest.mark.parametrize(

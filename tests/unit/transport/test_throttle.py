@@ -54,6 +54,58 @@ async def test_a_throttle_is_asked_twice_and_told_once(
     assert limit.active == 0
 
 
+@define
+class Eager(Scripted):
+    """One that knows at once whether a request may go."""
+
+    lets: bool = True
+
+    def acquire_nowait(self, request: Request) -> bool:
+        self.asked.append("at once?")
+        return self.lets
+
+
+@pytest.mark.parametrize(
+    ("lets", "is_free", "questions"),
+    [
+        (True, True, ["at once?"]),
+        (False, True, ["at once?", "acquire", "pause"]),
+        (True, False, ["at once?", "pause"]),
+        (False, False, ["at once?", "acquire", "pause"]),
+    ],
+)
+async def test_one_that_lets_go_at_once_is_asked_nothing_else_where_a_place_is_free(
+    lets: bool, is_free: bool, questions: list[str], make_request: MakeRequest, make_response: MakeResponse
+) -> None:
+    throttle, limit, answer = Eager(lets=lets), ConcurrencyLimit(1), make_response()
+
+    async def send(request: Request) -> Response:
+        assert limit.active == 1
+        return answer
+
+    if not is_free:
+        assert limit.take()
+        asyncio.get_running_loop().call_soon(limit.release)
+    assert await Throttled(limit, throttle)(make_request(), send) is answer
+    assert throttle.asked == [*questions, answer]
+    assert limit.active == 0
+
+
+@pytest.mark.parametrize("failure", [APIConnectionError("dropped", sent=None), KeyError("a bug")])
+async def test_a_failure_of_what_went_at_once_is_told_too(
+    failure: Exception, make_request: MakeRequest
+) -> None:
+    throttle, limit = Eager(), ConcurrencyLimit(1)
+
+    async def send(request: Request) -> Response:
+        raise failure
+
+    with pytest.raises(type(failure)):
+        await Throttled(limit, throttle)(make_request(), send)
+    assert throttle.asked == ["at once?", failure if isinstance(failure, AccessKeysError) else None]
+    assert limit.active == 0
+
+
 async def test_who_pauses_holds_no_place(
     world: Any, make_request: MakeRequest, make_response: MakeResponse
 ) -> None:
