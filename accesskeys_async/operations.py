@@ -116,7 +116,7 @@ def _collection_path(organization_id: UUID) -> str:
 
 
 def _key_path(organization_id: UUID, key_id: Id) -> str:
-    return f"{_collection_path(organization_id)}/{_write_id(key_id)}"
+    return f"/organizations/{wire.format_organization(organization_id)}/access-keys/{_write_id(key_id)}"
 
 
 def _write_id(value: Id) -> str:
@@ -259,8 +259,9 @@ def read_key(request: Request, response: Response, *, key_id: UUID) -> AccessKey
     """Read the answer to getAccessKey or updateAccessKey."""
     if response.status != 200:
         _refuse(request, response, expected=200)
+    text = request.path[-UUID_LENGTH:]
     try:
-        return wire.read_key(response.body, organization_id=request.organization_id, key_id=key_id)
+        return wire.read_key(response.body, organization_id=request.organization_id, key_id=key_id, text=text)
     except APIResponseError as error:
         failure = _place(error, request, response)
     raise failure

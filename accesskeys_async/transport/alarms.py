@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import threading
 from typing import TypeAlias
 
 __all__ = ["Alarm", "Alarms"]
@@ -25,18 +24,10 @@ class Alarms:
         self.now = loop.time
         """What time it is, in seconds on the loop's clock."""
         self._loop = loop
-        self._thread = threading.get_ident()
         self._armed: dict[Alarm, tuple[float, asyncio.Task[object], int]] = {}
         self._rung: set[Alarm] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._next = math.inf
-
-    def is_here(self) -> bool:
-        """Tell whether a task of this loop is what runs here.
-
-        `asyncio.get_running_loop` would tell as well, and asks the system for the process each time.
-        """
-        return self._thread == threading.get_ident() and asyncio.current_task(self._loop) is not None
 
     def arm(self, when: float | None) -> Alarm:
         """Cancel the running task at a time on the loop's clock; never, where it is None.

@@ -6,6 +6,7 @@ import asyncio
 import os
 import platform
 import ssl
+import threading
 import warnings
 from collections.abc import Mapping
 from typing import Final, TypeAlias
@@ -122,6 +123,7 @@ class Pool:
         self._loop: asyncio.AbstractEventLoop | None = None
         self.alarms: Alarms | None = None
         """Of the pool's loop; None before the first call, and after `close`."""
+        self._thread = 0
         self._process = os.getpid()
         self._forks = _Family.forks
         if borrowed is not None and borrowed.auth is not None:
@@ -132,7 +134,13 @@ class Pool:
     def enter(self) -> Alarms:
         """Return the alarms of the pool's loop. Raises ClientClosedError where it can't be used from here."""
         alarms = self.alarms
-        if alarms is None or self._forks != _Family.forks or not alarms.is_here():
+        # The running loop would tell as well; to ask for it asks the system for the process each time.
+        if (
+            alarms is None
+            or self._thread != threading.get_ident()
+            or self._forks != _Family.forks
+            or asyncio.current_task(self._loop) is None
+        ):
             alarms = self._open(asyncio.get_running_loop())
         if self.borrowed is not None and self.borrowed.closed:
             raise ClientClosedError("the session given was closed; give an open one")
@@ -149,7 +157,7 @@ class Pool:
             raise ClientClosedError(
                 f"the client made at {self.made_at} belongs to another event loop; make one in each loop"
             )
-        self._loop = loop
+        self._loop, self._thread = loop, threading.get_ident()
         if self.alarms is None:
             self.alarms = Alarms(loop)
         return self.alarms

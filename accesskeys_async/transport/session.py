@@ -122,9 +122,12 @@ class Session:
             else:
                 failure = self._explain(error, request)
         else:
-            if body is not None:
-                return self._respond(reply, body, started_at, time.perf_counter() - began)
-            failure = self._too_large(request)
+            if body is None:
+                failure = self._too_large(request)
+            elif reply.status < 300:
+                return Response(reply.status, reply.headers, body, started_at, time.perf_counter() - began)
+            else:
+                return self._mask(reply, body, started_at, time.perf_counter() - began)
         finally:
             alarms.stop(alarm)
             headers = body = None  # a traceback with locals shows no secret
@@ -199,11 +202,9 @@ class Session:
             raise error.with_traceback(None)
         return classify(error, request)
 
-    def _respond(
+    def _mask(
         self, reply: aiohttp.ClientResponse, body: bytes, started_at: float, elapsed: float
     ) -> Response:
-        if reply.status < 300:
-            return Response(reply.status, reply.headers, body, started_at, elapsed)
         # A refusal may end up in an error, and so in a log: should it echo the token, it goes no further.
         secret = reply.request_info.headers["Authorization"].removeprefix("AccessKey ")
         headers = CIMultiDict((name, value.replace(secret, MASK)) for name, value in reply.headers.items())

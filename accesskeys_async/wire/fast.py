@@ -35,6 +35,12 @@ class _Row(msgspec.Struct, rename="camel", gc=False, kw_only=True):
     role_ids: tuple[str, ...] | None = _ABSENT
 
 
+class _OneRow(_Row, rename="camel", gc=False, kw_only=True):
+    """The one key that was asked for by its id, which is compared as text, and need not be read again."""
+
+    id: Any
+
+
 class _Rows(msgspec.Struct, rename="camel", gc=False):
     results: list[_Row]
     next_page_token: str | None = None
@@ -93,7 +99,7 @@ _to_page = _converter.get_structure_hook(AccessKeyPage)
 _to_key: Callable[[tuple[_Row, UUID], type[AccessKey]], AccessKey]
 _to_key = _converter.get_structure_hook(AccessKey)
 _decode_rows = msgspec.json.Decoder(_Rows).decode
-_decode_row = msgspec.json.Decoder(_Row).decode
+_decode_row = msgspec.json.Decoder(_OneRow).decode
 _REFUSALS: Final = (_TooNarrowError, msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 
 
@@ -105,9 +111,16 @@ def decode_page(body: bytes, organization_id: UUID) -> AccessKeyPage | None:
         return None
 
 
-def decode_key(body: bytes, organization_id: UUID) -> AccessKey | None:
-    """Read a key of that organization, or return None for the strict way to say why."""
+def decode_key(body: bytes, organization_id: UUID, key_id: UUID, text: str) -> AccessKey | None:
+    """Read that organization's key of that id, or return None for the strict way to say why.
+
+    `text` is the id as the API writes it.
+    """
     try:
-        return _to_key((_decode_row(body), organization_id), AccessKey)
+        row = _decode_row(body)
+        if row.id != text:
+            return None
+        row.id = key_id
+        return _to_key((row, organization_id), AccessKey)
     except _REFUSALS:
         return None

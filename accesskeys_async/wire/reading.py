@@ -11,7 +11,7 @@ from attrs import fields, frozen
 from accesskeys_async.errors import APIResponseError
 from accesskeys_async.records import AccessKey, AccessKeyPage, CreatedAccessKey, Token
 from accesskeys_async.wire import fast, strict
-from accesskeys_async.wire.fields import JSON, parse_uuid, wire_name
+from accesskeys_async.wire.fields import JSON, format_uuid, parse_uuid, wire_name
 
 
 def read_page(body: bytes, *, organization_id: UUID) -> AccessKeyPage:
@@ -41,16 +41,17 @@ def glance_at_page_token(body: bytes) -> str | None:
     return found[1].decode(errors="replace") if found else None
 
 
-def read_key(body: bytes, *, organization_id: UUID, key_id: UUID) -> AccessKey:
+def read_key(body: bytes, *, organization_id: UUID, key_id: UUID, text: str | None = None) -> AccessKey:
     """Read one key, the one that was asked for (`AccessKey` in the contract).
 
-    Raises APIResponseError with the place of what is out of contract.
+    `text` is the id as the API writes it, where it is at hand. Raises APIResponseError with the place of
+    what is out of contract.
     """
-    key = fast.decode_key(body, organization_id)
+    key = fast.decode_key(body, organization_id, key_id, text or format_uuid(key_id))
     if key is None:
         key = strict.read(body, AccessKey)
         _check_id(key.organization_id, organization_id, "$.organizationId")
-    _check_id(key.id, key_id, "$.id")
+        _check_id(key.id, key_id, "$.id")
     return key
 
 

@@ -207,16 +207,3 @@ async def test_one_within_another_is_told_apart(rings: str, alarms: Alarms) -> N
     assert alarms.stop(inner) == (rings == "inner")
     assert alarms.stop(outer) == (rings == "outer")
     assert current_task().cancelling() == 0
-
-
-async def test_alarms_know_the_loop_and_the_thread_they_are_for(alarms: Alarms) -> None:
-    async def ask() -> bool:
-        return alarms.is_here()
-
-    assert await asyncio.create_task(ask())
-    assert not await asyncio.to_thread(alarms.is_here)
-    assert not await asyncio.to_thread(asyncio.run, ask())
-    said: list[bool] = []
-    asyncio.get_running_loop().call_soon(lambda: said.append(alarms.is_here()))
-    await asyncio.sleep(0)
-    assert said == [False]
