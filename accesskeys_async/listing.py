@@ -16,7 +16,7 @@ from accesskeys_async.records import AccessKey, AccessKeyPage
 
 __all__ = ["Listing"]
 
-REMEMBERED_IDS: Final = 4096
+REMEMBERED_IDS: Final = 1024
 """How many of the latest ids a listing knows again at the least, and half of those that it does at the most.
 
 Bounded, so that memory stays flat however long the listing is."""
@@ -31,7 +31,7 @@ class Listing(Reading):
 
     Raises what `client.get` does, and PaginationError where a page token comes again; the error's `cursor`
     is the page to go on with. An empty page with a token goes on. A key that comes again within the latest
-    4,096 is passed on once.
+    1,024 is passed on once.
     """
 
     def __init__(self, fetch: FetchPage, *, page_token: str | None = None, prefetch: int = 1) -> None:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 from attrs import evolve
 
 from accesskeys_async.errors import AccessKeysError
-from accesskeys_async.paging import FetchPage, Reading, Steps
+from accesskeys_async.paging import FetchPage, PageSource, PlainSource, Reading, Steps
 from accesskeys_async.records import AccessKey, AccessKeyPage
 
 __all__ = ["Scan"]
 
 EVIDENCE: Final = 10
 """How many keys must come in the other direction's order, backwards, before the two have met."""
+FAR: Final = 4
+"""Pages that a side must have brought before its next request goes out on a glance, which may be in vain."""
 
 
 class Scan(Reading):
@@ -88,13 +90,27 @@ class Scan(Reading):
 class _Side:
     """One direction: what it has passed on, and how far it has followed the other's keys backwards."""
 
-    __slots__ = ("_expected", "_followed", "_recent", "first", "ids", "is_waiting", "steps", "turn")
+    __slots__ = (
+        "_expected",
+        "_followed",
+        "_recent",
+        "first",
+        "ids",
+        "pages",
+        "source",
+        "steps",
+        "turn",
+        "unread",
+    )
 
     def __init__(self, fetch: FetchPage) -> None:
-        self.steps = Steps(fetch)
+        self.source: PageSource[Any] = fetch if isinstance(fetch, PageSource) else PlainSource(fetch)
+        self.steps = Steps(self.source)
         self.turn = asyncio.Lock()
-        self.is_waiting = False
-        """Whether a page of its waits for the caller."""
+        self.pages = 0
+        """How many of its pages were read."""
+        self.unread = 0
+        """How many of its answers were not."""
         self.ids: set[int] = set()
         self.first: int | None = None
         self._recent: deque[int] = deque(maxlen=EVIDENCE)
@@ -132,20 +148,31 @@ class _Side:
         return self._followed >= EVIDENCE or (self.steps.is_over and 0 < self._followed == len(other.ids))
 
 
+_Answer: TypeAlias = "tuple[_Side, str | None, Any, Exception | None]"
+"""Whose answer it is, to which page token, and what came or failed."""
+
+
 class _Sweep:
-    """Both directions at once, each with one request under way, and what they have in common."""
+    """Both directions at once, each with one request under way, and what they have in common.
+
+    Two tasks ask, and whoever comes for a page reads the answers. In the midst of an organization the next
+    request goes out on a glance at an answer's page token, before any answer is read: what comes at the same
+    time from both ends is then read while the service works.
+    """
 
     def __init__(self, forward: _Side, backward: _Side, lead: int) -> None:
         self._forward = forward
         self._backward = backward
         self._lead = lead
-        self._ready: deque[tuple[_Side, AccessKeyPage]] = deque()
+        self._answers: deque[_Answer] = deque()
+        self._ready: deque[AccessKeyPage] = deque()
         self._fetched = 0
         self._raised: Exception | None = None
         self._is_over = False
         self._tasks: dict[_Side, asyncio.Task[None]] = {}
         self._came = asyncio.Event()
         self._went = asyncio.Event()
+        self._is_awaited = False
         self.is_taken = False
         """Whether a pass over it has begun."""
         self.mirrored: bool | None = None
@@ -158,39 +185,46 @@ class _Sweep:
 
     async def start(self, pages: int) -> None:
         """Fetch forward until so many pages were fetched in all, unless a pass has begun."""
-        while self._fetched < pages and not self.is_taken and not self._is_at_end():
-            await self._step(self._forward)
+        side = self._forward
+        while self._fetched < pages and not self.is_taken and self._goes_on(side):
+            async with side.turn:
+                if self._fetched < pages and self._goes_on(side):
+                    self._read(await self._ask(side, side.steps.token))
 
     async def next(self) -> AccessKeyPage | None:
         """Return the next page with new keys, or None after the last."""
         if not self.is_taken:
             self.is_taken = True
-            if not self._is_at_end():
+            if self._goes_on(self._forward):
                 self._run(self._forward)
         while not self._ready:
-            if self._raised is not None:
+            if self._answers:
+                await self._read_one()
+            elif self._raised is not None:
                 raise self._raised
-            if self._is_over:
+            elif self._is_over:
                 return None
-            if all(task.done() for task in self._tasks.values()):
+            elif all(task.done() for task in self._tasks.values()):
                 raise asyncio.CancelledError("the scan was cancelled from outside")
-            self._came.clear()
-            await self._came.wait()
-        side, page = self._ready.popleft()
-        side.is_waiting = any(waiting is side for waiting, _ in self._ready)
-        self._went.set()
-        return page
+            else:
+                self._came.clear()
+                self._is_awaited = True
+                await self._came.wait()
+                self._is_awaited = False
+        return self._ready.popleft()
 
     async def close(self) -> None:
         """Stop fetching, and return when nothing is under way any more."""
-        tasks = self._tasks.values()
-        for task in tasks:
-            # At the end, too: waiting for what is not needed any more would cost a round of 26.
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        # At the end, too: waiting for what is not needed any more would cost a round of 26.
+        for side in list(self._tasks):
+            await self._stop(side)
+        self._answers.clear()
         for side in (self._forward, self._backward):
             side.ids.clear()
+
+    async def _stop(self, side: _Side) -> None:
+        self._tasks[side].cancel()
+        await asyncio.wait({self._tasks[side]})
 
     def _is_at_end(self) -> bool:
         return self._is_over or self._raised is not None
@@ -201,48 +235,79 @@ class _Sweep:
         task.add_done_callback(lambda _: self._came.set())
 
     async def _pump(self, side: _Side) -> None:
+        """Ask for one page after another: on a glance where the last is waited for, else when it was read."""
+        glance: str | None = None
         while self._goes_on(side):
-            if self._backward not in self._tasks and self._fetched >= self._lead:
-                self._run(self._backward)
-            while side.is_waiting and self._goes_on(side):
+            while side.unread and glance is None:
                 self._went.clear()
                 await self._went.wait()
-            await self._step(side)
+            if self._backward not in self._tasks and self._fetched >= self._lead:
+                self._run(self._backward)
+            async with side.turn:  # `start` may be at it
+                if not self._goes_on(side):
+                    return
+                answer = await self._ask(side, glance if side.unread else side.steps.token)
+            glance = side.source.glance(answer[2]) if self._may_glance(side, answer) else None
+            side.unread += 1
+            self._answers.append(answer)
+            self._came.set()
+
+    def _may_glance(self, side: _Side, answer: _Answer) -> bool:
+        return answer[3] is None and side.pages >= FAR and not side.unread and self._is_awaited
+
+    async def _ask(self, side: _Side, token: str | None) -> _Answer:
+        try:
+            return side, token, await side.source.ask(token), None
+        except Exception as error:  # noqa: BLE001 - raised again where the caller awaits
+            return side, token, None, error
 
     def _goes_on(self, side: _Side) -> bool:
         """Tell whether a side's next page is wanted; one that is under way and is not, is dropped."""
         is_wanted = side is self._forward or self.mirrored is None
         return is_wanted and not self._is_at_end() and not side.steps.is_over
 
-    async def _step(self, side: _Side) -> None:
-        """Fetch a page and take it in; a failure is kept for the caller, and ends both sides."""
-        async with side.turn:  # `start` may be at it
-            if not self._goes_on(side):
-                return
-            try:
-                page = await side.steps.take()
-            except Exception as error:  # noqa: BLE001 - raised again where the caller awaits
-                if self._goes_on(side):
-                    self._fail(error)
+    async def _read_one(self) -> None:
+        """Read the oldest answer, if its page is wanted, and is the one that comes next."""
+        answer = self._answers.popleft()
+        side, token = answer[:2]
+        side.unread -= 1
+        if self._goes_on(side):
+            if token == side.steps.token:
+                self._read(answer)
             else:
-                if not self._is_at_end():
-                    self._take_in(side, page)
+                await self._stop(side)
+                self._answers = deque(other for other in self._answers if other[0] is not side)
+                side.unread = 0
+                self._run(side)
+        self._went.set()
+
+    def _read(self, answer: _Answer) -> None:
+        """Take a page in; a failure is kept for the caller, and ends both sides."""
+        side, _, found, error = answer
+        try:
+            side.steps.check()
+            if error is not None:
+                raise error
+            page = side.source.read(found)
+        except Exception as failure:  # noqa: BLE001 - raised again where the caller awaits
+            self._fail(failure)
+        else:
+            side.steps.note(page)
+            self._take_in(side, page)
 
     def _fail(self, error: Exception) -> None:
         if isinstance(error, AccessKeysError):
             error.cursor = None
         self._raised = error
-        self._came.set()
 
     def _take_in(self, side: _Side, page: AccessKeyPage) -> None:
         other = self._backward if side is self._forward else self._forward
         self._fetched += 1
+        side.pages += 1
         fresh, hits = self._admit(side, other, page.results)
         if fresh:
             page = page if len(fresh) == len(page.results) else evolve(page, results=fresh)
-            self._ready.append((side, page))
-            side.is_waiting = True
-            self._came.set()
+            self._ready.append(page)
         if hits and self.mirrored is None:
             if not side.follow(hits, other):
                 self.mirrored = False
@@ -250,8 +315,6 @@ class _Sweep:
                 self.mirrored = True
         if self.mirrored or (side is self._forward and side.steps.is_over):
             self._is_over = True
-            self._came.set()
-            self._went.set()
 
     def _admit(
         self, side: _Side, other: _Side, keys: tuple[AccessKey, ...]

@@ -13,8 +13,9 @@ import functools
 import re
 import subprocess
 import sys
+import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from benchmarks.static_server import PAGE_SIZE, PROJECT
@@ -22,9 +23,6 @@ from benchmarks.static_server import PAGE_SIZE, PROJECT
 __all__ = ["MAX_KEYS", "main", "serve"]
 
 MAX_KEYS: Final = 1_000_000
-TIMER_GRAIN: Final = 0.0015
-"""Seconds by which a timer of the event loop may come late; the rest of a latency is waited for awake."""
-
 _REQUEST: Final = re.compile(rb"GET /organizations/([0-9a-f-]{36})/access-keys\?([^ ]*)")
 _PAGE_TOKEN: Final = re.compile(rb"pageToken=p([0-9]+)")
 _PLACEHOLDER: Final = b"00000000-0000-4000-8000-00000000000a"
@@ -70,12 +68,39 @@ def _render(start: int, *, keys: int, reverse: bool) -> bytes:
     return (head + body).encode()
 
 
-class _Connection(asyncio.Protocol):
-    """Answer each request of one connection, `latency` after its head is whole."""
+class _Delay:
+    """Call back when a latency is over, and not up to a millisecond later, as the event loop's timers do.
 
-    def __init__(self, keys: int, latency: float) -> None:
-        self._keys = keys
+    While anything is due it stays awake for it, which also saves whoever asks the time that waking takes.
+    """
+
+    def __init__(self, latency: float) -> None:
         self._latency = latency
+        self.now = time.monotonic
+        self._due: deque[tuple[float, Callable[[], None]]] = deque()
+
+    def call(self, write: Callable[[], None], *, since: float) -> None:
+        if not self._latency:
+            write()
+            return
+        self._due.append((since + self._latency, write))
+        if len(self._due) == 1:
+            asyncio.get_running_loop().call_soon(self._look)
+
+    def _look(self) -> None:
+        while self._due and self._due[0][0] <= self.now():
+            self._due[0][1]()
+            self._due.popleft()
+        if self._due:
+            asyncio.get_running_loop().call_soon(self._look)
+
+
+class _Connection(asyncio.Protocol):
+    """Answer each request of one connection, a latency after its head is whole."""
+
+    def __init__(self, keys: int, delay: _Delay) -> None:
+        self._keys = keys
+        self._delay = delay
         self._received = b""
         self._answers: deque[bytes] = deque()
 
@@ -85,16 +110,11 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._received += data
-        loop = asyncio.get_running_loop()
         while b"\r\n\r\n" in self._received:
-            arrived = loop.time()
+            arrived = self._delay.now()
             head, _, self._received = self._received.partition(b"\r\n\r\n")
             self._answers.append(self._answer(head))
-            if self._latency:
-                due = arrived + self._latency
-                loop.call_at(due - TIMER_GRAIN, self._write_at, loop, due)
-            else:
-                self._write()
+            self._delay.call(self._write, since=arrived)
 
     def _answer(self, head: bytes) -> bytes:
         asked = _REQUEST.match(head)
@@ -105,12 +125,6 @@ class _Connection(asyncio.Protocol):
         page = _render(start, keys=self._keys, reverse=b"reverse=true" in asked[2])
         return page.replace(_PLACEHOLDER, asked[1])
 
-    def _write_at(self, loop: asyncio.AbstractEventLoop, due: float) -> None:
-        if loop.time() < due:
-            loop.call_soon(self._write_at, loop, due)
-        else:
-            self._write()
-
     def _write(self) -> None:
         answer = self._answers.popleft()
         if not self._transport.is_closing():
@@ -119,7 +133,8 @@ class _Connection(asyncio.Protocol):
 
 async def _run(keys: int, latency: float) -> None:
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: _Connection(keys, latency), "127.0.0.1", 0)
+    delay = _Delay(latency)
+    server = await loop.create_server(lambda: _Connection(keys, delay), "127.0.0.1", 0)
     async with server:
         print(server.sockets[0].getsockname()[1], flush=True)
         await loop.run_in_executor(None, sys.stdin.read)

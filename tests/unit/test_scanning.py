@@ -44,9 +44,11 @@ async def test_both_ends_are_read_until_they_meet() -> None:
     scan = ends.scan()
     assert sorted(await read(aiter(scan))) == ends.ids
     assert (scan.complete, scan.mirrored, scan.error) == (True, True, None)
-    assert sum(ends.asked) <= 53
-    assert max(ends.asked) <= 27
-    assert scan.duplicates == 100 * sum(ends.asked) - 5000
+    # 50 that bring keys, one that shows that the ends have met, and what was under way then: one of the other
+    # side, and of a side whose page was glanced at, the next.
+    assert sum(ends.asked) <= 54
+    assert max(ends.asked) <= 28
+    assert 0 < scan.duplicates <= 100 * sum(ends.asked) - 5000
     assert not scan_tasks()
 
 

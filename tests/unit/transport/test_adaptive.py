@@ -393,3 +393,52 @@ def test_a_bucket_too_shallow_to_tell_anything_is_probed() -> None:
     assert not is_told
     assert tally.served >= 0.5 * 20 * 30
     assert tally.refusal_share < 0.01
+
+
+def make_used_to_silence(loop: VirtualLoop) -> Adaptive:
+    throttle = make(loop)
+    for _ in range(1001):
+        throttle.release(make_request(1), answer())
+    assert throttle.acquire_nowait(make_request(1))
+    return throttle
+
+
+def test_after_a_long_silence_a_quota_is_noticed_within_four_answers() -> None:
+    async def main(loop: VirtualLoop) -> bool:
+        throttle = make_used_to_silence(loop)
+        for _ in range(4):
+            throttle.release(make_request(1), answer(RateLimit_Limit="50", RateLimit_Remaining="9"))
+        return throttle.acquire_nowait(make_request(1))
+
+    assert not run(main)
+
+
+def test_after_a_long_silence_a_refusal_is_noticed_at_once() -> None:
+    async def main(loop: VirtualLoop) -> float:
+        throttle = make_used_to_silence(loop)
+        throttle.release(make_request(1), answer(429, Retry_After="5"))
+        return throttle.pause(make_request(1))
+
+    assert run(main) >= 4.9
+
+
+def test_after_a_long_silence_a_service_that_fails_is_given_relief() -> None:
+    async def main(loop: VirtualLoop) -> bool:
+        throttle = make_used_to_silence(loop)
+        for _ in range(600):
+            await asyncio.sleep(0.001)
+            throttle.release(make_request(1), answer(503))
+        return throttle.acquire_nowait(make_request(1))
+
+    assert not run(main)
+
+
+def test_a_service_that_tells_of_its_quotas_is_always_listened_to() -> None:
+    async def main(loop: VirtualLoop) -> bool:
+        throttle = make(loop)
+        for _ in range(1000):
+            throttle.release(make_request(1), answer(RateLimit_Limit="50", RateLimit_Remaining="45"))
+        throttle.release(make_request(1), answer(RateLimit_Limit="50", RateLimit_Remaining="9"))
+        return throttle.acquire_nowait(make_request(1))
+
+    assert not run(main)

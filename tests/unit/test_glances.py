@@ -13,6 +13,7 @@ from accesskeys_async import APIResponseError, NotFoundError
 from accesskeys_async.listing import Listing
 from accesskeys_async.paging import PageSource
 from accesskeys_async.records import AccessKeyPage
+from accesskeys_async.scanning import FAR, Scan
 from accesskeys_async.wire import glance_at_page_token
 from tests.unit.scripted_pages import Service, make_key, settle
 
@@ -88,6 +89,51 @@ def test_whatever_the_glances_say_every_key_comes_once_and_in_order(
         return keys
 
     assert asyncio.run(read()) == list(range(count))
+
+
+def make_ends(count: int, glances: Mapping[str | None, str | None]) -> tuple[Glancing, Glancing]:
+    ids = [[3 * index, 3 * index + 1, 3 * index + 2] for index in range(count)]
+    mirror = [page[::-1] for page in reversed(ids)]
+    return Glancing(Service(*ids), glances), Glancing(Service(*mirror), glances)
+
+
+async def test_far_into_a_scan_the_next_request_goes_out_before_an_answer_is_read() -> None:
+    forward, backward = make_ends(40, {})
+    assert len(await Scan(forward, backward).collect()) == 120
+    for side in (forward, backward):
+        ahead = [asked - read for read, asked in enumerate(side.asked_at_reading, start=1)]
+        assert ahead[:FAR] == [0] * FAR
+        assert set(ahead[FAR:]) == {1}
+
+
+@pytest.mark.parametrize("count", range(1, 2 * FAR))
+async def test_a_scan_of_few_pages_asks_nothing_on_a_glance(count: int) -> None:
+    forward, backward = make_ends(count, {})
+    plain_forward, plain_backward = make_ends(count, dict.fromkeys([None, *(f"p{n}" for n in range(99))]))
+    assert len(await Scan(forward, backward).collect()) == 3 * count
+    assert len(await Scan(plain_forward, plain_backward).collect()) == 3 * count
+    assert forward.service.asked == plain_forward.service.asked
+    assert backward.service.asked == plain_backward.service.asked
+
+
+@given(
+    count=st.integers(1, 24),
+    glances=st.dictionaries(
+        st.sampled_from([None, *(f"p{index}" for index in range(1, 24))]),
+        st.sampled_from([None, NOWHERE, *(f"p{index}" for index in range(1, 24))]),
+    ),
+)
+def test_whatever_the_glances_say_every_key_of_a_scan_comes_once(
+    count: int, glances: dict[str | None, str | None]
+) -> None:
+    async def read() -> list[int]:
+        scan = Scan(*make_ends(count, glances))
+        keys = [key.id.int async for key in scan]
+        assert scan.complete
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        return keys
+
+    assert sorted(asyncio.run(read())) == list(range(3 * count))
 
 
 async def test_an_answer_that_cannot_be_read_has_its_page_as_cursor() -> None:
