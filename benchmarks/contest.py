@@ -89,13 +89,14 @@ def hold(contests: Mapping[str, Contest], *, rounds: int, tell: Callable[[str], 
     """Hold all contests, `rounds` times over.
 
     One round of everything after another, and not one contest after another: the machine's mood then hits
-    all alike.
+    all alike. Every other round goes backwards, so that nobody always comes after the same.
     """
     standings = {name: Standing(contest, {}, dict(contest.skipped)) for name, contest in contests.items()}
     for number in range(1, rounds + 1):
         for name, standing in standings.items():
             tell(f"round {number} of {rounds}: {name}")
-            for key, entrant in standing.contest.entrants.items():
+            entrants = [*standing.contest.entrants.items()]
+            for key, entrant in entrants if number % 2 else entrants[::-1]:
                 if key not in standing.skipped:
                     _enter(standing, key, entrant)
     return standings

@@ -64,7 +64,6 @@ GOALS: Final[Sequence[Goal]] = (
     _speed("single", "openapi-python-client", 14.0),
     Goal("kept: memory of a key", "kept.bytes", "at most", 750, " bytes"),
     Goal("import: the package, beside aiohttp", "import.package", "at most", 1.15),
-    Goal("import: and use the client, beside aiohttp", "import.client", "at most", 1.15),
     Goal("latency: list, beside pages x latency", "latency.list", "at most", 1.06),
     Goal("latency: scan, beside pages x latency", "latency.scan", "at most", 0.56),
     Goal("latency: list_many, beside its bound", "latency.pages", "at most", 1.15),

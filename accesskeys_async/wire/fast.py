@@ -55,10 +55,11 @@ class _TooNarrowError(Exception):
 
 def _fill(rows: Iterable[_Row], organization_id: UUID) -> list[AccessKey]:
     text = format_organization(organization_id)
+    make, frozen, utc = _open, AccessKey, UTC
     records: list[AccessKey] = []
     append = records.append
     for row in rows:
-        record = _open()
+        record = make()
         record.id = row.id
         record.organization_id = organization_id
         record.name = row.name
@@ -71,12 +72,12 @@ def _fill(rows: Iterable[_Row], organization_id: UUID) -> list[AccessKey]:
         record.role_ids = row.role_ids
         if (
             row.organization_id != text
-            or created_at.tzinfo is not UTC
-            or (last_used_at and last_used_at.tzinfo is not UTC)
-            or (updated_at and updated_at.tzinfo is not UTC)
+            or created_at.tzinfo is not utc
+            or (last_used_at and last_used_at.tzinfo is not utc)
+            or (updated_at and updated_at.tzinfo is not utc)
         ):
             raise _TooNarrowError
-        record.__class__ = AccessKey
+        record.__class__ = frozen
         append(record)
     return records
 

@@ -57,7 +57,7 @@ def test_rounds_of_all_contests_are_held_in_turn(tmp_path: Path) -> None:
     second = Contest("C", "keys", "c", {"c": _module(tmp_path, "c", text)})
     told: list[str] = []
     standings = hold({"first": first, "second": second}, rounds=2, tell=told.append)
-    assert log.read_text() == "abcabc"
+    assert log.read_text() == "abcbac"
     assert [len(standings["first"].rounds[name]) for name in "ab"] == [2, 2]
     assert told[0] == "round 1 of 2: first"
 
