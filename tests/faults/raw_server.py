@@ -59,6 +59,11 @@ class RawServer:
     written: int = 0
     _tasks: set[asyncio.Task[Any]] = field(factory=set)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no connection is open."""
+        return not self._tasks
+
     def play(self, *scripted: Scripted | bytes) -> None:
         """Add replies to the script; bytes alone keep the connection."""
         self.script.extend(

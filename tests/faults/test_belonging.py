@@ -16,6 +16,7 @@ from yarl import URL
 from accesskeys_async import AccessKeysClient, ClientClosedError, Token
 from accesskeys_async.emulator import Emulator, Fault
 from accesskeys_async.transport.pool import Pool
+from tests.waiting import until
 
 
 def test_a_client_belongs_to_the_loop_of_its_first_call() -> None:
@@ -49,7 +50,7 @@ def test_a_client_of_another_loop_is_refused_even_where_no_place_is_free() -> No
 
         async def main() -> None:
             first = asyncio.create_task(call())
-            await asyncio.sleep(0.1)
+            await until(lambda: client._shared.limit.active)
             await asyncio.to_thread(asyncio.run, fail_elsewhere())
             await first
             await client.aclose()
@@ -70,7 +71,7 @@ async def test_a_client_is_refused_outside_of_a_task() -> None:
             failures.append(error)
 
     asyncio.get_running_loop().call_soon(step)
-    await asyncio.sleep(0.01)
+    await until(lambda: failures)
     await client.aclose()
     assert [type(error) for error in failures] == [RuntimeError]
 

@@ -23,6 +23,7 @@ from accesskeys_async import (
 )
 from tests.faults.conftest import MakeClient
 from tests.faults.raw_server import KEY_ID, ORGANIZATION, TOKEN, RawServer, Scripted, answer, assert_ours
+from tests.waiting import let_run, until
 
 
 async def test_a_refused_connection_sent_nothing(make_client: MakeClient, unused_tcp_port: int) -> None:
@@ -48,10 +49,10 @@ async def test_a_connection_that_takes_too_long_sent_nothing(make_client: MakeCl
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
         fillers = [socket.socket() for _ in range(4)]
-        for filler in fillers:
+        fillers[0].connect(listener.getsockname())
+        for filler in fillers[1:]:
             filler.setblocking(False)
             filler.connect_ex(listener.getsockname())
-        await asyncio.sleep(0.05)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         client = make_client(base_url=url, timeout=Timeout(connect=0.1, attempt=2.0))
         with pytest.raises(APITimeoutError) as caught:
@@ -68,7 +69,8 @@ async def test_a_connection_closed_while_idle_is_not_used_again(
     client = make_client()
     server.play(Scripted(answer(), then="close"))
     await client.get(ORGANIZATION, KEY_ID)
-    await asyncio.sleep(0.05)
+    await until(lambda: server.is_idle)
+    await let_run()
     await client.create(ORGANIZATION, name="a", description="b")
     assert len(server.heads) == 2
     assert server.connections == 2
@@ -107,8 +109,7 @@ async def test_a_client_closed_under_way_says_so_and_leaves_nothing(
     client = make_client()
     server.play(Scripted(then="hold"))
     call = asyncio.create_task(client.get(ORGANIZATION, KEY_ID))
-    await asyncio.sleep(0.1)
-    assert len(server.heads) == 1
+    await until(lambda: server.heads)
     await client.aclose()
     with pytest.raises(ClientClosedError) as caught:
         await call

@@ -13,6 +13,7 @@ from attrs import frozen
 
 from accesskeys_async import AccessKeysClient, Adaptive, RetryPolicy, SharedPause
 from accesskeys_async.emulator import Emulator, Fault
+from tests.waiting import let_run, until
 
 Call = Callable[[AccessKeysClient, str, str], Awaitable[object]]
 CALLS: dict[str, Call] = {
@@ -117,7 +118,8 @@ async def test_cancelling_those_who_wait_for_a_place_loses_none(bench: Bench) ->
     tasks = set(asyncio.all_tasks())
     bench.emulator.faults.add(Fault.delay(0.05, times=2))
     calls = [asyncio.create_task(bench.client.list(bench.org).collect()) for _ in range(10)]
-    await asyncio.sleep(0.01)
+    await until(lambda: bench.client._shared.limit.active == bench.client.max_concurrency)
+    await let_run()
     for call in calls[3:9]:
         call.cancel()
     outcomes = await asyncio.gather(*calls, return_exceptions=True)
@@ -153,10 +155,10 @@ async def test_a_break_cancels_what_is_fetched_ahead(bench: Bench) -> None:
     tasks = set(asyncio.all_tasks())
     bench.emulator.faults.add(Fault.delay(0.0, operation="list"), Fault.delay(9, operation="list"))
     async for _ in bench.client.list(bench.org, limit=1):
-        await asyncio.sleep(0.02)
+        await until(lambda: bench.client._shared.limit.active)
         break
     gc.collect()
-    await asyncio.sleep(0.05)
+    await until(lambda: not bench.client._shared.limit.active)
     bench.emulator.faults.clear()
     await bench.assert_nothing_left(tasks)
 
@@ -166,13 +168,13 @@ async def test_cancelling_the_consumer_cancels_what_is_fetched_ahead(bench: Benc
 
     async def consume() -> None:
         async for _ in bench.client.list(bench.org, limit=1, prefetch=3):
-            await asyncio.sleep(9)
+            await asyncio.Event().wait()
 
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):
             await consume()
     gc.collect()
-    await asyncio.sleep(0.02)
+    await until(lambda: not bench.client._shared.limit.active)
     await bench.assert_nothing_left(tasks)
 
 
