@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import platform
 import ssl
@@ -35,6 +36,10 @@ COMMON_HEADERS: Final = {
 """What is the same in every request; small answers are not worth packing."""
 PACKED: Final = {"Accept-Encoding": "gzip, deflate"}
 """What a request says instead whose answer is worth packing."""
+
+
+RESEND: Final = "_retry_connection"
+"""What aiohttp calls its sending a request once more where a connection that was kept is found to be lost."""
 
 
 class _Family:
@@ -81,7 +86,8 @@ class Lines:
 def _open_line(
     connector: aiohttp.BaseConnector, headers: Mapping[str, str], timeout: aiohttp.ClientTimeout
 ) -> aiohttp.ClientSession:
-    line = aiohttp.ClientSession(
+    open_session = functools.partial(
+        aiohttp.ClientSession,
         connector=connector,
         connector_owner=False,
         cookie_jar=aiohttp.DummyCookieJar(),
@@ -89,12 +95,13 @@ def _open_line(
         timeout=timeout,
         request_class=OwnRequest,
     )
+    line = open_session()
     # aiohttp's own switch for what the middleware does, at no cost; a release without it gets the middleware.
-    if hasattr(line, "_retry_connection"):
-        line._retry_connection = False
-    else:  # pragma: no cover
-        line._middlewares = (stop_resending,)
-    return line
+    if hasattr(line, RESEND):
+        setattr(line, RESEND, False)
+        return line
+    line.detach()
+    return open_session(middlewares=(stop_resending,))
 
 
 _Key: TypeAlias = "tuple[str, Token | None, float | None]"
@@ -148,7 +155,7 @@ class Pool:
 
     def _open(self, loop: asyncio.AbstractEventLoop) -> Alarms:
         if self.closed:
-            raise ClientClosedError(f"the client made at {self.made_at} is closed; make a new one")
+            raise self._closed_error()
         if self._is_forked():
             raise ClientClosedError(
                 f"the client made at {self.made_at} belongs to process {self._process}; make one after a fork"
@@ -162,6 +169,9 @@ class Pool:
             self.alarms = Alarms(loop)
         return self.alarms
 
+    def _closed_error(self) -> ClientClosedError:
+        return ClientClosedError(f"the client made at {self.made_at} is closed; make a new one")
+
     def _is_forked(self) -> bool:
         return self._forks != _Family.forks
 
@@ -170,6 +180,8 @@ class Pool:
 
         Those who ask for the same share them, and when the last lets go, they are gone.
         """
+        if self.closed:  # while a token was waited for
+            raise self._closed_error()
         host = base_url.host_port_subcomponent or ""
         key = host, token, timeout.connect
         lines = self._lines.get(key)

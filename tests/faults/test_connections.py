@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 import warnings
 from pathlib import Path
 
@@ -273,3 +274,36 @@ async def test_a_create_whose_connection_broke_is_not_sent_again(
         await client.create(ORGANIZATION, name="a", description="b")
     assert_ours(caught.value)
     assert sum(head.startswith(b"POST") for head in server.heads) == 1
+
+
+async def test_a_client_closed_while_its_token_is_waited_for_sends_nothing(
+    make_client: MakeClient, server: RawServer
+) -> None:
+    async def ask() -> str:
+        await client.aclose()
+        return TOKEN
+
+    client = make_client(token=ask)
+    with pytest.raises(ClientClosedError):
+        await client.get(ORGANIZATION, KEY_ID)
+    assert server.connections == 0
+
+
+async def test_an_aiohttp_without_the_switch_is_kept_from_sending_twice_as_well(
+    make_client: MakeClient, server: RawServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with warnings.catch_warnings(action="ignore"):  # aiohttp discourages such classes
+
+        class Switchless(aiohttp.ClientSession):
+            def __getattribute__(self, name: str) -> object:
+                if name == "_retry_connection" and sys._getframe(1).f_globals["__name__"] != "aiohttp.client":
+                    raise AttributeError(name)
+                return super().__getattribute__(name)
+
+    monkeypatch.setattr(aiohttp, "ClientSession", Switchless)
+    server.play(answer(), Scripted(then="reset"))
+    client = make_client(retry=RetryPolicy(max_retries=0))
+    await client.get(ORGANIZATION, KEY_ID)
+    with pytest.raises(APIConnectionError, match="Connection reset by peer"):
+        await client.get(ORGANIZATION, KEY_ID)
+    assert len(server.heads) == 2

@@ -226,3 +226,17 @@ def test_roles_warn_where_they_are_given_and_only_there() -> None:
     assert [(w.category, str(w.message), w.filename) for w in caught] == [
         (DeprecationWarning, "role_ids is deprecated by the API", __file__)
     ]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "0b0e0f3c-3f5a-4f55-9d0e-6f1f4d1f9a01",
+        "0B0E0F3C-3F5A-4F55-9D0E-6F1F4D1F9A01",
+        "0b0e0f3c3f5a4f559d0e6f1f4d1f9a01",
+        UUID("0b0e0f3c-3f5a-4f55-9d0e-6f1f4d1f9a01"),
+    ],
+)
+def test_an_id_is_sent_as_the_api_writes_it_however_it_was_given(written: str | UUID) -> None:
+    request = operations.build_get(UUID(int=1), written)
+    assert request.path.endswith("/access-keys/0b0e0f3c-3f5a-4f55-9d0e-6f1f4d1f9a01")
