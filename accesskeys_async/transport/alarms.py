@@ -29,14 +29,17 @@ class Alarms:
         self._timer: asyncio.TimerHandle | None = None
         self._next = math.inf
 
-    def arm(self, when: float | None) -> Alarm:
-        """Cancel the running task at a time on the loop's clock; never, where it is None.
+    def arm(self, when: float | None, *, within: float | None = None) -> Alarm:
+        """Cancel the running task at a time on the loop's clock, or within so many seconds; never, for None.
 
         Returns the alarm: `stop` it on the way out, whatever happened. Raises RuntimeError outside of a task.
         """
         task = asyncio.current_task(self._loop)
         if task is None:
             raise RuntimeError("a call must be awaited from within a task")
+        if within is not None:
+            bound = self.now() + within
+            when = bound if when is None or bound < when else when
         # The task itself will do, unless it has one already: a call for a token, in the midst of a call.
         alarm: Alarm = object() if task in self._armed else task
         self._armed[alarm] = (math.inf if when is None else when, task, task.cancelling())

@@ -85,17 +85,13 @@ class Session:
         # That this is the pool's loop was seen to when the call began.
         alarms = self._pool.alarms or self._pool.enter()
         started_at, began = time.time(), time.perf_counter()
-        latest = request.deadline
-        if self._attempt_timeout is not None:
-            bound = alarms.now() + self._attempt_timeout
-            latest = bound if latest is None or bound < latest else latest
         reply: aiohttp.ClientResponse | None = None
         sent: Literal[False] | None = False
         whole = False
         headers: dict[str, str] | None = None
         body: bytes | None = None
         failure: AccessKeysError
-        alarm = alarms.arm(latest)
+        alarm = alarms.arm(request.deadline, within=self._attempt_timeout)
         try:
             lines = self._ready if request.body is None else None
             if lines is not None:

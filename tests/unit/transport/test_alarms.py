@@ -207,3 +207,18 @@ async def test_one_within_another_is_told_apart(rings: str, alarms: Alarms) -> N
     assert alarms.stop(inner) == (rings == "inner")
     assert alarms.stop(outer) == (rings == "outer")
     assert current_task().cancelling() == 0
+
+
+@pytest.mark.parametrize(("when", "within", "rings"), [(2, 5, 2), (5, 2, 2), (None, 2, 2), (2, None, 2)])
+def test_of_a_time_and_a_span_the_sooner_counts(when: int | None, within: int | None, rings: int) -> None:
+    async def main() -> float:
+        loop = asyncio.get_running_loop()
+        alarms = Alarms(loop)
+        alarm = alarms.arm(when, within=within)
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.sleep(9)
+        assert alarms.stop(alarm)
+        return loop.time()
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        assert runner.run(main()) == pytest.approx(rings)
