@@ -16,10 +16,10 @@ from accesskeys_async.records import AccessKey, AccessKeyPage
 
 __all__ = ["Listing"]
 
-REMEMBERED_IDS: Final = 1024
-"""How many of the latest ids a listing knows again at the least, and half of those that it does at the most.
+REMEMBERED_IDS: Final = 100
+"""How many of the latest ids a listing knows again at the least: those of two pages, where pages are full.
 
-Bounded, so that memory stays flat however long the listing is."""
+Bounded, so that memory stays flat however long the listing is, and small, since each page is held to them."""
 
 
 class Listing(Reading):
@@ -31,7 +31,7 @@ class Listing(Reading):
 
     Raises what `client.get` does, and PaginationError where a page token comes again; the error's `cursor`
     is the page to go on with. An empty page with a token goes on. A key that comes again within the latest
-    1,024 is passed on once.
+    100, or within two full pages, is passed on once.
     """
 
     def __init__(self, fetch: FetchPage, *, page_token: str | None = None, prefetch: int = 1) -> None:
@@ -102,8 +102,8 @@ class Listing(Reading):
 class _Window:
     """Know again the ids of the latest pages.
 
-    In two generations: letting go of the older one whole costs nothing, where dropping page by page costs
-    as much as remembering.
+    In two generations, each a full page or as many small ones: letting go of the older one whole costs
+    nothing, and neither does taking a full page's ids as they are.
     """
 
     __slots__ = ("_latest", "_older", "_size")
@@ -122,9 +122,10 @@ class _Window:
                 if key.id.int not in self._latest and key.id.int not in self._older:
                     fresh.setdefault(key.id.int, key)
             keys = tuple(fresh.values())
-        self._latest |= ids
-        if len(self._latest) >= self._size:
-            self._older, self._latest = self._latest, set()
+        if len(self._latest) < self._size:
+            self._latest |= ids
+        else:
+            self._older, self._latest = self._latest, ids
         return keys
 
 

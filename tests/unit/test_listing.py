@@ -93,15 +93,21 @@ async def test_a_key_that_comes_again_is_passed_on_once_and_counted(prefetch: in
     assert listing.duplicates == 3
 
 
-async def test_ids_are_remembered_within_bounds() -> None:
-    size = 1024
-    pages = [list(range(start, start + size)) for start in range(0, 2 * REMEMBERED_IDS + size, size)]
-    oldest_known, forgotten = pages[-REMEMBERED_IDS // size][0], pages[0][0]
-    listing = Listing(Service(*pages, [oldest_known, forgotten]))
-    keys = await read(listing.keys())
-    assert keys.count(oldest_known) == 1
-    assert keys.count(forgotten) == 2
-    assert listing.duplicates == 1
+@pytest.mark.parametrize("size", [1, 7, 60, 100, 150])
+@pytest.mark.parametrize("length", [400, 470])
+async def test_ids_are_remembered_within_bounds(size: int, length: int) -> None:
+    pages = [list(range(start, min(start + size, length))) for start in range(0, length, size)]
+    latest, earliest = [length - REMEMBERED_IDS, length - 1], [0, 1]
+    listing = Listing(Service(*pages, latest, earliest))
+    assert await read(listing.keys()) == [*range(length), *earliest]
+    assert listing.duplicates == len(latest)
+
+
+async def test_the_ids_of_two_full_pages_are_remembered() -> None:
+    pages = [list(range(start, start + 100)) for start in range(0, 500, 100)]
+    listing = Listing(Service(*pages, [300, 499], [200, 500]))
+    assert await read(listing.keys()) == [*range(500), 200, 500]
+    assert listing.duplicates == 2
 
 
 @pytest.mark.parametrize("prefetch", [0, 1, 5])
