@@ -48,6 +48,7 @@ def compose(found: Mapping[str, Finding], setting: Setting) -> str:
     """Put the report together: the machine, a section for each experiment, the goals."""
     about = machine.describe()
     where = f"{about['processor']}, {about['cores']} cores, {about['python']}, {about['system']}"
+    where += "" if about["compiled"] else ", without the C"
     sections = [f"{where}; {setting.rounds} rounds in turn, medians. Load before the end: {about['load']}."]
     if setting.short:
         sections.append("A smoke test: everything ran, and the figures mean nothing.")

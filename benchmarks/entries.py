@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from benchmarks import passing
 from benchmarks.contest import OURS, Contest, Entrant
@@ -44,8 +44,12 @@ By default it does so until a process happens to free something larger: that cos
 time, and says nothing of a contestant. None of them is spared a thing that the others are not.
 """
 
+PLAIN: Final[Mapping[str, str]] = {"ACCESSKEYS_NO_EXTENSIONS": "1"}
+"""Keeps this library from its compiled code."""
+
 TITLES: Final[Mapping[str, str]] = {
     OURS: "**accesskeys_async**, to records",
+    "plain": "accesskeys_async, without its C",
     "sequential": "accesskeys_async, `prefetch=0`",
     "uvloop": "accesskeys_async, on uvloop",
     "no-collector": "accesskeys_async, `gc.disable()`",
@@ -74,8 +78,12 @@ def enter_machine(base_url: str, scale: Scale, environment: Environment) -> dict
             "keys",
             "msgspec",
             {
-                name: Entrant(TITLES[name], ("benchmarks.decoding", "--contestant", name, *pages))
-                for name in (OURS, "msgspec", "orjson", "cattrs")
+                name: Entrant(
+                    TITLES[name],
+                    ("benchmarks.decoding", "--contestant", OURS if name == "plain" else name, *pages),
+                    environment=PLAIN if name == "plain" else {},
+                )
+                for name in (OURS, "plain", "msgspec", "orjson", "cattrs")
             },
         ),
         "stream": Contest(
@@ -147,6 +155,7 @@ def _readers(work: str, base_url: str, amount: int, environment: Environment) ->
         name: Entrant(TITLES[name], command("benchmarks.contestants", name, 1), environment=STEADY_MEMORY)
         for name in own
     }
+    entrants["plain"] = evolve(entrants[OURS], title=TITLES["plain"], environment={**STEADY_MEMORY, **PLAIN})
     on_uvloop = (*entrants[OURS].command, "--uvloop")
     entrants["uvloop"] = Entrant(TITLES["uvloop"], on_uvloop, environment=STEADY_MEMORY)
     for name in PEERS:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from datetime import UTC
+from collections.abc import Callable
 from typing import Annotated, Any, Final
 from uuid import UUID
 
 import msgspec
 from cattrs import Converter
 
-from accesskeys_async.drafts import open_twin
 from accesskeys_async.records import SUFFIX_LENGTH, UNSET, AccessKey, AccessKeyPage
 from accesskeys_async.wire.fields import Time, format_organization
+from accesskeys_async.wire.filling import choose_fill, fill_plainly
 
 _ABSENT: Any = UNSET
 
@@ -46,50 +45,30 @@ class _Rows(msgspec.Struct, rename="camel", gc=False):
     next_page_token: str | None = None
 
 
-_open = open_twin(AccessKey)
+_fill_rows = choose_fill(_Row)
+_fill_one = choose_fill(_OneRow)
+IS_COMPILED: Final = _fill_rows is not fill_plainly
+"""Whether records are filled in compiled code."""
 
 
 class _TooNarrowError(Exception):
     """The answer may be right, but not in the one form that the fast way takes."""
 
 
-def _fill(rows: Iterable[_Row], organization_id: UUID) -> list[AccessKey]:
-    text = format_organization(organization_id)
-    make, frozen, utc = _open, AccessKey, UTC
-    records: list[AccessKey] = []
-    append = records.append
-    for row in rows:
-        record = make()
-        record.id = row.id
-        record.organization_id = organization_id
-        record.name = row.name
-        record.suffix = row.suffix
-        record.created_at = created_at = row.created_at
-        record.type = row.type
-        record.description = row.description
-        record.last_used_at = last_used_at = row.last_used_at
-        record.updated_at = updated_at = row.updated_at
-        record.role_ids = row.role_ids
-        if (
-            row.organization_id != text
-            or created_at.tzinfo is not utc
-            or (last_used_at and last_used_at.tzinfo is not utc)
-            or (updated_at and updated_at.tzinfo is not utc)
-        ):
-            raise _TooNarrowError
-        record.__class__ = frozen
-        append(record)
-    return records
-
-
 def _structure_page(asked: tuple[_Rows, UUID], _: object) -> AccessKeyPage:
     rows, organization_id = asked
-    return AccessKeyPage(tuple(_fill(rows.results, organization_id)), rows.next_page_token or None)
+    keys = _fill_rows(rows.results, organization_id, format_organization(organization_id))
+    if keys is None:
+        raise _TooNarrowError
+    return AccessKeyPage(keys, rows.next_page_token or None)
 
 
 def _structure_key(asked: tuple[_Row, UUID], _: object) -> AccessKey:
     row, organization_id = asked
-    return _fill((row,), organization_id)[0]
+    keys = _fill_one((row,), organization_id, format_organization(organization_id))
+    if keys is None:
+        raise _TooNarrowError
+    return keys[0]
 
 
 _converter = Converter(detailed_validation=False)
