@@ -79,6 +79,7 @@ class Listings(Generic[AnyId, AnyReading]):
                 async with aclosing(self._begin(org, 0).pages()) as pages:
                     async for page in pages:
                         await hand_on(Outcome(org, page))
+                        del page  # before the next is decoded: all their pages would be too many to stay warm
             except AccessKeysError as error:
                 await hand_on(Outcome(org, error=error))
 

@@ -76,6 +76,7 @@ class Scan(Reading):
             while (page := await sweep.next()) is not None:
                 self.mirrored, self.duplicates = sweep.mirrored, sweep.duplicates
                 yield page
+                del page  # before the next is decoded, which then finds its memory warm
             self.mirrored, self.duplicates, self.complete = sweep.mirrored, sweep.duplicates, True
         except AccessKeysError as error:
             self.error = error

@@ -72,7 +72,7 @@ filler_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     static char *names[] = {"row", "record", "fields", "times", "owner", NULL};
     PyTypeObject *row, *record;
     PyObject *fields, *times, *owner;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!O!$O!O!U:Filler", names, &PyType_Type, &row, &PyType_Type,
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!O!O!O!U:Filler", names, &PyType_Type, &row, &PyType_Type,
                                      &record, &PyTuple_Type, &fields, &PyTuple_Type, &times, &owner)) {
         return NULL;
     }
@@ -208,7 +208,7 @@ static PyMethodDef filler_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-PyDoc_STRVAR(filler_doc, "Filler(row, record, *, fields, times, owner)\n--\n\n"
+PyDoc_STRVAR(filler_doc, "Filler(row, record, fields, times, owner)\n--\n\n"
                          "Make records from rows: `fields` are moved as they are, and `owner` is given.");
 
 static PyType_Slot filler_slots[] = {

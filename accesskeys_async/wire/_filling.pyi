@@ -9,7 +9,6 @@ class Filler:
         cls,
         row: type,
         record: type[AccessKey],
-        *,
         fields: tuple[str, ...],
         times: tuple[str, ...],
         owner: str,

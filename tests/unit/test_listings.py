@@ -12,7 +12,8 @@ import pytest
 from accesskeys_async.errors import AccessKeysError, APIConnectionError
 from accesskeys_async.listing import Listing
 from accesskeys_async.listings import Listings
-from tests.unit.scripted_pages import Service, prefetch_tasks, read, settle
+from accesskeys_async.records import AccessKeyPage
+from tests.unit.scripted_pages import Service, make_key, prefetch_tasks, read, settle
 
 
 class Fleet:
@@ -207,3 +208,24 @@ async def test_an_exception_of_the_organizations_iterable_is_raised_as_itself() 
     with pytest.raises(LookupError, match="no more"):
         await take()
     assert found == [UUID(int=1)]
+
+
+async def test_no_organization_holds_its_last_page_while_the_next_is_on_its_way() -> None:
+    made: list[weakref.ref[AccessKeyPage]] = []
+
+    async def fetch(page_token: str | None) -> AccessKeyPage:
+        if page_token is not None:
+            await asyncio.Event().wait()
+        page = AccessKeyPage((make_key(1),), "next")
+        made.append(weakref.ref(page))
+        return page
+
+    def begin(_: str, prefetch: int) -> Listing:
+        return Listing(fetch, prefetch=prefetch)
+
+    async with aclosing(Listings("abcde", begin, prefetch=1, at_once=5).pages()) as pages:
+        for _ in range(5):
+            await anext(pages)
+        await settle_long()
+        # The last one is still on its way to the caller.
+        assert [page() is not None for page in made] == [False] * 4 + [True]
