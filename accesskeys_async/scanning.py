@@ -17,6 +17,8 @@ __all__ = ["Scan"]
 
 EVIDENCE: Final = 10
 """How many keys must come in the other direction's order, backwards, before the two have met."""
+FEW: Final = 2
+"""Pages that whoever comes for them fetches: an organization that has no more needs no task."""
 FAR: Final = 4
 """Pages that a side must have brought before its next request goes out on a glance, which may be in vain."""
 
@@ -165,6 +167,7 @@ class _Sweep:
         self._forward = forward
         self._backward = backward
         self._lead = lead
+        self._few = min(FEW, lead - 1)
         self._answers: deque[_Answer] = deque()
         self._ready: deque[AccessKeyPage] = deque()
         self._fetched = 0
@@ -186,18 +189,19 @@ class _Sweep:
 
     async def start(self, pages: int) -> None:
         """Fetch forward until so many pages were fetched in all, unless a pass has begun."""
+        while self._fetched < pages and not self.is_taken and self._goes_on(self._forward):
+            await self._fetch(pages)
+
+    async def _fetch(self, pages: int) -> None:
+        """Fetch the next page forward, unless meanwhile somebody else did and there are so many."""
         side = self._forward
-        while self._fetched < pages and not self.is_taken and self._goes_on(side):
-            async with side.turn:
-                if self._fetched < pages and self._goes_on(side):
-                    self._read(await self._ask(side, side.steps.token))
+        async with side.turn:
+            if self._fetched < pages and self._goes_on(side):
+                self._read(await self._ask(side, side.steps.token))
 
     async def next(self) -> AccessKeyPage | None:
         """Return the next page with new keys, or None after the last."""
-        if not self.is_taken:
-            self.is_taken = True
-            if self._goes_on(self._forward):
-                self._run(self._forward)
+        self.is_taken = True
         while not self._ready:
             if self._answers:
                 await self._read_one()
@@ -205,6 +209,10 @@ class _Sweep:
                 raise self._raised
             elif self._is_over:
                 return None
+            elif self._fetched < self._few:
+                await self._fetch(self._few)
+            elif not self._tasks:
+                self._run(self._forward)
             elif all(task.done() for task in self._tasks.values()):
                 raise asyncio.CancelledError("the scan was cancelled from outside")
             else:
@@ -212,6 +220,8 @@ class _Sweep:
                 self._is_awaited = True
                 await self._came.wait()
                 self._is_awaited = False
+        if not self._tasks and self._fetched >= self._few and self._goes_on(self._forward):
+            self._run(self._forward)
         return self._ready.popleft()
 
     async def close(self) -> None:

@@ -60,6 +60,19 @@ async def test_an_organization_of_one_page_costs_one_request() -> None:
     assert (scan.complete, scan.mirrored) == (True, None)
 
 
+@pytest.mark.parametrize("size", [100, 50, 34])
+async def test_an_organization_of_few_pages_needs_no_task(size: int) -> None:
+    ends = Ends(100, size)
+    async with aclosing(ends.scan(lead=4).pages()) as pages:
+        taken = 0
+        async for _ in pages:
+            taken += 1
+            await settle()
+            # The third page is fetched while the second is with the caller.
+            assert len(scan_tasks()) == (taken == 2 and size == 34)
+    assert ends.asked == (taken, 0)
+
+
 async def test_an_organization_without_keys_is_complete_at_once() -> None:
     scan = Scan(Service([]), Service([]))
     assert await scan.collect() == []
