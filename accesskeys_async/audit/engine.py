@@ -1,4 +1,9 @@
-"""The audit itself: many organizations read side by side, judged as they come, summed up at the end."""
+"""The audit itself: many organizations read side by side, judged as they come, summed up at the end.
+
+Many workers ask for pages at once. What keeps the processor is done when the caller comes for it, one
+organization right after another: the caches then have the code, and the keys of one are let go of before
+those of the next are made, which leaves next to nothing to the garbage collector.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Final, TypeAlias
 from uuid import UUID
 
-from attrs import evolve
+from attrs import define, evolve
 
 from accesskeys_async.audit.checkpoint import Checkpoint, Reading
 from accesskeys_async.audit.collisions import SuffixCollisions
@@ -18,7 +23,7 @@ from accesskeys_async.audit.inventory import Entry
 from accesskeys_async.audit.judging import Judgement, judge, mute
 from accesskeys_async.audit.policy import Policy, RuleSetting
 from accesskeys_async.audit.progress import Progress
-from accesskeys_async.audit.reading import Access, read_keys
+from accesskeys_async.audit.reading import Access, Answers
 from accesskeys_async.audit.records import Finding, OrganizationAudit, Snapshot, Subject, Summary, Unreadable
 from accesskeys_async.audit.suppressions import Suppressor
 from accesskeys_async.audit.tally import Tally
@@ -41,6 +46,8 @@ The snapshot has no keys where the organization could not be read.
 
 LARGE: Final = 20_000
 """From so many keys on, an organization is judged in a thread, so that no other has to wait for it."""
+SPELL: Final = 4_000
+"""After so many keys were judged in one go, some 8 ms, whatever else the event loop has gets its turn."""
 
 
 def audit(
@@ -79,6 +86,22 @@ def audit(
     return run.products(organizations, at_once)
 
 
+@define
+class _Draft:
+    """An organization on its way to its audit."""
+
+    entry: Entry
+    answers: Answers | None = None
+    reading: Reading | Unreadable | None = None
+    """None while its answers are not read."""
+    own_suffix: str = ""
+    is_kept: bool = False
+    """Whether the checkpoint has it."""
+    spent: float = 0.0
+    """Seconds that went into it so far."""
+    audited: OrganizationAudit | None = None
+
+
 class _Run:
     """One audit under way."""
 
@@ -105,6 +128,7 @@ class _Run:
         self._turns = Turns()
         self._seen: set[UUID] = set()
         self._twice = 0
+        self._glances_fail = False
         self._findings: tuple[Finding, ...] = ()
 
     async def products(
@@ -112,56 +136,89 @@ class _Run:
     ) -> AsyncGenerator[OrganizationAudit | Summary, None]:
         """Yield what `audit` does."""
         began = time.monotonic()
-        async with aclosing(Crew(organizations, self._work, workers=at_once).products()) as audits:
-            async for audited in audits:
+        keys = 0
+        async with aclosing(Crew(organizations, self._work, workers=at_once).products()) as drafts:
+            async for draft in drafts:
+                audited = draft.audited or await self._finish(draft)
                 self._tally.add(audited)
+                keys += len(audited.keys)
                 yield audited
+                # Let go of the keys before the next ones are made, which then find their memory warm.
+                draft.audited = draft.reading = None
+                del audited
+                if keys >= SPELL:
+                    keys = 0
+                    await asyncio.sleep(0)
         await self._look_across()
         yield self._summarize(time.monotonic() - began)
 
-    async def _work(self, organization: Organization, hand_on: HandOn[OrganizationAudit]) -> None:
-        entry = _read_entry(organization)
-        organization_id = entry.subject.organization_id
+    async def _work(self, organization: Organization, hand_on: HandOn[_Draft]) -> None:
+        """Wait for what an organization is judged by; it is judged here where that takes waiting, too."""
+        draft = _Draft(_read_entry(organization))
+        organization_id = draft.entry.subject.organization_id
         if organization_id in self._seen:
             self._twice += 1
             return
         self._seen.add(organization_id)
         began = time.monotonic()
-        kept = None if self._checkpoint is None else await self._checkpoint.load(organization_id)
-        reading = kept or await self._read(entry)
-        if isinstance(reading, Reading) and kept is None and self._checkpoint is not None:
-            await self._checkpoint.add(organization_id, reading)
-        audited = await self._judge(entry, reading, began)
-        if self._progress is not None:
-            self._progress.add(audited, resumed=kept is not None)
-        await hand_on(audited)
+        if self._checkpoint is not None:
+            draft.reading = await self._checkpoint.load(organization_id)
+            draft.is_kept = draft.reading is not None
+        if draft.reading is None:
+            await self._ask(draft)
+        draft.spent = time.monotonic() - began
+        is_large = draft.answers is not None and draft.answers.most >= LARGE
+        if is_large or self._checkpoint is not None or self._amend is not None:
+            await self._turns.take()
+            draft.audited = await self._finish(draft)
+            draft.reading = None
+        await hand_on(draft)
 
-    async def _read(self, entry: Entry) -> Reading | Unreadable:
-        opened = await self._access.open(entry.credential)
+    async def _ask(self, draft: _Draft) -> None:
+        opened = await self._access.open(draft.entry.credential)
         if isinstance(opened, Unreadable):
-            return opened
-        client, own_suffix = opened
-        organization_id = entry.subject.organization_id
-        keys = await read_keys(client, organization_id, max_keys=self._max_keys, turns=self._turns)
-        return keys if isinstance(keys, Unreadable) else Reading(keys, own_suffix)
+            draft.reading = opened
+            return
+        client, draft.own_suffix = opened
+        organization_id = draft.entry.subject.organization_id
+        draft.answers = Answers(client, organization_id, max_keys=self._max_keys)
+        await draft.answers.ask(to_the_end=self._glances_fail)
 
-    async def _judge(self, entry: Entry, reading: Reading | Unreadable, began: float) -> OrganizationAudit:
-        subject, settings = entry.subject, self._policy.settle(entry.subject, entry.changes)
+    async def _finish(self, draft: _Draft) -> OrganizationAudit:
+        """Read the answers, judge, and do what is left."""
+        began = time.monotonic()
+        reading = draft.reading or await self._read(draft)
+        if isinstance(reading, Reading) and self._checkpoint is not None and not draft.is_kept:
+            await self._checkpoint.add(draft.entry.subject.organization_id, reading)
+        subject, settings = draft.entry.subject, self._policy.settle(draft.entry.subject, draft.entry.changes)
         if isinstance(reading, Unreadable):
             snapshot = Snapshot(subject, self._started_at, ())
-            elapsed = time.monotonic() - began
+            elapsed = draft.spent + time.monotonic() - began
             audited = OrganizationAudit(subject, self._started_at, unreadable=reading, elapsed=elapsed)
         else:
             snapshot = Snapshot(subject, self._started_at, reading.keys, reading.own_suffix)
             judged = await self._apply_rules(snapshot, settings)
-            elapsed = time.monotonic() - began
+            elapsed = draft.spent + time.monotonic() - began
             audited = OrganizationAudit(
                 subject, self._started_at, reading.keys, judged.findings, judged.results, elapsed=elapsed
             )
         if self._amend is not None:
             audited = await self._amend(audited, snapshot, settings)
         findings = mute(audited.findings, self._suppressor)
-        return audited if findings is audited.findings else evolve(audited, findings=findings)
+        if findings is not audited.findings:
+            audited = evolve(audited, findings=findings)
+        if self._progress is not None:
+            self._progress.add(audited, resumed=draft.is_kept)
+        return audited
+
+    async def _read(self, draft: _Draft) -> Reading | Unreadable:
+        """Read the answers; this waits for nothing, unless a glance was wrong."""
+        assert draft.answers is not None
+        while (keys := draft.answers.take()) is None:
+            # So it is for all: from now on workers read answers as they come, and none waits for another.
+            self._glances_fail = True
+            await draft.answers.ask(to_the_end=True)
+        return keys if isinstance(keys, Unreadable) else Reading(keys, draft.own_suffix)
 
     async def _apply_rules(self, snapshot: Snapshot, settings: tuple[RuleSetting, ...]) -> Judgement:
         if len(snapshot.keys) < LARGE:

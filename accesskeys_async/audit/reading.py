@@ -1,14 +1,17 @@
-"""One organization read whole, or the reason why it could not be."""
+"""One organization read whole, or the reason why it could not be.
+
+What waits for the network is apart from what keeps the processor: answers are asked for side by side, and
+read one organization after another, when somebody wants what is in them.
+"""
 
 from __future__ import annotations
 
-from typing import Final, TypeVar
+from typing import Any, Final
 from uuid import UUID
 
 from accesskeys_async.audit.credentials import Credential
 from accesskeys_async.audit.progress import Progress
 from accesskeys_async.audit.records import Unreadable
-from accesskeys_async.audit.turns import Turns
 from accesskeys_async.client import AccessKeysClient
 from accesskeys_async.errors import (
     AccessKeysError,
@@ -26,15 +29,13 @@ from accesskeys_async.errors import (
     one_line,
 )
 from accesskeys_async.operations import MAX_PAGE_SIZE
-from accesskeys_async.paging import PageSource
+from accesskeys_async.paging import PageSource, PlainSource
 from accesskeys_async.records import AccessKey
 
-__all__ = ["Access", "name_reason", "read_keys"]
-
-Answer = TypeVar("Answer")
+__all__ = ["Access", "Answers", "name_reason"]
 
 WAITING: Final = 20
-"""How many answers may wait unread."""
+"""How many answers of an organization may wait unread."""
 
 _REASONS: Final[tuple[tuple[type[AccessKeysError], str], ...]] = (
     (AuthenticationError, "authentication"),
@@ -75,61 +76,95 @@ class Access:
             return Unreadable("credential", f"what gives the token raised {type(error).__name__}")
 
 
-async def read_keys(
-    client: AccessKeysClient, organization_id: UUID, *, max_keys: int, turns: Turns | None = None
-) -> tuple[AccessKey, ...] | Unreadable:
-    """Return all keys of an organization, each once, or why they could not be read; never a part of them.
+class Answers:
+    """An organization's pages: asked for one after another, and read later.
 
-    `turns` is shared by those that are read side by side.
+    Read at the very end, the keys are found by the rules where the processor has just put them, which saves
+    about a third of the time to judge them.
     """
-    source = client._pages_of(organization_id, limit=MAX_PAGE_SIZE)
-    try:
-        keys = None
-        if isinstance(source, PageSource):
-            keys = await _read_pages(source, max_keys, turns or Turns())
-        if keys is None:
-            keys = await client.list(organization_id, prefetch=0).collect(max_items=max_keys + 1)
-    except ClientClosedError:
-        raise
-    except AccessKeysError as error:
-        return Unreadable(name_reason(error), one_line(str(error)))
-    if len(keys) > max_keys:
-        return Unreadable("response", f"has more than {max_keys:,} keys; raise max_keys")
-    if len({key.id.int for key in keys}) < len(keys):
-        # A key that moved while it was read comes as it was last seen.
-        keys = list({key.id.int: key for key in keys}.values())
-    return tuple(keys)
 
+    def __init__(self, client: AccessKeysClient, organization_id: UUID, *, max_keys: int) -> None:
+        fetch = client._pages_of(organization_id, limit=MAX_PAGE_SIZE)
+        self._source: PageSource[Any] = fetch if isinstance(fetch, PageSource) else PlainSource(fetch)
+        self._max_keys = max_keys
+        self._keys: list[AccessKey] = []
+        self._waiting: list[tuple[Any, str | None]] = []
+        self._next: str | None = None
+        self._passed: set[str] = set()
+        self._unreadable: Unreadable | None = None
+        self._is_over = False
 
-async def _read_pages(source: PageSource[Answer], max_keys: int, turns: Turns) -> list[AccessKey] | None:
-    """Return the keys of all pages, or those up to one too many; None where a glance had it wrong.
+    @property
+    def most(self) -> int:
+        """How many keys have come, at the most: pages that wait may not be full."""
+        return len(self._keys) + len(self._waiting) * MAX_PAGE_SIZE
 
-    Answers wait unread, and the last of them are read at the very end: the rules then find the keys where the
-    processor has just put them, which saves about a third of the time to judge them.
-    """
-    keys: list[AccessKey] = []
-    waiting: list[tuple[Answer, str]] = []
-    seen: set[str] = set()
-    token: str | None = None
-    while True:
-        answer = await source.ask(token)
-        token = source.glance(answer)
-        if token is not None and token not in seen and len(waiting) < WAITING:
-            seen.add(token)
-            waiting.append((answer, token))
-            continue
-        await turns.take()
-        for earlier, expected in waiting:
-            page = source.read(earlier)
-            if page.next_page_token != expected:
-                return None
-            keys += page.results
-        waiting.clear()
-        page = source.read(answer)
-        keys += page.results
-        token = page.next_page_token
-        if token is None or len(keys) > max_keys:
-            return keys
-        if token in seen:
-            raise PaginationError("the listing goes in circles: a page token came that had come before")
-        seen.add(token)
+    async def ask(self, *, to_the_end: bool = False) -> None:
+        """Ask for all pages, and read as few of them as may be: what is left for `take` needs no waiting.
+
+        That the last page has come is seen at a glance, which may be wrong, unless all is read `to_the_end`.
+        What fails is for `take` to say; ClientClosedError is raised.
+        """
+        while not self._is_over:
+            asked = self._next
+            try:
+                answer = await self._source.ask(asked)
+            except ClientClosedError:
+                raise
+            except AccessKeysError as error:
+                self._read()
+                if not self._is_over and self._next == asked:  # and no glance was wrong before
+                    self._fail(error)
+                continue
+            token = self._source.glance(answer)
+            has_come = token in self._passed or any(token == earlier for _, earlier in self._waiting)
+            self._waiting.append((answer, token))
+            if token is None and not to_the_end:
+                return
+            self._next = token
+            if token is None or has_come or len(self._waiting) >= WAITING:
+                self._read()
+
+    def take(self) -> tuple[AccessKey, ...] | Unreadable | None:
+        """Return all keys, each once, or why they could not be read; never a part of them.
+
+        None where a glance was wrong, and there is more to ask for. What was taken is let go of.
+        """
+        self._read()
+        if self._unreadable is not None:
+            return self._unreadable
+        if not self._is_over:
+            return None
+        keys, self._keys = self._keys, []
+        if len(keys) > self._max_keys:
+            return Unreadable("response", f"has more than {self._max_keys:,} keys; raise max_keys")
+        if len({key.id.int for key in keys}) < len(keys):
+            # A key that moved while it was read comes as it was last seen.
+            keys = list({key.id.int: key for key in keys}.values())
+        return tuple(keys)
+
+    def _read(self) -> None:
+        """Read what waits, up to where a glance was wrong."""
+        waiting, self._waiting = self._waiting, []
+        try:
+            for answer, glanced in waiting:
+                page = self._source.read(answer)
+                self._keys += page.results
+                self._next = token = page.next_page_token
+                if token is None or len(self._keys) > self._max_keys:
+                    self._is_over = True
+                    return
+                if token in self._passed:
+                    raise PaginationError(
+                        "the listing goes in circles: a page token came that had come before"
+                    )
+                self._passed.add(token)
+                if token != glanced:
+                    return
+        except AccessKeysError as error:
+            self._fail(error)
+
+    def _fail(self, error: AccessKeysError) -> None:
+        self._unreadable = Unreadable(name_reason(error), one_line(str(error)))
+        self._is_over = True
+        self._keys.clear()

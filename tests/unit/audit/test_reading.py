@@ -3,76 +3,103 @@ from __future__ import annotations
 from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from accesskeys_async import AccessKeysClient, ClientClosedError
-from accesskeys_async.audit.reading import WAITING, read_keys
-from accesskeys_async.paging import PageSource
-from accesskeys_async.records import AccessKeyPage
+from accesskeys_async.audit.reading import WAITING, Answers
+from accesskeys_async.audit.records import Unreadable
+from accesskeys_async.records import AccessKey, AccessKeyPage
 from tests.unit.audit.judged import ORGANIZATION, make_key
+from tests.unit.audit.scripted import Pages, Scripted, make_pages
 
 
-class Pages(PageSource[str]):
-    """Pages by their tokens; a glance may be wrong."""
-
-    def __init__(self, pages: dict[str, AccessKeyPage], wrong: dict[str, str]) -> None:
-        self._pages = pages
-        self._wrong = wrong
-
-    async def ask(self, page_token: str | None) -> str:
-        return page_token or "0"
-
-    def glance(self, answer: str) -> str | None:
-        return self._wrong.get(answer, self._pages[answer].next_page_token)
-
-    def read(self, answer: str) -> AccessKeyPage:
-        return self._pages[answer]
+async def read(pages: Pages, *, max_keys: int = 1_000) -> tuple[AccessKey, ...] | Unreadable:
+    answers = Answers(Scripted(pages), ORGANIZATION, max_keys=max_keys)
+    await answers.ask()
+    while (keys := answers.take()) is None:
+        await answers.ask(to_the_end=True)
+    return keys
 
 
-class Scripted(AccessKeysClient):
-    """A client whose pages come from a script."""
-
-    def __init__(self, pages: dict[str, AccessKeyPage], **wrong: str) -> None:
-        super().__init__("token-of-nobody-000000", base_url="http://localhost")
-        self._pages = Pages(pages, {name.removeprefix("p"): token for name, token in wrong.items()})
-
-    def _pages_of(self, org: object, *, limit: int, reverse: bool = False) -> Pages:
-        return self._pages
-
-
-def make_pages(count: int, **last: str) -> dict[str, AccessKeyPage]:
-    return {
-        str(number): AccessKeyPage((make_key(),), str(number + 1) if number + 1 < count else last.get("then"))
-        for number in range(count)
-    }
+def keys_of(pages: dict[str, AccessKeyPage]) -> tuple[AccessKey, ...]:
+    return tuple(key for page in pages.values() for key in page.results)
 
 
 @pytest.mark.parametrize("count", [1, 2, WAITING, WAITING + 1, 3 * WAITING])
-async def test_all_pages_are_read_in_order(count: int) -> None:
+async def test_all_pages_are_read_in_order_each_once(count: int) -> None:
     pages = make_pages(count)
-    expected = tuple(page.results[0] for page in pages.values())
-    assert await read_keys(Scripted(pages), ORGANIZATION, max_keys=1_000) == expected
+    script = Pages(pages)
+    assert await read(script) == keys_of(pages)
+    assert (script.asked, script.read_pages) == (count, count)
 
 
-async def test_where_a_glance_was_wrong_the_listing_has_the_word() -> None:
+@pytest.mark.parametrize(("count", "unread"), [(1, 1), (WAITING, WAITING), (WAITING + 3, 3)])
+async def test_answers_wait_unread_but_not_too_many(count: int, unread: int) -> None:
+    script = Pages(make_pages(count))
+    await Answers(Scripted(script), ORGANIZATION, max_keys=1_000).ask()
+    assert script.asked - script.read_pages == unread
+
+
+@given(
+    st.integers(1, WAITING + 5).flatmap(
+        lambda count: st.tuples(
+            st.just(count),
+            st.dictionaries(
+                st.integers(0, count - 1).map(str),
+                st.none() | st.integers(0, count - 1).map(str) | st.just("nowhere"),
+            ),
+        )
+    )
+)
+async def test_whatever_glances_say_the_pages_have_the_word(
+    drawn: tuple[int, dict[str, str | None]],
+) -> None:
+    count, glances = drawn
+    pages = make_pages(count)
+    assert await read(Pages(pages, glances)) == keys_of(pages)
+
+
+async def test_read_to_the_end_an_answer_that_seems_to_be_the_last_is_looked_at() -> None:
     pages = make_pages(4)
-    expected = tuple(page.results[0] for page in pages.values())
-    assert await read_keys(Scripted(pages, p0="2"), ORGANIZATION, max_keys=1_000) == expected
+    answers = Answers(Scripted(Pages(pages, dict.fromkeys(pages))), ORGANIZATION, max_keys=1_000)
+    await answers.ask(to_the_end=True)
+    assert answers.take() == keys_of(pages)
 
 
-async def test_pages_that_go_in_circles_are_no_reading() -> None:
-    unreadable = await read_keys(Scripted(make_pages(3, then="1")), ORGANIZATION, max_keys=1_000)
-    assert getattr(unreadable, "reason", None) == "response"
-    assert "goes in circles" in getattr(unreadable, "message", "")
+async def test_pages_that_go_in_circles_are_no_reading_and_soon_noticed() -> None:
+    script = Pages(make_pages(3, then="1"))
+    unreadable = await read(script)
+    assert isinstance(unreadable, Unreadable)
+    assert unreadable.reason == "response"
+    assert "goes in circles" in unreadable.message
+    assert script.asked <= 4
+
+
+async def test_one_that_fails_in_the_middle_is_no_reading() -> None:
+    unreadable = await read(Pages(make_pages(3, then="nowhere")))
+    assert unreadable == Unreadable("response", "there is no page nowhere")
+
+
+@pytest.mark.parametrize("count", [2, 2 * WAITING])
+async def test_too_many_keys_are_no_reading_and_asking_ends(count: int) -> None:
+    script = Pages(make_pages(count))
+    assert await read(script, max_keys=count) == keys_of(script._pages)
+    unreadable = await read(Pages(make_pages(count)), max_keys=1)
+    assert unreadable == Unreadable("response", "has more than 1 keys; raise max_keys")
+    endless = Pages(make_pages(3 * WAITING))
+    await read(endless, max_keys=1)
+    assert endless.asked <= WAITING
 
 
 async def test_a_key_that_comes_again_counts_once_as_it_was_last_seen() -> None:
     early, late = (make_key(id=UUID(int=5), name=name) for name in ("early", "late"))
     pages = {"0": AccessKeyPage((early,), "1"), "1": AccessKeyPage((late,), None)}
-    assert await read_keys(Scripted(pages), ORGANIZATION, max_keys=10) == (late,)
+    assert await read(Pages(pages), max_keys=10) == (late,)
 
 
 async def test_a_closed_client_is_the_callers_mistake() -> None:
     client = AccessKeysClient("token-of-nobody-000000", base_url="http://localhost:1")
     await client.aclose()
     with pytest.raises(ClientClosedError):
-        await read_keys(client, ORGANIZATION, max_keys=1)
+        await Answers(client, ORGANIZATION, max_keys=1).ask()

@@ -1,0 +1,61 @@
+"""A client whose pages come from a script, so that audits can be led wherever they should hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from accesskeys_async import AccessKeysClient
+from accesskeys_async.errors import PaginationError
+from accesskeys_async.paging import PageSource
+from accesskeys_async.records import AccessKeyPage
+from tests.unit.audit.judged import make_key
+
+
+class Pages(PageSource[str]):
+    """Pages by their tokens, the first by "0"; a glance may be wrong."""
+
+    def __init__(
+        self, pages: Mapping[str, AccessKeyPage], glances: Mapping[str, str | None] | None = None
+    ) -> None:
+        self._pages = pages
+        self._glances = glances or {}
+        self.asked = 0
+        self.read_pages = 0
+
+    async def ask(self, page_token: str | None) -> str:
+        token = page_token or "0"
+        self.asked += 1
+        if token not in self._pages:
+            raise PaginationError(f"there is no page {token}")
+        return token
+
+    def glance(self, answer: str) -> str | None:
+        return self._glances.get(answer, self._pages[answer].next_page_token)
+
+    def read(self, answer: str) -> AccessKeyPage:
+        self.read_pages += 1
+        return self._pages[answer]
+
+
+class Scripted(AccessKeysClient):
+    """A client of one script for all organizations, or of one for each that is named."""
+
+    def __init__(self, pages: Pages, **others: Pages) -> None:
+        super().__init__("token-of-nobody-000000", base_url="http://localhost")
+        self._pages = pages
+        self._others = {UUID(int=int(name.removeprefix("org"))): one for name, one in others.items()}
+
+    def _pages_of(self, org: object, *, limit: int, reverse: bool = False) -> Pages:
+        assert isinstance(org, UUID)
+        return self._others.get(org, self._pages)
+
+
+def make_pages(count: int, *, keys: int = 1, then: str | None = None) -> dict[str, AccessKeyPage]:
+    """So many pages in a row, of so many keys each; the last one's token is `then`."""
+    return {
+        str(number): AccessKeyPage(
+            tuple(make_key() for _ in range(keys)), str(number + 1) if number + 1 < count else then
+        )
+        for number in range(count)
+    }
