@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
@@ -276,19 +275,6 @@ async def test_what_amends_sees_every_organization_before_suppressions(
     audits, _ = await collect(client, entries[:2], amend=amend)
     assert dict(seen) == {entries[0].subject.organization_id: 0, entries[1].subject.organization_id: KEYS}
     assert all(one.findings == () for one in audits)
-
-
-async def test_a_slow_caller_holds_the_audit_back(
-    client: AccessKeysClient, emulator: Emulator, entries: list[Entry]
-) -> None:
-    progress = Progress()
-    async with aclosing(audit(client, entries, at_once=1, progress=progress)) as audits:
-        await anext(audits)
-        await asyncio.sleep(0.2)
-        # One is with the caller, one waits for it, and one more is held by who read it.
-        assert progress.organizations == 1
-        assert progress.requests <= 3 * 2
-    assert len(asyncio.all_tasks()) == 1
 
 
 async def test_a_checkpoint_spares_what_was_read_and_gives_the_same(

@@ -51,6 +51,20 @@ async def test_no_organization_is_read_before_the_caller_has_the_last(amend: Ame
     assert max(ahead) == 0
 
 
+@pytest.mark.parametrize("amend", [None, keep], ids=["judged at last", "amended"])
+async def test_a_slow_caller_holds_the_audit_back(amend: Amend | None) -> None:
+    pages = Pages(make_pages(1))
+    audits = audit(Scripted(pages), name_organizations(50), NOTHING, at_once=2, amend=amend)
+    async with aclosing(audits):
+        await anext(audits)
+        for _ in range(100):
+            await asyncio.sleep(0)
+        # One is with the caller, two wait for it, and two more are held by who asked for them.
+        assert pages.asked == 5
+        assert pages.read_pages == (1 if amend is None else 5)
+    assert len(asyncio.all_tasks()) == 1
+
+
 async def test_a_caller_that_only_iterates_lets_the_event_loop_have_its_turns() -> None:
     pages = Pages(make_pages(1, keys=MAX_PAGE_SIZE))
     rounds, keys, longest = 0, 0, 0
