@@ -144,7 +144,7 @@ class _Run:
                 keys += len(audited.keys)
                 yield audited
                 # Let go of the keys before the next ones are made, which then find their memory warm.
-                draft.audited = draft.reading = None
+                draft.audited = None
                 del audited
                 if keys >= SPELL:
                     keys = 0
