@@ -43,6 +43,10 @@ if TYPE_CHECKING:
     from accesskeys_async.records import AccessKeyPage as AccessKeyPage
     from accesskeys_async.records import Attempt as Attempt
     from accesskeys_async.records import CreatedAccessKey as CreatedAccessKey
+    from accesskeys_async.records import Policy as Policy
+    from accesskeys_async.records import PolicyDefinition as PolicyDefinition
+    from accesskeys_async.records import Role as Role
+    from accesskeys_async.records import RoleRef as RoleRef
     from accesskeys_async.records import Token as Token
     from accesskeys_async.records import Unset as Unset
     from accesskeys_async.scanning import Scan as Scan
@@ -94,7 +98,19 @@ _HOMES: Final = {
     "listing": ("Listing",),
     "listings": ("Listings",),
     "outcomes": ("Outcome",),
-    "records": ("AccessKey", "AccessKeyPage", "Attempt", "CreatedAccessKey", "Token", "UNSET", "Unset"),
+    "records": (
+        "AccessKey",
+        "AccessKeyPage",
+        "Attempt",
+        "CreatedAccessKey",
+        "Policy",
+        "PolicyDefinition",
+        "Role",
+        "RoleRef",
+        "Token",
+        "UNSET",
+        "Unset",
+    ),
     "scanning": ("Scan",),
     "transport.adaptive": ("Adaptive",),
     "transport.exchange": ("Middleware", "Next", "Request", "Response"),
@@ -144,6 +160,8 @@ __all__ = [
     "Outcome",
     "PaginationError",
     "PermissionDeniedError",
+    "Policy",
+    "PolicyDefinition",
     "RateLimitError",
     "RedirectError",
     "RedisRate",
@@ -152,6 +170,8 @@ __all__ = [
     "ResponseTooLargeError",
     "RetryBudget",
     "RetryPolicy",
+    "Role",
+    "RoleRef",
     "Scan",
     "ServerError",
     "SharedPause",

@@ -5,22 +5,21 @@ from __future__ import annotations
 import os
 import ssl
 import sys
-from collections.abc import Coroutine, Iterable
+from collections.abc import Iterable
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self, Unpack
-from uuid import UUID
 
 from aiohttp import ClientSession
 from attrs import evolve
 
 from accesskeys_async import operations
+from accesskeys_async.arguments import Id, RoleIds, RoleRefs
 from accesskeys_async.creation import Creation, Draft, reap
 from accesskeys_async.errors import InvalidRequestError
 from accesskeys_async.fanout import FanOut
 from accesskeys_async.key_pages import KeyPages
 from accesskeys_async.listing import Listing
-from accesskeys_async.operations import Id, RoleIds
 from accesskeys_async.options import ClientOptions, Options, Shared, TokenLike, find_base_url, find_token
 from accesskeys_async.paging import FetchPage
 from accesskeys_async.raw import RawOperations
@@ -235,38 +234,50 @@ class AccessKeysClient(FanOut):
         request = operations.build_get(operations.read_id("org", org), key_id, deadline=self._latest())
         return operations.read_key(request, await self._send(request), key_id=asked)
 
-    def create(
+    async def create(
         self,
         org: Id,
         *,
         name: str,
         description: str,
+        role_refs: RoleRefs = UNSET,
         role_ids: RoleIds = UNSET,
         recover: bool = False,
         settle: float = 3.0,
-    ) -> Coroutine[object, object, CreatedAccessKey]:
-        """Create a key (`createAccessKey`); its token is in the answer, and never shown again.
+    ) -> CreatedAccessKey:
+        """Create a key (`createAccessKey`); its token is in the response, and never shown again.
 
-        `name` and `description` are 1 to 256 characters. `role_ids`, 1 to 5 UUIDs, is deprecated by the API.
+        `name` and `description` are 1 to 256 characters. `role_refs` are the roles that the key is to have,
+        1 to 5 of them: each a `RoleRef`, a role's id, or a mapping with `id` and, if wanted, `workspaces`.
+        The service denies by default: a key without roles can do nothing. `role_ids` is deprecated by the
+        API.
 
-        A create whose answer was lost is never sent again as it is: CreateOutcomeUnknownError is raised,
-        and a key may exist whose token nobody has; the error's `candidates` are those it may be.
+        A create whose response was lost is never sent again as it is: CreateOutcomeUnknownError is raised,
+        and a key may exist whose token nobody has; the error's `candidates` are those it may be. A response
+        that can't be read raises APIResponseError; its `key_id` is the created key's if the response has it.
 
-        With `recover` the call is brought to a known end within the deadline. A mark, ` [ak:` and 16
+        With `recover` the call is brought to a known end within the deadline. A marker, ` [ak:` and 16
         characters and `]`, stands at the end of the description until the call is over (so it takes 22
-        characters less). After an answer is lost, the organization is listed until the marked key is found,
-        or `settle` seconds have passed; it is deleted, and the create is sent again, as often as the retry
-        policy says. The promise: when it returns, exactly one key of this call exists and its token is in
+        characters less). After a response is lost, the organization is listed until the marked key is found,
+        or `settle` seconds have passed; it is deleted, and the create is sent again, up to the retry policy's
+        `max_retries` times. After a response that names the key and can't be read, the key is deleted and the
+        error raised. The promise: when it returns, exactly one key of this call exists and its token is in
         hand; when it raises, none exists, or the error is a CreateOutcomeUnknownError with the `nonce` for
-        `reap`. It holds where the API lists what it has made within `settle` seconds. Where all is done but
-        the mark can't be taken off, the key is returned with the mark still in its description, and a
-        warning logged.
+        `reap`. It holds if the API lists what it has created within `settle` seconds. If all is done but the
+        marker can't be removed, the key is returned with the marker still in its description, and a warning
+        is logged.
 
         Raises what `get` does, and CreateOutcomeUnknownError.
         """
         operations.warn_of_role_ids(role_ids, stacklevel=2)
-        draft = Draft(operations.read_id("org", org), name, description, operations.read_role_ids(role_ids))
-        return self._create(draft, recover=recover, settle=settle)
+        draft = Draft(
+            operations.read_id("org", org),
+            name,
+            description,
+            operations.read_role_refs(role_refs),
+            operations.read_role_ids(role_ids),
+        )
+        return await self._create(draft, recover=recover, settle=settle)
 
     async def _create(self, draft: Draft, *, recover: bool, settle: float) -> CreatedAccessKey:
         creation = Creation(self._send, draft, deadline=self._latest())
@@ -304,41 +315,33 @@ class AccessKeysClient(FanOut):
             deadline=self._latest(),
         )
 
-    def update(
+    async def update(
         self,
         org: Id,
         key_id: Id,
         *,
         name: str | Unset = UNSET,
         description: str | Unset = UNSET,
+        role_refs: RoleRefs = UNSET,
         role_ids: RoleIds = UNSET,
-    ) -> Coroutine[object, object, AccessKey]:
+    ) -> AccessKey:
         """Change a key's properties (`updateAccessKey`); what is left UNSET stays as it is.
 
-        Bounds as in `create`. Raises what `get` does; InvalidRequestError also where nothing is named.
+        `role_refs` replaces all of the key's roles. Bounds are those of `create`. Raises what `get` does;
+        InvalidRequestError also if nothing is named.
         """
         operations.warn_of_role_ids(role_ids, stacklevel=2)
-        return self._update(
-            operations.read_id("org", org), operations.read_id("key_id", key_id), name, description, role_ids
-        )
-
-    async def _update(
-        self,
-        organization_id: UUID,
-        key_id: UUID,
-        name: str | Unset,
-        description: str | Unset,
-        role_ids: RoleIds,
-    ) -> AccessKey:
+        requested = operations.read_id("key_id", key_id)
         request = operations.build_update(
-            organization_id,
-            key_id,
+            operations.read_id("org", org),
+            requested,
             name=name,
             description=description,
+            role_refs=role_refs,
             role_ids=role_ids,
             deadline=self._latest(),
         )
-        return operations.read_key(request, await self._send(request), key_id=key_id)
+        return operations.read_key(request, await self._send(request), key_id=requested)
 
     async def delete(
         self,

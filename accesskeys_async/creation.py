@@ -10,7 +10,7 @@ import asyncio
 import re
 import secrets
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -31,7 +31,7 @@ from accesskeys_async.errors import (
     one_line,
 )
 from accesskeys_async.listing import Listing
-from accesskeys_async.records import UNSET, AccessKey, AccessKeyPage, CreatedAccessKey, Unset
+from accesskeys_async.records import UNSET, AccessKey, AccessKeyPage, CreatedAccessKey, RoleRef, Unset
 from accesskeys_async.transport.exchange import Next, Response
 from accesskeys_async.transport.hooks import logger
 
@@ -70,12 +70,13 @@ def find_nonce(description: object) -> str | None:
 
 @frozen
 class Draft:
-    """What a key is to be made of."""
+    """What a key is to be created with."""
 
     organization_id: UUID
     name: str
     description: str
-    role_ids: tuple[UUID, ...] | Unset
+    role_refs: tuple[RoleRef, ...] | Unset = UNSET
+    role_ids: tuple[UUID, ...] | Unset = UNSET
 
 
 class _Census:
@@ -154,6 +155,7 @@ class Creation:
             draft.organization_id,
             name=draft.name,
             description=description,
+            role_refs=draft.role_refs,
             role_ids=draft.role_ids,
             deadline=self._deadline,
         )
@@ -178,6 +180,8 @@ class Creation:
             else:
                 return await self._finish(created, in_doubt=in_doubt)
             logger.warning("create %s: %s; looking for what came of it", self._nonce, lost)
+            if isinstance(lost, APIResponseError) and lost.key_id is not None:
+                raise await self._end_unreadable(lost, settle=settle)
             in_doubt = not await self._remove_lost(lost, settle=settle) or in_doubt
             if number == rounds or self._is_late():
                 lost.add_note(
@@ -192,9 +196,7 @@ class Creation:
         request = operations.build_update(
             draft.organization_id,
             created.id,
-            name=UNSET,
             description=draft.description,
-            role_ids=UNSET,
             deadline=self._deadline,
         )
         try:
@@ -211,18 +213,32 @@ class Creation:
             return created
         return evolve(created, description=draft.description, updated_at=key.updated_at)
 
-    async def _remove_lost(self, lost: AccessKeysError, *, settle: float) -> bool:
-        """Look for the key of a lost create, and tell whether it was found and deleted.
+    async def _end_unreadable(self, lost: APIResponseError, *, settle: float) -> APIResponseError:
+        """Delete the key that a response names without its token; another create would end no better.
 
-        False: it was not there when the settle window had passed. Raises CreateOutcomeUnknownError where
-        neither can be told.
+        Only a key with this call's mark is deleted: the id alone is what a response says.
+        """
+        try:
+            removed = await self._remove_lost(lost, settle=settle)
+        except CreateOutcomeUnknownError as error:
+            lost.add_note(f"the key could not be deleted: {error.__cause__}")
+            return lost
+        if removed:
+            lost.key_id, lost.key_deleted = str(removed[0]), True
+        return lost
+
+    async def _remove_lost(self, lost: AccessKeysError, *, settle: float) -> Sequence[UUID]:
+        """Delete the key of a lost create once it is listed, and return its id.
+
+        Returns none if it was not there when the settle window had passed. Raises CreateOutcomeUnknownError
+        if neither can be told.
         """
         until = self._clock() + settle
         pause = FIRST_LOOK
         while True:
             try:
-                if await self._delete_marked():
-                    return True
+                if removed := await self._delete_marked():
+                    return removed
                 looked, failure = True, lost
             except AccessKeysError as error:
                 if not isinstance(error, APIConnectionError | ServerError | RateLimitError):
@@ -230,20 +246,20 @@ class Creation:
                 looked, failure = False, error
             now = self._clock()
             if looked and now >= until:
-                return False
+                return ()
             if self._deadline is not None and now + pause >= self._deadline:
                 raise self._unknown(lost, ()) from failure
             await self._sleep(min(pause, max(until - now, FIRST_LOOK)))
             pause = min(2 * pause, LONGEST_LOOK)
 
-    async def _delete_marked(self, *, but: UUID | None = None) -> int:
+    async def _delete_marked(self, *, but: UUID | None = None) -> Sequence[UUID]:
         census = _Census(self._send, self._draft.organization_id, self._deadline)
         found = [
             key async for key in census.walk() if find_nonce(key.description) == self._nonce and key.id != but
         ]
         for key in found:
             await _delete(self._send, key, self._deadline)
-        return len(found)
+        return [key.id for key in found]
 
     async def _give_up(self, lost: APIConnectionError) -> CreateOutcomeUnknownError:
         """Say what is known: the keys of this name and description, made since the call began."""

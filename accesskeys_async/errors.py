@@ -118,17 +118,18 @@ class APIStatusError(AccessKeysError):
         details: object = None,
         request_id: str | None = None,
         retry_after: float | None = None,
+        advice: str | None = None,
     ) -> None:
         said = ": ".join(one_line(part) for part in (code, message) if part)
         parts = [f"{context}: {status}" + (f" {said}" if said else "")]
         if details:
-            parts.append(f" {one_line(str(details))}")
+            parts.append(f" ({one_line(_write_details(details))})")
         if request_id:
             parts.append(f" (request {one_line(request_id, 80)})")
         if retry_after is not None:
             parts.append(f"; try again after {retry_after:g} s")
-        elif self.advice:
-            parts.append(f"; {self.advice}")
+        elif advice or self.advice:
+            parts.append(f"; {advice or self.advice}")
         super().__init__("".join(parts))
         self.status = status
         self.code = code
@@ -140,6 +141,16 @@ class APIStatusError(AccessKeysError):
     advice = ""
 
 
+def _write_details(details: object) -> str:
+    """Write what a refusal says of single fields: `name: too long; description: is missing`."""
+    if not isinstance(details, dict):
+        return str(details)
+    fields = [(str(path).removeprefix("."), said) for path, said in details.items()]
+    return "; ".join(
+        f"{path}: {', '.join(map(str, said)) if isinstance(said, list) else said}" for path, said in fields
+    )
+
+
 class AuthenticationError(APIStatusError):
     """401: no token, or one that the API does not know."""
 
@@ -149,7 +160,7 @@ class AuthenticationError(APIStatusError):
 class PermissionDeniedError(APIStatusError):
     """403: the token may not do this, or not in this organization."""
 
-    advice = "use a token of that organization with the right to do this"
+    advice = "use a token of that organization with a role that allows this"
 
 
 class NotFoundError(APIStatusError):
@@ -224,12 +235,17 @@ class APIResponseError(AccessKeysError):
         self.context = ""
         """The request's method and path."""
         self.key_id: str | None = None
-        """After a create: the id of the key that was made, though its token could not be read."""
+        """After a create: the id of the key that was created, though its token could not be read."""
+        self.key_deleted = False
+        """Whether that key was deleted again."""
 
     def __str__(self) -> str:
         where = f"{self.context}: " if self.context else ""
-        made = f"; access key {self.key_id} was made, and its token is lost: delete it" if self.key_id else ""
-        return f"{where}{self.place}: {self.expected}{made}"
+        created = ""
+        if self.key_id:
+            end = "was deleted again" if self.key_deleted else "its token is lost: delete it"
+            created = f"; access key {self.key_id} was created and {end}"
+        return f"{where}{self.place}: {self.expected}{created}"
 
 
 class ResponseTooLargeError(APIResponseError):

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Final, TypeAlias, TypeVar
 from uuid import UUID
 
 from attrs import field, frozen
 
 from accesskeys_async import operations
+from accesskeys_async.arguments import Id, RoleIds, RoleRefs
 from accesskeys_async.creation import Draft
 from accesskeys_async.crew import Items
 from accesskeys_async.errors import InvalidRequestError
 from accesskeys_async.listing import Listing
 from accesskeys_async.listings import Listings
-from accesskeys_async.operations import Id, RoleIds
 from accesskeys_async.outcomes import Outcome, call_each
 from accesskeys_async.paging import FetchPage
 from accesskeys_async.records import UNSET, AccessKey, CreatedAccessKey, Unset
@@ -38,12 +38,14 @@ TextFor: TypeAlias = Text | Callable[[Item], Text]
 
 @frozen
 class NewKey:
-    """What a key is to be made of, for `create_many`. Bounds are as in `create`, and checked there."""
+    """What a key is to be created with, for `create_many`. Bounds are as in `create`, and checked there."""
 
     name: str
     description: str
+    role_refs: RoleRefs = field(default=UNSET, kw_only=True)
+    """The roles that the key is to have, 1 to 5; without any it is denied everything."""
     role_ids: RoleIds = field(default=UNSET, kw_only=True)
-    """Deprecated by the API; naming it warns."""
+    """Deprecated by the API in favour of `role_refs`; giving it warns."""
 
     def __attrs_post_init__(self) -> None:
         operations.warn_of_role_ids(self.role_ids, stacklevel=3)
@@ -74,9 +76,15 @@ class FanOut(ABC):
         """Create one key."""
 
     @abstractmethod
-    def update(
-        self, org: Id, key_id: Id, *, name: Text = UNSET, description: Text = UNSET
-    ) -> Coroutine[object, object, AccessKey]:
+    async def update(
+        self,
+        org: Id,
+        key_id: Id,
+        *,
+        name: Text = UNSET,
+        description: Text = UNSET,
+        role_refs: RoleRefs = UNSET,
+    ) -> AccessKey:
         """Change one key."""
 
     @abstractmethod
@@ -120,8 +128,13 @@ class FanOut(ABC):
         organization_id = operations.read_id("org", org)
 
         async def create(new: NewKey) -> CreatedAccessKey:
-            role_ids = operations.read_role_ids(new.role_ids)
-            draft = Draft(organization_id, new.name, new.description, role_ids)
+            draft = Draft(
+                organization_id,
+                new.name,
+                new.description,
+                operations.read_role_refs(new.role_refs),
+                operations.read_role_ids(new.role_ids),
+            )
             return await self._create(draft, recover=recover, settle=settle)
 
         return self._call_each("drafts", drafts, create)
@@ -133,15 +146,17 @@ class FanOut(ABC):
         *,
         name: TextFor[AnyKey] = UNSET,
         description: TextFor[AnyKey] = UNSET,
+        role_refs: RoleRefs = UNSET,
     ) -> AsyncGenerator[Outcome[AnyKey, AccessKey], None]:
         """Change many keys, records or ids, and yield an `Outcome` for each as it completes.
 
-        `name` and `description` are texts for all, or callables that make one of the item; what is UNSET
-        stays as it is. A record of another organization is refused.
+        `name` and `description` are texts for all, or callables that return one for the item; `role_refs`
+        are the roles for all. What is UNSET stays as it is. A record of another organization is refused.
 
-        Raises InvalidRequestError at once where `org` is no id.
+        Raises InvalidRequestError at once if `org` is not an id, or `role_refs` are out of bounds.
         """
         organization_id = operations.read_id("org", org)
+        roles = operations.read_role_refs(role_refs)
 
         async def update(key: AnyKey) -> AccessKey:
             return await self.update(
@@ -149,6 +164,7 @@ class FanOut(ABC):
                 _identify(key, organization_id),
                 name=name(key) if callable(name) else name,
                 description=description(key) if callable(description) else description,
+                role_refs=roles,
             )
 
         return self._call_each("keys", keys, update)

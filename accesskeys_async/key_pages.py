@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from accesskeys_async import operations, wire
-from accesskeys_async.operations import Id
+from accesskeys_async import arguments, operations, wire
+from accesskeys_async.arguments import Id
 from accesskeys_async.paging import PageSource
 from accesskeys_async.records import AccessKeyPage
 from accesskeys_async.transport.exchange import Next, Request, Response
@@ -39,7 +39,7 @@ class KeyPages(PageSource[tuple[Request, Response]]):
     def glance(self, answer: tuple[Request, Response]) -> str | None:
         """Guess the next page's token; None for one that could not be asked with."""
         token = wire.glance_at_page_token(answer[1].body)
-        return token if token is not None and len(token) <= operations.MAX_PAGE_TOKEN_LENGTH else None
+        return token if token is not None and len(token) <= arguments.MAX_PAGE_TOKEN_LENGTH else None
 
     def read(self, answer: tuple[Request, Response]) -> AccessKeyPage:
         """Read the page."""

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import re
-import warnings
-from collections.abc import Iterable
-from typing import Final, NoReturn, TypeAlias
+from typing import Final, NoReturn
 from urllib.parse import quote
 from uuid import UUID
 
 from accesskeys_async import wire
+from accesskeys_async.arguments import (
+    MAX_PAGE_SIZE,
+    MAX_PAGE_TOKEN_LENGTH,
+    MAX_TEXT_LENGTH,
+    Id,
+    RoleIds,
+    RoleRefLike,
+    RoleRefs,
+    check_list,
+    check_roles,
+    check_text,
+    read_id,
+    read_role_ids,
+    read_role_refs,
+    warn_of_role_ids,
+)
 from accesskeys_async.errors import (
     AccessKeysError,
     APIResponseError,
@@ -20,14 +34,17 @@ from accesskeys_async.errors import (
     one_line,
     status_error,
 )
-from accesskeys_async.records import AccessKey, AccessKeyPage, CreatedAccessKey, Unset
+from accesskeys_async.records import UNSET, AccessKey, AccessKeyPage, CreatedAccessKey, Unset
 from accesskeys_async.transport.exchange import Request, Response
 from accesskeys_async.transport.retry import BUDGET_EMPTY
 
 __all__ = [
     "MAX_PAGE_SIZE",
+    "MAX_TEXT_LENGTH",
     "Id",
     "RoleIds",
+    "RoleRefLike",
+    "RoleRefs",
     "build_create",
     "build_delete",
     "build_get",
@@ -41,74 +58,13 @@ __all__ = [
     "read_key",
     "read_page",
     "read_role_ids",
+    "read_role_refs",
     "warn_of_role_ids",
 ]
 
-Id: TypeAlias = str | UUID
-RoleIds: TypeAlias = Iterable[str | UUID] | Unset
-
-MAX_PAGE_SIZE: Final = 100
-MAX_TEXT_LENGTH: Final = 256
-MAX_ROLES: Final = 5
 UUID_LENGTH: Final = 36
 """Of the one form that has hyphens."""
-MAX_PAGE_TOKEN_LENGTH: Final = 4096
 _UNRESERVED: Final = re.compile(r"[A-Za-z0-9._~-]+")
-
-
-def read_id(argument: str, value: Id) -> UUID:
-    """Check an id. Raises InvalidRequestError for what is no UUID."""
-    if isinstance(value, UUID):
-        return value
-    try:
-        return wire.parse_uuid(value)
-    except ValueError:
-        pass
-    what = f"{len(value)} characters" if isinstance(value, str) else f"of type {type(value).__name__}"
-    raise InvalidRequestError(argument, f"is {what} and not a UUID; it takes one, as str or uuid.UUID")
-
-
-def _check_text(argument: str, value: str) -> str:
-    if not isinstance(value, str):
-        raise InvalidRequestError(argument, f"is of type {type(value).__name__}; it takes str")
-    if not 1 <= len(value) <= MAX_TEXT_LENGTH:
-        raise InvalidRequestError(
-            argument, f"is {len(value)} characters; the API takes 1 to {MAX_TEXT_LENGTH}"
-        )
-    _check_unicode(argument, value)
-    return value
-
-
-def _check_unicode(argument: str, value: str) -> None:
-    if value.isascii():
-        return
-    for index, character in enumerate(value):
-        if "\ud800" <= character <= "\udfff":
-            raise InvalidRequestError(
-                argument, f"has half a surrogate pair at {index}, which no encoding carries; leave it out"
-            )
-
-
-def read_role_ids(role_ids: RoleIds) -> tuple[UUID, ...] | Unset:
-    """Check role ids, and keep them: an iterator gives them once. Raises InvalidRequestError."""
-    if isinstance(role_ids, Unset):
-        return role_ids
-    if isinstance(role_ids, str | UUID):
-        raise InvalidRequestError("role_ids", "is a single id; it takes several, such as a list")
-    if not isinstance(role_ids, Iterable):
-        raise InvalidRequestError(
-            "role_ids", f"is of type {type(role_ids).__name__}; it takes several ids, such as a list"
-        )
-    ids = tuple(read_id(f"role_ids[{index}]", value) for index, value in enumerate(role_ids))
-    if not 1 <= len(ids) <= MAX_ROLES:
-        raise InvalidRequestError("role_ids", f"has {len(ids)} ids; the API takes 1 to {MAX_ROLES}")
-    return ids
-
-
-def warn_of_role_ids(role_ids: object, *, stacklevel: int) -> None:
-    """Warn that the API deprecates roleIds, where they are given at all."""
-    if not isinstance(role_ids, Unset):
-        warnings.warn("role_ids is deprecated by the API", DeprecationWarning, stacklevel=stacklevel + 1)
 
 
 def _collection_path(organization_id: UUID) -> str:
@@ -149,25 +105,6 @@ def build_list(
     )
 
 
-def check_list(*, limit: int, page_token: str | None, prefetch: int = 0) -> None:
-    """Check the bounds of a listing. Raises InvalidRequestError."""
-    if not isinstance(limit, int) or isinstance(limit, bool):
-        raise InvalidRequestError("limit", f"is of type {type(limit).__name__}; it takes int")
-    if not 1 <= limit <= MAX_PAGE_SIZE:
-        raise InvalidRequestError("limit", f"is {limit}; the API takes 1 to {MAX_PAGE_SIZE}")
-    if prefetch < 0:
-        raise InvalidRequestError("prefetch", f"is {prefetch}; it takes 0 or more")
-    if page_token is None:
-        return
-    if not isinstance(page_token, str):
-        raise InvalidRequestError("page_token", f"is of type {type(page_token).__name__}; it takes str")
-    if not 1 <= len(page_token) <= MAX_PAGE_TOKEN_LENGTH:
-        raise InvalidRequestError(
-            "page_token", f"is {len(page_token)} characters; it takes 1 to {MAX_PAGE_TOKEN_LENGTH}"
-        )
-    _check_unicode("page_token", page_token)
-
-
 def build_get(organization_id: UUID, key_id: Id, *, deadline: float | None = None) -> Request:
     """Build getAccessKey. The id was checked."""
     path = _key_path(organization_id, key_id)
@@ -179,13 +116,16 @@ def build_create(
     *,
     name: str,
     description: str,
-    role_ids: RoleIds,
+    role_refs: RoleRefs = UNSET,
+    role_ids: RoleIds = UNSET,
     deadline: float | None = None,
 ) -> Request:
     """Build createAccessKey, the one request that is not repeatable. Raises InvalidRequestError."""
+    check_roles(role_refs, role_ids)
     body = wire.dump_changes(
-        name=_check_text("name", name),
-        description=_check_text("description", description),
+        name=check_text("name", name),
+        description=check_text("description", description),
+        role_refs=read_role_refs(role_refs),
         role_ids=read_role_ids(role_ids),
     )
     return Request(
@@ -203,19 +143,20 @@ def build_update(
     organization_id: UUID,
     key_id: UUID,
     *,
-    name: str | Unset,
-    description: str | Unset,
-    role_ids: RoleIds,
+    name: str | Unset = UNSET,
+    description: str | Unset = UNSET,
+    role_refs: RoleRefs = UNSET,
+    role_ids: RoleIds = UNSET,
     deadline: float | None = None,
 ) -> Request:
     """Build updateAccessKey; what is UNSET stays as it is. Raises InvalidRequestError."""
-    if isinstance(name, Unset) and isinstance(description, Unset) and isinstance(role_ids, Unset):
-        raise InvalidRequestError("update", "names nothing to change; give name or description")
+    if all(isinstance(value, Unset) for value in (name, description, role_refs, role_ids)):
+        raise InvalidRequestError("update", "names nothing to change; give name, description or role_refs")
+    check_roles(role_refs, role_ids)
     body = wire.dump_changes(
-        name=name if isinstance(name, Unset) else _check_text("name", name),
-        description=description
-        if isinstance(description, Unset)
-        else _check_text("description", description),
+        name=name if isinstance(name, Unset) else check_text("name", name),
+        description=description if isinstance(description, Unset) else check_text("description", description),
+        role_refs=read_role_refs(role_refs),
         role_ids=read_role_ids(role_ids),
     )
     path = _key_path(organization_id, key_id)
@@ -242,7 +183,7 @@ def check_deletion(key: AccessKey, *, expect_suffix: str | None, own_suffix: str
 
 
 def read_page(request: Request, response: Response) -> AccessKeyPage:
-    """Read the answer to listAccessKeys."""
+    """Read the response to listAccessKeys."""
     if response.status != 200:
         _refuse(request, response, expected=200)
     try:
@@ -256,7 +197,7 @@ def read_page(request: Request, response: Response) -> AccessKeyPage:
 
 
 def read_key(request: Request, response: Response, *, key_id: UUID) -> AccessKey:
-    """Read the answer to getAccessKey or updateAccessKey."""
+    """Read the response to getAccessKey or updateAccessKey."""
     if response.status != 200:
         _refuse(request, response, expected=200)
     text = request.path[-UUID_LENGTH:]
@@ -268,7 +209,7 @@ def read_key(request: Request, response: Response, *, key_id: UUID) -> AccessKey
 
 
 def read_created(request: Request, response: Response) -> CreatedAccessKey:
-    """Read the answer to createAccessKey; 200 will do, since the seed of the contract leaves it open."""
+    """Read the response to createAccessKey; the seed of the contract leaves open whether it is 200 or 201."""
     if response.status not in {200, 201}:
         _refuse(request, response, expected=201)
     try:
@@ -279,7 +220,7 @@ def read_created(request: Request, response: Response) -> CreatedAccessKey:
 
 
 def read_deleted(request: Request, response: Response, *, missing_ok: bool) -> None:
-    """Read the answer to deleteAccessKey.
+    """Read the response to deleteAccessKey.
 
     A 404 is a success after an attempt with an unknown outcome, which this client's own delete explains.
     """
@@ -307,6 +248,20 @@ def _refuse(request: Request, response: Response, *, expected: int) -> NoReturn:
     raise error
 
 
+_ACTIONS: Final = {
+    "listAccessKeys": "view",
+    "getAccessKey": "view",
+    "createAccessKey": "create",
+    "updateAccessKey": "update",
+    "deleteAccessKey": "delete",
+}
+
+
+def _permission_advice(request: Request) -> str:
+    action = _ACTIONS.get(request.operation, "any")
+    return f"use a token of that organization with a role whose policies allow {action!r} on {request.path}"
+
+
 def _explain(request: Request, response: Response, *, expected: int) -> AccessKeysError:
     if 300 <= response.status < 400:
         return RedirectError(
@@ -323,6 +278,7 @@ def _explain(request: Request, response: Response, *, expected: int) -> AccessKe
     said = wire.read_error(response.body)
     return kind(
         str(request),
+        advice=response.advice or (_permission_advice(request) if response.status == 403 else None),
         status=response.status,
         code=said.code,
         message=said.message,

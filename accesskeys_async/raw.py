@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 
 from accesskeys_async import operations
-from accesskeys_async.operations import Id, RoleIds
+from accesskeys_async.arguments import Id, RoleIds, RoleRefs
 from accesskeys_async.records import UNSET, Unset
 from accesskeys_async.transport.exchange import Next, Response
 
@@ -43,44 +43,45 @@ class RawOperations:
         organization_id, key_id = operations.read_id("org", org), operations.read_id("key_id", key_id)
         return await self._send(operations.build_get(organization_id, key_id, deadline=self._latest()))
 
-    def create(
-        self, org: Id, *, name: str, description: str, role_ids: RoleIds = UNSET
-    ) -> Coroutine[object, object, Response]:
-        """Create a key. A lost answer raises APIConnectionError with `sent` None."""
+    async def create(
+        self,
+        org: Id,
+        *,
+        name: str,
+        description: str,
+        role_refs: RoleRefs = UNSET,
+        role_ids: RoleIds = UNSET,
+    ) -> Response:
+        """Create a key. A lost response raises APIConnectionError with `sent` None."""
         operations.warn_of_role_ids(role_ids, stacklevel=2)
-        return self._create(org, name, description, role_ids)
-
-    async def _create(self, org: Id, name: str, description: str, role_ids: RoleIds) -> Response:
         request = operations.build_create(
             operations.read_id("org", org),
             name=name,
             description=description,
+            role_refs=role_refs,
             role_ids=role_ids,
             deadline=self._latest(),
         )
         return await self._send(request)
 
-    def update(
+    async def update(
         self,
         org: Id,
         key_id: Id,
         *,
         name: str | Unset = UNSET,
         description: str | Unset = UNSET,
+        role_refs: RoleRefs = UNSET,
         role_ids: RoleIds = UNSET,
-    ) -> Coroutine[object, object, Response]:
-        """Change a key's properties."""
-        operations.warn_of_role_ids(role_ids, stacklevel=2)
-        return self._update(org, key_id, name, description, role_ids)
-
-    async def _update(
-        self, org: Id, key_id: Id, name: str | Unset, description: str | Unset, role_ids: RoleIds
     ) -> Response:
+        """Change a key's properties; `role_refs` replaces all of its roles."""
+        operations.warn_of_role_ids(role_ids, stacklevel=2)
         request = operations.build_update(
             operations.read_id("org", org),
             operations.read_id("key_id", key_id),
             name=name,
             description=description,
+            role_refs=role_refs,
             role_ids=role_ids,
             deadline=self._latest(),
         )

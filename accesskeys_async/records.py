@@ -11,7 +11,19 @@ from uuid import UUID
 
 from attrs import field, frozen
 
-__all__ = ["UNSET", "AccessKey", "AccessKeyPage", "Attempt", "CreatedAccessKey", "Token", "Unset"]
+__all__ = [
+    "UNSET",
+    "AccessKey",
+    "AccessKeyPage",
+    "Attempt",
+    "CreatedAccessKey",
+    "Policy",
+    "PolicyDefinition",
+    "Role",
+    "RoleRef",
+    "Token",
+    "Unset",
+]
 
 SUFFIX_LENGTH: Final = 6
 
@@ -101,10 +113,68 @@ def _masked_token(suffix: str) -> Token:
 
 
 @frozen
-class AccessKey:
-    """One access key, as the API answers it (`AccessKey` in the contract).
+class RoleRef:
+    """A reference to a role that a key has (`RoleReference` in the contract).
 
-    A field that was not in the answer is `UNSET`; one that was null is None. Times are aware, in UTC.
+    A field that was not in the response is `UNSET`; one that was null is None.
+    """
+
+    id: UUID
+    """The IAM role."""
+    type: str | Unset | None = UNSET
+    """`organization` or `managed`; any other string is kept as it is."""
+    workspaces: tuple[UUID, ...] | Unset | None = UNSET
+    """The workspaces that the role is granted in; UNSET, None or empty: all (an assumption of the contract).
+
+    Always UNSET if the reference was derived from `AccessKey.roles`, which do not tell workspaces.
+    """
+
+
+@frozen
+class PolicyDefinition:
+    """One statement of a policy (`PolicyDefinition` in the contract)."""
+
+    effect: str | Unset | None = UNSET
+    """`allow` or `deny`."""
+    resources: tuple[str, ...] | Unset | None = UNSET
+    """Paths, such as `/organizations/{id}/access-keys/*`."""
+    actions: tuple[str, ...] | Unset | None = UNSET
+    """`view`, `create`, `update`, `delete` or `any`."""
+    conditions_all: tuple[object, ...] | Unset | None = field(default=UNSET, hash=False)
+    """Conditions that must all hold, as plain JSON values; the contract leaves their form open."""
+
+
+@frozen
+class Policy:
+    """One policy of a role (`Policy` in the contract)."""
+
+    id: UUID
+    name: str | Unset | None = UNSET
+    description: str | Unset | None = UNSET
+    definitions: tuple[PolicyDefinition, ...] | Unset | None = UNSET
+    scope: str | Unset | None = UNSET
+    type: str | Unset | None = UNSET
+    """`organization` or `managed`; any other string is kept as it is."""
+
+
+@frozen
+class Role:
+    """One role, whole, as `get` tells it (`Role` in the contract)."""
+
+    id: UUID
+    organization_id: UUID | Unset | None = UNSET
+    name: str | Unset | None = UNSET
+    description: str | Unset | None = UNSET
+    type: str | Unset | None = UNSET
+    """`organization` or `managed`; any other string is kept as it is."""
+    policies: tuple[Policy, ...] | Unset | None = UNSET
+
+
+@frozen
+class AccessKey:
+    """One access key, as the API tells it (`AccessKey` in the contract).
+
+    A field that was not in the response is `UNSET`; one that was null is None. Times are aware, in UTC.
     """
 
     id: UUID
@@ -117,15 +187,23 @@ class AccessKey:
     """Any string: the contract calls it an enumeration and leaves its values open."""
     description: str | Unset | None = UNSET
     last_used_at: datetime | Unset | None = UNSET
-    """None: never used. UNSET: the answer did not say."""
+    """None: never used. UNSET: the response did not say."""
     updated_at: datetime | Unset | None = UNSET
     role_ids: tuple[str, ...] | Unset | None = UNSET
-    """Deprecated by the API, and named only in the answer to an update."""
+    """Deprecated by the API, which replaces it by `role_refs`."""
+    role_refs: tuple[RoleRef, ...] | Unset | None = UNSET
+    """The roles that the key has; a key without any is denied everything.
+
+    From `get`, which tells whole `roles` instead, the references are derived from these. Equal references of
+    one service share one object.
+    """
+    roles: tuple[Role, ...] | Unset | None = UNSET
+    """The key's roles with their policies; told by `get` alone."""
 
 
 @frozen
 class CreatedAccessKey(AccessKey):
-    """An access key just made, with the token that the API shows this once."""
+    """An access key just created, with the token that the API shows this once."""
 
     token: Token = field(kw_only=True)
 

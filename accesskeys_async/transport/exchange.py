@@ -76,7 +76,9 @@ class Response:
     earlier: tuple[Attempt, ...] = field(default=(), repr=False)
     """The attempts before this one."""
     stopped: str | None = None
-    """Why a failure was not tried again; None where it need not have been."""
+    """Why a failure was not tried again; None if it need not have been."""
+    advice: str | None = None
+    """What to do about a refusal, if the client knows more than the status says."""
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
@@ -88,8 +90,8 @@ class Response:
 
     @property
     def request_id(self) -> str | None:
-        """The `X-Request-Id` header, which the API's support asks for."""
-        return self.headers.get("X-Request-Id")
+        """The `messagebird-request-id` header, else `X-Request-Id`; the API's support needs it."""
+        return self.headers.get("messagebird-request-id") or self.headers.get("X-Request-Id")
 
     @property
     def retry_after(self) -> float | None:

@@ -29,6 +29,11 @@ from accesskeys_async.transport.settings import Timeout, TokenSource, find_proxy
 __all__ = ["Session"]
 
 MASK: Final = "***"
+FOREIGN_PREFIX: Final = "bk_"
+FOREIGN_ADVICE: Final = (
+    "tokens that begin with bk_ belong to Bird's newer platform and are not access keys of an organization: "
+    "use the token of one of its access keys"
+)
 JSON_BODY: Final = {"Content-Type": "application/json"}
 
 
@@ -207,7 +212,8 @@ class Session:
         body = body.replace(secret.encode(), MASK.encode())
         if b"\\" in body:
             body = _escaped(secret).sub(MASK.encode(), body)
-        return Response(reply.status, headers, body, started_at, elapsed)
+        advice = FOREIGN_ADVICE if reply.status == 401 and secret.startswith(FOREIGN_PREFIX) else None
+        return Response(reply.status, headers, body, started_at, elapsed, advice=advice)
 
 
 def _secret(token: Token) -> dict[str, str]:

@@ -5,11 +5,11 @@ it refuses an answer does the strict one run: it takes what the fast one was too
 another zone, and names the place of what is wrong.
 """
 
+from accesskeys_async.wire.created import read_created
 from accesskeys_async.wire.fields import JSON, format_organization, format_uuid, parse_uuid
 from accesskeys_async.wire.reading import (
     ErrorBody,
     glance_at_page_token,
-    read_created,
     read_error,
     read_key,
     read_page,

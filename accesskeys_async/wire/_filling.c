@@ -1,8 +1,9 @@
 /* Rows of the decoder into records: what `filling.py` does, in compiled code.
 
    Both kinds keep their fields in slots, which are pointers at offsets that Python itself tells. A record is
-   made as `object.__new__` makes it, and its slots are set where they are empty: nothing of Python runs in
-   between, so nobody sees a record before it is whole. */
+   created as `object.__new__` does it, and its slots are set while they are empty: nothing of Python runs in
+   between, so no one sees a record before it is whole. The tuple of records is hidden from the garbage
+   collector, which shows every tracked object to anyone, until it is whole too. */
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -15,6 +16,7 @@ typedef struct {
     Py_ssize_t from;
     Py_ssize_t to;
     bool is_time;
+    bool is_undecoded;
 } Move;
 
 typedef struct {
@@ -24,6 +26,8 @@ typedef struct {
     Move *moves;
     Py_ssize_t count;
     Move owner;
+    PyTypeObject *raw;
+    PyObject *values;
 } Filler;
 
 static inline PyObject **
@@ -69,15 +73,16 @@ find_move(Filler *self, PyObject *name, Move *move)
 static PyObject *
 filler_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"row", "record", "fields", "times", "owner", NULL};
-    PyTypeObject *row, *record;
-    PyObject *fields, *times, *owner;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!O!O!O!U:Filler", names, &PyType_Type, &row, &PyType_Type,
-                                     &record, &PyTuple_Type, &fields, &PyTuple_Type, &times, &owner)) {
+    static char *names[] = {"row", "record", "fields", "times", "owner", "undecoded", "raw", "values", NULL};
+    PyTypeObject *row, *record, *raw;
+    PyObject *fields, *times, *owner, *undecoded, *values;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!O!O!O!UUO!O!:Filler", names, &PyType_Type, &row, &PyType_Type,
+                                     &record, &PyTuple_Type, &fields, &PyTuple_Type, &times, &owner, &undecoded,
+                                     &PyType_Type, &raw, &PyDict_Type, &values)) {
         return NULL;
     }
     if (record->tp_new != PyBaseObject_Type.tp_new || record->tp_itemsize != 0) {
-        return PyErr_Format(PyExc_TypeError, "%R is not made as a plain object is", record);
+        return PyErr_Format(PyExc_TypeError, "%R is not created as a plain object is", record);
     }
     Filler *self = (Filler *)type->tp_alloc(type, 0);
     if (self == NULL) {
@@ -85,6 +90,8 @@ filler_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     }
     self->row = (PyTypeObject *)Py_NewRef(row);
     self->record = (PyTypeObject *)Py_NewRef(record);
+    self->raw = (PyTypeObject *)Py_NewRef(raw);
+    self->values = Py_NewRef(values);
     self->count = PyTuple_GET_SIZE(fields);
     self->moves = PyMem_New(Move, self->count);
     if (self->moves == NULL) {
@@ -98,6 +105,7 @@ filler_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
             goto failed;
         }
         self->moves[i].is_time = is_time;
+        self->moves[i].is_undecoded = PyUnicode_Compare(name, undecoded) == 0;
     }
     if (find_move(self, owner, &self->owner) < 0) {
         goto failed;
@@ -115,6 +123,8 @@ filler_traverse(Filler *self, visitproc visit, void *arg)
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(self->row);
     Py_VISIT(self->record);
+    Py_VISIT(self->raw);
+    Py_VISIT(self->values);
     return 0;
 }
 
@@ -123,6 +133,8 @@ filler_clear(Filler *self)
 {
     Py_CLEAR(self->row);
     Py_CLEAR(self->record);
+    Py_CLEAR(self->raw);
+    Py_CLEAR(self->values);
     return 0;
 }
 
@@ -143,7 +155,38 @@ is_elsewhere(PyObject *value)
     return PyDateTime_Check(value) && PyDateTime_DATE_GET_TZINFO(value) != PyDateTime_TimeZone_UTC;
 }
 
-/* Return a record; or NULL, without an error where the row is not in the one form that is taken. */
+/* Replace what was left undecoded in the row by the value that belongs to its text. This may run Python. */
+static int
+decode_slot(Filler *self, PyObject **slot)
+{
+    PyObject *text = PyBytes_FromObject(*slot);
+    if (text == NULL) {
+        return -1;
+    }
+    PyObject *value = PyObject_GetItem(self->values, text);
+    Py_DECREF(text);
+    if (value == NULL) {
+        return -1;
+    }
+    Py_SETREF(*slot, value);
+    return 0;
+}
+
+static int
+decode_row(Filler *self, PyObject *row)
+{
+    for (const Move *move = self->moves, *end = move + self->count; move < end; move++) {
+        if (move->is_undecoded) {
+            PyObject **slot = slot_at(row, move->from);
+            if (*slot != NULL && Py_IS_TYPE(*slot, self->raw) && decode_slot(self, slot) < 0) {
+                return -1;
+            }
+        }
+    }
+    return 0;
+}
+
+/* Return a record; or NULL, without an error if the row is not in the one form that is taken. */
 static PyObject *
 fill_one(Filler *self, PyObject *row, PyObject *owner, PyObject *text)
 {
@@ -152,6 +195,9 @@ fill_one(Filler *self, PyObject *row, PyObject *owner, PyObject *text)
     }
     PyObject *found = *slot_at(row, self->owner.from);
     if (found == NULL || !PyUnicode_Check(found) || PyUnicode_Compare(found, text) != 0) {
+        return NULL;
+    }
+    if (decode_row(self, row) < 0) {
         return NULL;
     }
     PyObject *record = self->record->tp_alloc(self->record, 0);
@@ -177,13 +223,16 @@ filler_fill(Filler *self, PyObject *const *args, Py_ssize_t count)
         PyErr_SetString(PyExc_TypeError, "fill takes rows, their owner, and the owner's text");
         return NULL;
     }
-    /* A tuple of our own: nobody can take a row out of it meanwhile. */
+    /* A tuple of our own: no one can take a row out of it meanwhile. */
     PyObject *rows = PySequence_Tuple(args[0]);
     if (rows == NULL) {
         return NULL;
     }
     Py_ssize_t size = PyTuple_GET_SIZE(rows);
     PyObject *records = PyTuple_New(size);
+    if (records != NULL && size > 0) {
+        PyObject_GC_UnTrack(records);
+    }
     for (Py_ssize_t i = 0; records != NULL && i < size; i++) {
         PyObject *record = fill_one(self, PyTuple_GET_ITEM(rows, i), args[1], args[2]);
         if (record == NULL) {
@@ -194,22 +243,26 @@ filler_fill(Filler *self, PyObject *const *args, Py_ssize_t count)
         }
     }
     Py_DECREF(rows);
-    if (records == NULL && !PyErr_Occurred()) {
-        Py_RETURN_NONE;
+    if (records == NULL) {
+        return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
+    }
+    if (size > 0) {
+        PyObject_GC_Track(records);
     }
     return records;
 }
 
 PyDoc_STRVAR(fill_doc, "fill($self, rows, owner, text, /)\n--\n\n"
-                       "Return a tuple of records, or None where a row is not in the one form that is taken.");
+                       "Return a tuple of records, or None if a row is not in the one form that is taken.");
 
 static PyMethodDef filler_methods[] = {
     {"fill", (PyCFunction)(void (*)(void))filler_fill, METH_FASTCALL, fill_doc},
     {NULL, NULL, 0, NULL},
 };
 
-PyDoc_STRVAR(filler_doc, "Filler(row, record, fields, times, owner)\n--\n\n"
-                         "Make records from rows: `fields` are moved as they are, and `owner` is given.");
+PyDoc_STRVAR(filler_doc, "Filler(row, record, fields, times, owner, undecoded, raw, values)\n--\n\n"
+                         "Create records from rows: `fields` are moved as they are, and `owner` is given. A `raw` in the\n"
+                         "field `undecoded` is replaced by what `values`, a dict or one with `__missing__`, has for its bytes.");
 
 static PyType_Slot filler_slots[] = {
     {Py_tp_doc, (void *)filler_doc},        {Py_tp_new, filler_new},     {Py_tp_traverse, filler_traverse},

@@ -12,5 +12,8 @@ class Filler:
         fields: tuple[str, ...],
         times: tuple[str, ...],
         owner: str,
+        undecoded: str,
+        raw: type,
+        values: dict[bytes, Any],
     ) -> Self: ...
     def fill(self, rows: Sequence[Any], owner: UUID, text: str, /) -> tuple[AccessKey, ...] | None: ...

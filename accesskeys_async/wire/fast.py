@@ -1,4 +1,7 @@
-"""The fast way in: one compiled pass over JSON, UUIDs and times, then fields moved into attrs records."""
+"""The fast way in: one compiled pass over JSON, UUIDs and times, then fields moved into attrs records.
+
+What is said of roles stays undecoded in that pass, and is looked up: keys share it.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from cattrs import Converter
 from accesskeys_async.records import SUFFIX_LENGTH, UNSET, AccessKey, AccessKeyPage
 from accesskeys_async.wire.fields import Time, format_organization
 from accesskeys_async.wire.filling import choose_fill, fill_plainly
+from accesskeys_async.wire.shared import REFUSALS, ROLES
 
 _ABSENT: Any = UNSET
 
@@ -19,7 +23,7 @@ _ABSENT: Any = UNSET
 class _Row(msgspec.Struct, rename="camel", gc=False, kw_only=True):
     """An access key as the decoder leaves it; the organization stays text, the same in every row.
 
-    The fields stand in the order in which answers have them: each is then found at the first look.
+    The fields stand in the order in which responses have them: each is then found at the first look.
     """
 
     id: UUID
@@ -31,13 +35,17 @@ class _Row(msgspec.Struct, rename="camel", gc=False, kw_only=True):
     created_at: Time
     updated_at: Time | None = _ABSENT
     last_used_at: Time | None = _ABSENT
+    role_refs: msgspec.Raw = _ABSENT
     role_ids: tuple[str, ...] | None = _ABSENT
+    roles: None = _ABSENT
+    """Not told by lists; the strict way reads a page that does."""
 
 
 class _OneRow(_Row, rename="camel", gc=False, kw_only=True):
-    """The one key that was asked for by its id, which is compared as text, and need not be read again."""
+    """The one key that was requested by its id, which is compared as text, and need not be read again."""
 
     id: Any
+    roles: msgspec.Raw = _ABSENT  # type: ignore[assignment]  # msgspec takes a narrower row as well
 
 
 class _Rows(msgspec.Struct, rename="camel", gc=False):
@@ -52,7 +60,7 @@ IS_COMPILED: Final = _fill_rows is not fill_plainly
 
 
 class _TooNarrowError(Exception):
-    """The answer may be right, but not in the one form that the fast way takes."""
+    """The response may be right, but not in the one form that the fast way takes."""
 
 
 def _structure_page(asked: tuple[_Rows, UUID], _: object) -> AccessKeyPage:
@@ -80,7 +88,7 @@ _to_key: Callable[[tuple[_Row, UUID], type[AccessKey]], AccessKey]
 _to_key = _converter.get_structure_hook(AccessKey)
 _decode_rows = msgspec.json.Decoder(_Rows).decode
 _decode_row = msgspec.json.Decoder(_OneRow).decode
-_REFUSALS: Final = (_TooNarrowError, msgspec.DecodeError, RecursionError, UnicodeDecodeError)
+_REFUSALS: Final = (_TooNarrowError, *REFUSALS)
 
 
 def decode_page(body: bytes, organization_id: UUID) -> AccessKeyPage | None:
@@ -97,10 +105,14 @@ def decode_key(body: bytes, organization_id: UUID, key_id: UUID, text: str) -> A
     `text` is the id as the API writes it.
     """
     try:
-        row = _decode_row(body)
+        row: Any = _decode_row(body)
         if row.id != text:
             return None
         row.id = key_id
+        if row.roles is not _ABSENT:
+            row.roles, refs = ROLES[bytes(row.roles)]
+            if row.role_refs is _ABSENT:
+                row.role_refs = refs
         return _to_key((row, organization_id), AccessKey)
     except _REFUSALS:
         return None

@@ -19,6 +19,8 @@ _WIRE_NAMES: Final = {
     "last_used_at": "lastUsedAt",
     "updated_at": "updatedAt",
     "role_ids": "roleIds",
+    "role_refs": "roleRefs",
+    "conditions_all": "conditionsAll",
     "next_page_token": "nextPageToken",
 }
 

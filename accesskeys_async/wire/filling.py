@@ -1,4 +1,4 @@
-"""Rows of the decoder into records: in compiled code where that was built, and in Python where it was not."""
+"""Rows of the decoder into records: in compiled code if that was built, and in Python if it was not."""
 
 from __future__ import annotations
 
@@ -10,28 +10,35 @@ from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from attrs import fields
+from msgspec import Raw
 
 from accesskeys_async.drafts import open_twin
 from accesskeys_async.records import AccessKey
+from accesskeys_async.wire.shared import ROLE_REFS
 
 Fill: TypeAlias = Callable[[Sequence[Any], UUID, str], tuple[AccessKey, ...] | None]
 """Takes rows, the organization whose keys they should be, and its id as the API writes it.
 
-Gives None where a row is of another organization, or a time of it not in UTC.
+Returns None if a row is of another organization, or a time of it not in UTC. Raises what `ROLE_REFS` does.
 """
 
 _OWNER: Final = "organization_id"
 _TIMES: Final = ("created_at", "last_used_at", "updated_at")
+_UNDECODED: Final = "role_refs"
 _FIELDS: Final = tuple(field.name for field in fields(AccessKey) if field.name != _OWNER)
 
 _open = open_twin(AccessKey)
 
 
 def fill_plainly(rows: Sequence[Any], organization_id: UUID, text: str) -> tuple[AccessKey, ...] | None:
-    """Make records from rows in Python."""
-    frozen, utc = AccessKey, UTC
+    """Create records from rows in Python."""
+    frozen, utc, role_refs = AccessKey, UTC, ROLE_REFS
+    # Looked up first: what fails here must not leave a record behind that is not whole.
+    refs_of = [
+        role_refs[bytes(row.role_refs)] if row.role_refs.__class__ is Raw else row.role_refs for row in rows
+    ]
     records = tuple(starmap(_open, repeat((), len(rows))))
-    for record, row in zip(records, rows, strict=True):
+    for record, row, refs in zip(records, rows, refs_of, strict=True):
         record.id = row.id
         record.organization_id = organization_id
         record.name = row.name
@@ -42,6 +49,8 @@ def fill_plainly(rows: Sequence[Any], organization_id: UUID, text: str) -> tuple
         record.last_used_at = last_used_at = row.last_used_at
         record.updated_at = updated_at = row.updated_at
         record.role_ids = row.role_ids
+        record.role_refs = refs
+        record.roles = row.roles
         if not (
             row.organization_id == text
             and created_at.tzinfo is utc
@@ -63,7 +72,16 @@ def find_compiled(row: type) -> Fill | None:
     try:
         from accesskeys_async.wire import _filling
 
-        return _filling.Filler(row, AccessKey, fields=_FIELDS, times=_TIMES, owner=_OWNER).fill
+        return _filling.Filler(
+            row,
+            AccessKey,
+            fields=_FIELDS,
+            times=_TIMES,
+            owner=_OWNER,
+            undecoded=_UNDECODED,
+            raw=Raw,
+            values=ROLE_REFS,
+        ).fill
     except (ImportError, TypeError):
         return None
 

@@ -8,11 +8,22 @@ from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
 
 import msgspec
+from attrs import evolve
 from cattrs import AttributeValidationNote, Converter, IterableValidationNote
 from cattrs.gen import make_dict_structure_fn, override
 
 from accesskeys_async.errors import APIResponseError, one_line
-from accesskeys_async.records import SUFFIX_LENGTH, AccessKey, AccessKeyPage
+from accesskeys_async.records import (
+    SUFFIX_LENGTH,
+    UNSET,
+    AccessKey,
+    AccessKeyPage,
+    Policy,
+    PolicyDefinition,
+    Role,
+    RoleRef,
+    Unset,
+)
 from accesskeys_async.wire.fields import JSON, Time, parse_uuid, wire_name
 
 T = TypeVar("T")
@@ -50,6 +61,12 @@ def _read_texts(value: object, _: object) -> tuple[str, ...]:
     raise ValueError("expected an array of strings")
 
 
+def _read_any(value: object, _: object) -> tuple[object, ...]:
+    if isinstance(value, list):
+        return tuple(value)
+    raise ValueError("expected an array")
+
+
 _Hook: TypeAlias = Callable[[Any, Any], Any]
 
 
@@ -71,9 +88,64 @@ def _object_hook(kind: type[T], converter: Converter, **hooks: _Hook) -> Callabl
     return read
 
 
+def _array_hook(kind: type[T], converter: Converter, **hooks: _Hook) -> _Hook:
+    """Return what reads an array of objects of that kind, whose fields the hooks read."""
+    converter.register_structure_hook(kind, _object_hook(kind, converter, **hooks))
+    return _items_hook(kind, converter)
+
+
+def _items_hook(kind: Any, converter: Converter) -> _Hook:
+    items = tuple[kind, ...]
+    read_items = converter.get_structure_hook(items)
+
+    def read(value: object, _: object) -> Any:
+        if not isinstance(value, list):
+            raise ValueError("expected an array")
+        return read_items(value, items)
+
+    return read
+
+
 def _make_converter() -> Converter:
     converter = Converter(detailed_validation=True)
-    key = _object_hook(
+    text_or_null = _or_null(_read_text)
+    converter.register_structure_hook(UUID, _read_uuid)
+    role_refs = _array_hook(
+        RoleRef,
+        converter,
+        id=_read_uuid,
+        type=text_or_null,
+        workspaces=_or_null(_items_hook(UUID, converter)),
+    )
+    definitions = _array_hook(
+        PolicyDefinition,
+        converter,
+        effect=text_or_null,
+        resources=_or_null(_read_texts),
+        actions=_or_null(_read_texts),
+        conditions_all=_or_null(_read_any),
+    )
+    policies = _array_hook(
+        Policy,
+        converter,
+        id=_read_uuid,
+        name=text_or_null,
+        description=text_or_null,
+        definitions=_or_null(definitions),
+        scope=text_or_null,
+        type=text_or_null,
+    )
+    roles = _array_hook(
+        Role,
+        converter,
+        id=_read_uuid,
+        organization_id=_or_null(_read_uuid),
+        name=text_or_null,
+        description=text_or_null,
+        type=text_or_null,
+        policies=_or_null(policies),
+    )
+    read_key = _object_hook(
         AccessKey,
         converter,
         id=_read_uuid,
@@ -81,26 +153,29 @@ def _make_converter() -> Converter:
         name=_read_text,
         suffix=_read_suffix,
         created_at=_read_time,
-        type=_or_null(_read_text),
-        description=_or_null(_read_text),
+        type=text_or_null,
+        description=text_or_null,
         last_used_at=_or_null(_read_time),
         updated_at=_or_null(_read_time),
         role_ids=_or_null(_read_texts),
+        role_refs=_or_null(role_refs),
+        roles=_or_null(roles),
     )
-    converter.register_structure_hook(AccessKey, key)
 
-    def read_results(value: object, _: object) -> tuple[AccessKey, ...]:
-        if not isinstance(value, list):
-            raise ValueError("expected an array")
-        return converter.structure(value, tuple[AccessKey, ...])
+    def read_key_with_refs(value: object, kind: object) -> AccessKey:
+        key = read_key(value, kind)
+        if key.role_refs is not UNSET or isinstance(key.roles, Unset):
+            return key
+        return evolve(key, role_refs=refer(key.roles))
 
+    converter.register_structure_hook(AccessKey, read_key_with_refs)
     converter.register_structure_hook(
         AccessKeyPage,
         _object_hook(
             AccessKeyPage,
             converter,
-            results=read_results,
-            next_page_token=lambda value, kind: _or_null(_read_text)(value, kind) or None,
+            results=_items_hook(AccessKey, converter),
+            next_page_token=lambda value, kind: text_or_null(value, kind) or None,
         ),
     )
     return converter
@@ -126,14 +201,19 @@ def read(body: bytes, kind: type[T]) -> T:
     return structure(parse(body), kind)
 
 
-def structure(value: JSON, kind: type[T]) -> T:
-    """Do what `read` does with JSON that is parsed already."""
+def structure(value: JSON, kind: type[T], *, place: str = "$") -> T:
+    """Do what `read` does with JSON that is parsed already, and stands at that place."""
     try:
         return _converter.structure(value, kind)
-    except Exception as error:  # noqa: BLE001 - whatever a hook made of it, it is the answer's fault
-        place, expected = _locate(error, "$")
-    # Raised here, and not in the handler, so that no cause drags the answer's values along.
+    except Exception as error:  # noqa: BLE001 - whatever a hook made of it, it is the response's fault
+        place, expected = _locate(error, place)
+    # Raised here, and not in the handler, so that no cause drags the response's values along.
     raise APIResponseError(place, expected)
+
+
+def refer(roles: tuple[Role, ...] | None) -> tuple[RoleRef, ...] | None:
+    """Derive the references to whole roles, which do not tell workspaces."""
+    return None if roles is None else tuple(RoleRef(role.id, role.type) for role in roles)
 
 
 def _locate(error: BaseException, place: str) -> tuple[str, str]:

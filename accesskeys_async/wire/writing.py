@@ -13,7 +13,7 @@ from attrs import AttrsInstance, fields_dict, frozen
 from cattrs import Converter
 from cattrs.gen import make_dict_unstructure_fn, override
 
-from accesskeys_async.records import UNSET, AccessKey, Unset
+from accesskeys_async.records import UNSET, AccessKey, Policy, PolicyDefinition, Role, RoleRef, Unset
 from accesskeys_async.wire.fields import JSON, wire_name
 
 T = TypeVar("T", bound=AttrsInstance)
@@ -25,6 +25,7 @@ class _Changes:
 
     name: str | Unset = UNSET
     description: str | Unset = UNSET
+    role_refs: tuple[RoleRef, ...] | Unset = UNSET
     role_ids: tuple[UUID, ...] | Unset = UNSET
 
 
@@ -40,6 +41,8 @@ def _write(value: object) -> object:
             return str(value)
         case tuple():
             return [_write(item) for item in value]
+        case RoleRef() | Role() | Policy() | PolicyDefinition():
+            return _WRITERS[type(value)](value)
         case _:
             return value
 
@@ -51,6 +54,9 @@ def _make_writer(kind: type[T]) -> Callable[[T], dict[str, JSON]]:
     return make_dict_unstructure_fn(kind, Converter(), _cattrs_omit_if_default=True, **overrides)
 
 
+_WRITERS: dict[type, Callable[[Any], dict[str, JSON]]] = {
+    kind: _make_writer(kind) for kind in (RoleRef, Role, Policy, PolicyDefinition)
+}
 _write_changes = _make_writer(_Changes)
 _write_key = _make_writer(AccessKey)
 
@@ -59,10 +65,11 @@ def dump_changes(
     *,
     name: str | Unset = UNSET,
     description: str | Unset = UNSET,
+    role_refs: tuple[RoleRef, ...] | Unset = UNSET,
     role_ids: tuple[UUID, ...] | Unset = UNSET,
 ) -> bytes:
     """Write the body of a create or an update; what is UNSET is left out."""
-    return msgspec.json.encode(_write_changes(_Changes(name, description, role_ids)))
+    return msgspec.json.encode(_write_changes(_Changes(name, description, role_refs, role_ids)))
 
 
 def dump_key(key: AccessKey) -> dict[str, JSON]:

@@ -11,6 +11,7 @@ import pytest
 from accesskeys_async import (
     AccessKeysClient,
     APIConnectionError,
+    APIResponseError,
     AuthenticationError,
     CreateOutcomeUnknownError,
     InvalidRequestError,
@@ -29,7 +30,6 @@ LOST = {
     "after the effect": Fault.reset_after(operation="create"),
     "in its headers": Fault.cut_headers(operation="create"),
     "in its body": Fault.cut_body(operation="create"),
-    "as JSON": Fault.malformed_json(operation="create"),
     "as 500": Fault.status(500, operation="create"),
 }
 
@@ -59,6 +59,20 @@ async def test_a_recoverable_create_ends_with_exactly_one_key_and_its_token(
     assert str(accesskeys_emulator.verify(organization, created.token.reveal())) == str(created.id)
     assert key.description == created.description == "deploys"
     accesskeys_emulator.faults.assert_used()
+
+
+async def test_a_recoverable_create_whose_response_is_broken_and_names_the_key_ends_with_no_key(
+    client: AccessKeysClient, accesskeys_emulator: Emulator
+) -> None:
+    accesskeys_emulator.faults.add(Fault.malformed_json(operation="create"))
+
+    with pytest.raises(APIResponseError, match=r"access key [0-9a-f-]{36} was created and was deleted again"):
+        await client.create(
+            accesskeys_emulator.organization_id, name="ci", description="deploys", recover=True, settle=SETTLE
+        )
+
+    assert made(accesskeys_emulator) == []
+    assert accesskeys_emulator.journal.count(operation="create") == 1
 
 
 async def test_a_recoverable_create_gives_up_with_no_key_left_when_every_answer_is_lost(

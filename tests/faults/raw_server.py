@@ -120,7 +120,8 @@ def right_answer(head: bytes) -> bytes:
         case [b"DELETE", _]:
             return b"HTTP/1.1 204 No Content\r\n\r\n"
         case [b"POST", _]:
-            return answer("201 Created", {**RECORD, "accessKey": TOKEN[:18] + TOKEN[17::-1] + "4567Zz"})
+            token = TOKEN[:18] + TOKEN[17::-1] + "4567Zz"
+            return answer("201 Created", {"accessKey": RECORD, "token": token})
         case [b"GET", path] if path.partition(b"?")[0].endswith(b"/access-keys"):
             return answer(body={"results": [RECORD]})
         case _:

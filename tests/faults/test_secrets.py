@@ -93,20 +93,21 @@ def echo_in_fields(status: str) -> Callable[[bytes], bytes]:
 
 
 def echo_in_names(head: bytes) -> bytes:
-    return answer("201 Created", {**RECORD, TOKEN: 1, CREATED: CREATED, "twice": CREATED})
+    return answer("201 Created", {"accessKey": RECORD, TOKEN: "x", CREATED: CREATED, "twice": CREATED})
 
 
 def show_token_twice(head: bytes) -> bytes:
-    return answer("201 Created", {**RECORD, "suffix": CREATED[-6:], "a": CREATED, "b": CREATED})
+    record = {**RECORD, "suffix": CREATED[-6:]}
+    return answer("201 Created", {"accessKey": record, "a": CREATED, "b": CREATED})
 
 
 def show_token_of_another_organization(head: bytes) -> bytes:
-    record = {**RECORD, "organizationId": KEY_ID, "suffix": CREATED[-6:], "accessKey": CREATED}
-    return answer("201 Created", record)
+    record = {**RECORD, "organizationId": KEY_ID, "suffix": CREATED[-6:]}
+    return answer("201 Created", {"accessKey": record, "token": CREATED})
 
 
 def show_token_in_broken_json(head: bytes) -> bytes:
-    return answer("201 Created", json.dumps({"accessKey": CREATED}).encode()[:-1] + b"!")
+    return answer("201 Created", json.dumps({"accessKey": RECORD, "token": CREATED}).encode()[:-1] + b"!")
 
 
 ECHOES: dict[str, Callable[[bytes], bytes]] = {

@@ -26,7 +26,7 @@ from tests.conftest import MockedAPI
 from tests.unit.conftest import BASE_URL, TOKEN
 
 KEY = UUID(int=1)
-CREATED = {"accessKey": "created-token-AbCdEf"}
+CREATED = {"token": "created-token-AbCdEf"}
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ async def test_a_key_is_read(
 async def test_a_key_is_created(
     client: AccessKeysClient, mocked_api: MockedAPI, url: str, organization_id: UUID, row: Any
 ) -> None:
-    mocked_api.post(url, status=201, payload=row | CREATED)
+    mocked_api.post(url, status=201, payload={"accessKey": row} | CREATED)
     created = await client.create(organization_id, name="ci", description="deploys")
     assert created.id == KEY
     assert created.token == Token("created-token-AbCdEf")
@@ -113,7 +113,7 @@ async def test_every_request_has_the_token_and_json_headers_and_follows_no_redir
 ) -> None:
     mocked_api.get(f"{url}?limit=100", payload={"results": []})
     mocked_api.get(f"{url}/{KEY}", payload=row)
-    mocked_api.post(url, status=201, payload=row | CREATED)
+    mocked_api.post(url, status=201, payload={"accessKey": row} | CREATED)
     mocked_api.patch(f"{url}/{KEY}", payload=row)
     mocked_api.delete(f"{url}/{KEY}", status=204)
     await client.list(organization_id).collect()
@@ -264,7 +264,7 @@ async def test_a_create_that_was_never_sent_is_tried_again(
     client: AccessKeysClient, mocked_api: MockedAPI, url: str, organization_id: UUID, row: Any
 ) -> None:
     mocked_api.post(url, exception=aiohttp.ConnectionTimeoutError())
-    mocked_api.post(url, status=201, payload=row | CREATED)
+    mocked_api.post(url, status=201, payload={"accessKey": row} | CREATED)
     assert (await client.create(organization_id, name="ci", description="d")).id == KEY
     mocked_api.post(url, exception=aiohttp.ConnectionTimeoutError(), repeat=True)
     with pytest.raises(APIConnectionError) as caught:
@@ -277,13 +277,12 @@ async def test_role_ids_from_an_iterator_are_sent_with_every_create_of_a_recover
 ) -> None:
     mocked_api.post(url, exception=aiohttp.ServerDisconnectedError())
     mocked_api.get(f"{url}?limit=100", payload={"results": []}, repeat=True)
-    mocked_api.post(url, status=201, payload=row | CREATED)
+    mocked_api.post(url, status=201, payload={"accessKey": row} | CREATED)
     mocked_api.patch(f"{url}/{KEY}", payload=row)
     with pytest.deprecated_call():
-        call = client.create(
+        created = await client.create(
             organization_id, name="ci", description="d", role_ids=iter([KEY]), recover=True, settle=0
         )
-    created = await call
     assert created.token.reveal() == "created-token-AbCdEf"
     bodies = [json.loads(sent["data"]) for method, _, sent in mocked_api.calls if method == "POST"]
     assert [body["roleIds"] for body in bodies] == [[str(KEY)]] * 2
@@ -301,7 +300,7 @@ async def test_role_ids_warn_at_the_caller_s_line(
     row: Any,
 ) -> None:
     through = client.raw if raw else client
-    mocked_api.post(url, status=201, payload=row | CREATED)
+    mocked_api.post(url, status=201, payload={"accessKey": row} | CREATED)
     mocked_api.patch(f"{url}/{KEY}", payload=row)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -317,7 +316,7 @@ async def test_role_ids_warn_at_the_caller_s_line(
 async def test_without_role_ids_nothing_warns(
     client: AccessKeysClient, mocked_api: MockedAPI, url: str, organization_id: UUID, row: Any
 ) -> None:
-    mocked_api.post(url, status=201, payload=row | CREATED)
+    mocked_api.post(url, status=201, payload={"accessKey": row} | CREATED)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         await client.create(organization_id, name="n", description="d")

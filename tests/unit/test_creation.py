@@ -1,13 +1,19 @@
-"""The mark of a recoverable create: pure parts."""
+"""The mark of a recoverable create, and what becomes of responses that can't be read."""
 
 from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from multidict import CIMultiDict
 
-from accesskeys_async import InvalidRequestError
-from accesskeys_async.creation import find_nonce, mark, new_nonce
+from accesskeys_async import APIResponseError, InvalidRequestError, Request, Response, RoleRef
+from accesskeys_async.creation import Creation, Draft, find_nonce, mark, new_nonce
 
 
 def test_a_nonce_is_sixteen_characters_and_new_each_time() -> None:
@@ -43,3 +49,116 @@ def test_a_description_that_leaves_no_room_for_the_mark_is_refused_with_the_boun
 )
 def test_what_is_no_mark_at_the_end_is_none(description: str | None) -> None:
     assert find_nonce(description) is None
+
+
+ORGANIZATION = UUID("1c9a1d3e-7e39-4b44-9a3e-6a2e6b0f9c11")
+KEY = UUID("2c9a1d3e-7e39-4b44-9a3e-6a2e6b0f9c22")
+STRANGER = UUID("5c9a1d3e-7e39-4b44-9a3e-6a2e6b0f9c55")
+ROLE = RoleRef(UUID("3c9a1d3e-7e39-4b44-9a3e-6a2e6b0f9c33"))
+SECRET = "the-secret-part-AbCdEf"
+
+Row = dict[str, Any]
+
+
+def make_row(key_id: UUID, description: str) -> Row:
+    return {
+        "id": str(key_id),
+        "organizationId": str(ORGANIZATION),
+        "name": "ci",
+        "description": description,
+        "suffix": "AbCdEf",
+        "createdAt": "2026-01-02T03:04:05Z",
+    }
+
+
+class Service:
+    """Keeps keys, and responds to a create with whatever `respond` says of the record."""
+
+    def __init__(self, respond: Callable[[Row], object], *, list_status: int = 200) -> None:
+        self.keys = {str(STRANGER): make_row(STRANGER, "another's")}
+        self.requests: list[str] = []
+        self._respond = respond
+        self._list_status = list_status
+
+    async def __call__(self, request: Request) -> Response:
+        self.requests.append(request.operation)
+        key_id = request.path.rpartition("/")[2]
+        match request.operation:
+            case "createAccessKey":
+                sent = json.loads(request.body or b"")
+                assert sent["roleRefs"] == [{"id": str(ROLE.id)}]
+                self.keys[str(KEY)] = make_row(KEY, sent["description"])
+                return self._answer(201, self._respond(self.keys[str(KEY)]))
+            case "updateAccessKey":
+                self.keys[key_id] |= json.loads(request.body or b"")
+                return self._answer(200, self.keys[key_id])
+            case "deleteAccessKey":
+                del self.keys[key_id]
+                return self._answer(204, None)
+            case _:
+                return self._answer(self._list_status, {"results": list(self.keys.values())})
+
+    @staticmethod
+    def _answer(status: int, body: object) -> Response:
+        return Response(status, CIMultiDict(), body if isinstance(body, bytes) else json.dumps(body).encode())
+
+
+def creation(service: Service) -> Creation:
+    return Creation(service, Draft(ORGANIZATION, "ci", "deploys", (ROLE,)), deadline=None)
+
+
+async def test_a_published_response_ends_a_recoverable_create_without_its_mark() -> None:
+    service = Service(lambda row: {"accessKey": row, "token": SECRET})
+    created = await creation(service).run_to_a_known_end(settle=0, rounds=5)
+    assert (created.id, created.description, created.token.reveal()) == (KEY, "deploys", SECRET)
+    assert service.keys[str(KEY)]["description"] == "deploys"
+
+
+UNREADABLE: dict[str, Callable[[Row], object]] = {
+    "no token": lambda row: {"accessKey": row},
+    "two tokens": lambda row: {"accessKey": row, "a": SECRET, "b": SECRET},
+    "a record without its name": lambda row: {"accessKey": row | {"name": None}, "token": SECRET},
+    "an id alone": lambda row: {"accessKeyId": row["id"]},
+    "half of it": lambda row: json.dumps({"accessKey": row, "token": SECRET}).encode()[:-9],
+}
+
+
+@pytest.mark.parametrize("how", UNREADABLE)
+async def test_a_recoverable_create_deletes_a_key_that_is_named_without_its_token_and_ends(how: str) -> None:
+    service = Service(UNREADABLE[how])
+    with pytest.raises(
+        APIResponseError, match=f"access key {KEY} was created and was deleted again"
+    ) as caught:
+        await creation(service).run_to_a_known_end(settle=0, rounds=5)
+    assert caught.value.key_id == str(KEY)
+    assert caught.value.key_deleted
+    assert service.requests.count("createAccessKey") == 1
+    assert list(service.keys) == [str(STRANGER)]
+
+
+@pytest.mark.parametrize("how", UNREADABLE)
+async def test_a_plain_create_names_the_key_that_it_can_not_read(how: str) -> None:
+    service = Service(UNREADABLE[how])
+    with pytest.raises(
+        APIResponseError, match=f"access key {KEY} was created and its token is lost: delete it"
+    ):
+        await creation(service).run_once()
+    assert service.requests == ["createAccessKey"]
+
+
+async def test_a_key_that_can_not_be_looked_for_is_named_and_never_deleted_unseen() -> None:
+    service = Service(UNREADABLE["no token"], list_status=403)
+    with pytest.raises(
+        APIResponseError, match=f"access key {KEY} was created and its token is lost"
+    ) as caught:
+        await creation(service).run_to_a_known_end(settle=0, rounds=5)
+    assert any("could not be deleted" in note for note in caught.value.__notes__)
+    assert service.requests == ["createAccessKey", "listAccessKeys"]
+
+
+async def test_a_response_that_names_another_key_never_deletes_that() -> None:
+    service = Service(lambda _: {"accessKeyId": str(STRANGER)})
+    with pytest.raises(APIResponseError, match=f"access key {KEY} was created and was deleted again"):
+        await creation(service).run_to_a_known_end(settle=0, rounds=5)
+    assert list(service.keys) == [str(STRANGER)]
+    assert service.requests.count("createAccessKey") == 1

@@ -173,7 +173,7 @@ def test_a_refusal_says_what_the_api_said_and_what_to_do() -> None:
         request_id="r-1",
     )
     assert str(error) == (
-        "POST /x: 422 invalid: no name [{'field': 'name'}] (request r-1); correct what is named"
+        "POST /x: 422 invalid: no name ([{'field': 'name'}]) (request r-1); correct what is named"
     )
     assert (error.code, error.message, error.status) == ("invalid", "no\nname", 422)
 
@@ -208,7 +208,7 @@ def test_an_answer_out_of_contract_says_where_and_a_lost_token_which_key_to_dele
     assert str(error) == "$.suffix: expected a string"
     error.context, error.key_id = "POST /x", "7"
     assert str(error) == (
-        "POST /x: $.suffix: expected a string; access key 7 was made, and its token is lost: delete it"
+        "POST /x: $.suffix: expected a string; access key 7 was created and its token is lost: delete it"
     )
 
 

@@ -14,7 +14,7 @@ from accesskeys_async import operations
 from accesskeys_async.errors import (
     InvalidRequestError,
 )
-from accesskeys_async.records import UNSET
+from accesskeys_async.records import UNSET, RoleRef
 
 ORG = UUID("0b0e0f3c-3f5a-4f55-9d0e-6f1f4d1f9a01")
 KEY = UUID(int=1)
@@ -188,6 +188,108 @@ def test_roles_out_of_bounds_are_refused(role_ids: Any, message: str) -> None:
         assert str(caught.value) == message
 
 
+WORKSPACE = UUID("4c9a1d3e-7e39-4b44-9a3e-6a2e6b0f9c44")
+
+
+def sent_roles(role_refs: Any) -> Any:
+    create = operations.build_create(ORG, name="n", description="d", role_refs=role_refs)
+    update = operations.build_update(ORG, KEY, role_refs=role_refs)
+    sent = json.loads(create.body or b"")["roleRefs"]
+    assert json.loads(update.body or b"") == {"roleRefs": sent}
+    return sent
+
+
+@pytest.mark.parametrize(
+    ("role_ref", "sent"),
+    [
+        (KEY, {"id": str(KEY)}),
+        (str(KEY).upper(), {"id": str(KEY)}),
+        (RoleRef(KEY), {"id": str(KEY)}),
+        (RoleRef(KEY, None, None), {"id": str(KEY)}),
+        (RoleRef(KEY, "managed", ()), {"id": str(KEY), "type": "managed", "workspaces": []}),
+        (
+            RoleRef(KEY, workspaces=(ORG, WORKSPACE)),
+            {"id": str(KEY), "workspaces": [str(ORG), str(WORKSPACE)]},
+        ),
+        ({"id": KEY.hex, "workspaces": [str(WORKSPACE)]}, {"id": str(KEY), "workspaces": [str(WORKSPACE)]}),
+        ({"id": KEY, "type": "a new one"}, {"id": str(KEY), "type": "a new one"}),
+    ],
+)
+def test_a_role_reference_is_given_as_a_record_an_id_or_a_mapping(role_ref: Any, sent: Any) -> None:
+    assert sent_roles([role_ref]) == [sent]
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_one_to_five_role_references_are_sent_in_their_order(count: int) -> None:
+    ids = [UUID(int=n) for n in range(count)]
+    assert [ref["id"] for ref in sent_roles(ids)] == [str(one) for one in ids]
+
+
+@pytest.mark.parametrize(
+    ("role_refs", "message"),
+    [
+        ([], "role_refs has 0 roles; the API takes 1 to 5"),
+        ([UUID(int=n) for n in range(6)], "role_refs has 6 roles; the API takes 1 to 5"),
+        (str(KEY), "role_refs is a single role; it takes several, such as a list"),
+        (RoleRef(KEY), "role_refs is a single role; it takes several, such as a list"),
+        ({"id": KEY}, "role_refs is a single role; it takes several, such as a list"),
+        (None, "role_refs is of type NoneType; it takes several roles, such as a list"),
+        ([ORG, "admin"], "role_refs[1] is 5 characters and not a UUID; it takes one, as str or uuid.UUID"),
+        (
+            [{"type": "managed"}],
+            "role_refs[0].id is of type NoneType and not a UUID; it takes one, as str or uuid.UUID",
+        ),
+        (
+            [{"id": KEY, "workspace": []}],
+            "role_refs[0] has workspace; a role reference has id, type and workspaces",
+        ),
+        ([{"id": KEY, "type": 7}], "role_refs[0].type is of type int; it takes str"),
+        (
+            [{"id": KEY, "workspaces": 7}],
+            "role_refs[0].workspaces is of type int; it takes several ids, such as a list",
+        ),
+        (
+            [{"id": KEY, "workspaces": str(ORG)}],
+            "role_refs[0].workspaces is of type str; it takes several ids, such as a list",
+        ),
+        (
+            [{"id": KEY, "workspaces": ["x"]}],
+            "role_refs[0].workspaces[0] is 1 characters and not a UUID; it takes one, as str or uuid.UUID",
+        ),
+        (
+            [{"id": KEY, "workspaces": [ORG, str(ORG)]}],
+            "role_refs[0].workspaces names a workspace more than once; name each once",
+        ),
+        ([KEY, ORG, str(KEY)], "role_refs[2] repeats role_refs[0]; leave one out"),
+        (
+            [RoleRef(KEY, "a", (ORG, KEY)), RoleRef(KEY, "b", (KEY, ORG))],
+            "role_refs[1] repeats role_refs[0]; leave one out",
+        ),
+    ],
+)
+def test_role_references_out_of_bounds_are_refused(role_refs: Any, message: str) -> None:
+    for build in (
+        lambda: operations.build_create(ORG, name="n", description="d", role_refs=role_refs),
+        lambda: operations.build_update(ORG, KEY, role_refs=role_refs),
+    ):
+        with pytest.raises(InvalidRequestError) as caught:
+            build()
+        assert str(caught.value) == message
+
+
+def test_one_role_may_be_given_for_several_sets_of_workspaces() -> None:
+    assert len(sent_roles([RoleRef(KEY, workspaces=(ORG,)), RoleRef(KEY, workspaces=(WORKSPACE,))])) == 2
+
+
+def test_roles_are_given_in_one_form() -> None:
+    for build in (
+        lambda: operations.build_create(ORG, name="n", description="d", role_refs=[KEY], role_ids=[KEY]),
+        lambda: operations.build_update(ORG, KEY, role_refs=[KEY], role_ids=[KEY]),
+    ):
+        with pytest.raises(InvalidRequestError, match=r"^role_ids is given beside role_refs"):
+            build()
+
+
 def test_an_update_that_names_nothing_is_refused() -> None:
     with pytest.raises(InvalidRequestError, match=r"^update names nothing to change; give name"):
         operations.build_update(ORG, KEY, name=UNSET, description=UNSET, role_ids=UNSET)
@@ -224,7 +326,7 @@ def test_roles_warn_where_they_are_given_and_only_there() -> None:
         assert not caught
         operations.warn_of_role_ids([], stacklevel=1)
     assert [(w.category, str(w.message), w.filename) for w in caught] == [
-        (DeprecationWarning, "role_ids is deprecated by the API", __file__)
+        (DeprecationWarning, "role_ids is deprecated by the API; use role_refs", __file__)
     ]
 
 

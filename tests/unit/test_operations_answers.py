@@ -23,7 +23,7 @@ from accesskeys_async.errors import (
     ServerError,
     ValidationError,
 )
-from accesskeys_async.records import UNSET, AccessKey
+from accesskeys_async.records import AccessKey
 from accesskeys_async.transport.exchange import Request, Response, describe_attempt
 from accesskeys_async.transport.retry import BUDGET_EMPTY
 from accesskeys_async.wire import dump_key
@@ -33,7 +33,8 @@ KEY = UUID(int=1)
 GET = operations.build_get(ORG, KEY)
 DELETE = operations.build_delete(ORG, KEY)
 LIST = operations.build_list(ORG, limit=100, reverse=False, page_token=None)
-CREATE = operations.build_create(ORG, name="ci", description="deploys", role_ids=UNSET)
+CREATE = operations.build_create(ORG, name="ci", description="deploys")
+UPDATE = operations.build_update(ORG, KEY, name="ci")
 
 
 def answer(status: int, body: object = None, *, stopped: str | None = None, **headers: str) -> Response:
@@ -58,7 +59,9 @@ def test_the_right_answers_are_read(make_key: Callable[..., AccessKey]) -> None:
     )
     assert operations.read_key(GET, answer(200, key), key_id=KEY) == make_key()
     for status in (200, 201):
-        created = operations.read_created(CREATE, answer(status, key | {"accessKey": "the-secret-AbCdEf"}))
+        created = operations.read_created(
+            CREATE, answer(status, {"accessKey": key, "token": "the-secret-AbCdEf"})
+        )
         assert created.token.reveal() == "the-secret-AbCdEf"
     for status in (200, 202, 204):
         operations.read_deleted(DELETE, answer(status), missing_ok=False)
@@ -86,7 +89,11 @@ STATUSES = [
 def test_a_refusal_becomes_the_error_of_its_status(
     status: int, kind: type[APIStatusError], request_: Request
 ) -> None:
-    body = {"code": "c", "message": "m", "details": [{"field": "name"}]}
+    body = {
+        "code": "c",
+        "message": "m",
+        "details": {".name": ["is empty", "is bad"], "roleRefs": ["is long"]},
+    }
     response = answer(status, body, X_Request_Id="r-1", Retry_After="7")
     for read in read_all(request_, response):
         with pytest.raises(APIStatusError) as caught:
@@ -94,10 +101,55 @@ def test_a_refusal_becomes_the_error_of_its_status(
         error = caught.value
         assert type(error) is kind
         assert (error.status, error.code, error.message, error.request_id) == (status, "c", "m", "r-1")
-        assert error.details == [{"field": "name"}]
+        assert error.details == body["details"]
         assert error.retry_after == 7
         assert error.attempts == response.attempts
-        assert str(error).startswith(f"{request_}: {status} c: m [{{'field': 'name'}}] (request r-1)")
+        assert str(error).startswith(
+            f"{request_}: {status} c: m (name: is empty, is bad; roleRefs: is long) (request r-1)"
+        )
+
+
+@pytest.mark.parametrize(
+    ("details", "text"),
+    [
+        ({".name": ["too long"], "b": "odd"}, "(name: too long; b: odd)"),
+        ({".a": 7, ".b": [1, None]}, "(a: 7; b: 1, None)"),
+        (["a", "b"], "(['a', 'b'])"),
+        ("a\nb", "(a b)"),
+        ({f".field{n}": ["x" * 40] for n in range(1000)}, "…)"),
+        ({}, ""),
+    ],
+)
+def test_what_a_refusal_says_of_fields_is_in_the_error_s_text(details: object, text: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        operations.read_page(LIST, answer(422, {"code": "InvalidPayload", "details": details}))
+    said = str(caught.value)
+    assert said.startswith(f"{LIST}: 422 InvalidPayload{' ' if text else ';'}")
+    assert text in said
+    assert len(said) < 500
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize(
+    ("request_", "action"),
+    [(LIST, "view"), (GET, "view"), (CREATE, "create"), (UPDATE, "update"), (DELETE, "delete")],
+)
+def test_a_denied_request_names_the_action_and_path_that_a_policy_must_allow(
+    request_: Request, action: str
+) -> None:
+    with pytest.raises(PermissionDeniedError) as caught:
+        operations.read_page(request_, answer(403, {"code": "AccessDenied"}))
+    assert f"allow {action!r} on {request_.path}" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["messagebird-request-id", "Messagebird-Request-Id", "X-Request-Id"])
+def test_the_request_s_id_is_read_from_either_header(name: str) -> None:
+    assert Response(500, CIMultiDict({name: "r-7"}), b"").request_id == "r-7"
+
+
+def test_the_service_s_own_header_for_the_request_s_id_comes_first() -> None:
+    headers = CIMultiDict({"X-Request-Id": "proxy", "messagebird-request-id": "service"})
+    assert Response(500, headers, b"").request_id == "service"
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 304, 307, 308, 399])

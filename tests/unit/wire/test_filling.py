@@ -15,8 +15,9 @@ import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import DecodeError, Raw
 
-from accesskeys_async.records import UNSET, AccessKey
+from accesskeys_async.records import UNSET, AccessKey, RoleRef
 from accesskeys_async.wire import filling
 
 ORGANIZATION = UUID("0b0e0f3c-3f5a-4f55-9d0e-6f1f4d1f9a01")
@@ -47,6 +48,8 @@ rows = st.builds(
     last_used_at=absent | moments,
     updated_at=absent | moments,
     role_ids=absent | st.lists(st.text()).map(tuple),
+    role_refs=absent | st.just(()),
+    roles=absent,
 )
 
 
@@ -85,6 +88,8 @@ def make_row(**changes: Any) -> Row:
         "last_used_at": None,
         "updated_at": datetime.now(UTC),
         "role_ids": ("a",),
+        "role_refs": (),
+        "roles": UNSET,
     }
     return Row(**row | changes)
 
@@ -137,6 +142,50 @@ def test_what_is_not_in_the_one_form_is_refused(
     assert fill(rows, ORGANIZATION, TEXT) is not None
     rows[place] = make_row(**changes)
     assert fill(rows, ORGANIZATION, TEXT) is None
+
+
+ROLE = UUID("3c9a1d3e-7e39-4b44-9a3e-6a2e6b0f9c33")
+REFS = f'[{{"id": "{ROLE}", "type": "managed"}}]'
+
+
+def test_undecoded_role_references_are_read_and_shared(fill: filling.Fill) -> None:
+    rows = [make_row(role_refs=Raw(text.encode())) for text in (REFS, "[]", REFS, "null")]
+    records = fill(rows, ORGANIZATION, TEXT)
+    assert records is not None
+    refs = [record.role_refs for record in records]
+    assert refs == [(RoleRef(ROLE, "managed"),), (), (RoleRef(ROLE, "managed"),), None]
+    assert refs[0] is refs[2]
+
+
+@pytest.mark.parametrize("wrong", ["7", '[{"id": "admin"}]', '[{"type": "managed"}]', '["id"]', "["])
+def test_undecoded_role_references_out_of_contract_are_refused(fill: filling.Fill, wrong: str) -> None:
+    rows = [make_row(), make_row(role_refs=Raw(wrong.encode()))]
+    for _ in range(2):
+        with pytest.raises(DecodeError):
+            fill(rows, ORGANIZATION, TEXT)
+
+
+def test_no_one_sees_the_records_before_they_are_whole(fill: filling.Fill) -> None:
+    """Half a tuple of records has null pointers, which crash whatever looks at it."""
+    lengths: list[int] = []
+
+    def look(phase: str, _: object) -> None:
+        if phase == "start":
+            found = [one for one in gc.get_objects() if type(one) is tuple and len(one) == len(rows)]
+            lengths.extend(len([record for record in one if record is not None]) for one in found)
+
+    rows = [make_row() for _ in range(977)]
+    thresholds = gc.get_threshold()
+    gc.callbacks.append(look)
+    gc.set_threshold(300, 1000, 1000)
+    try:
+        records = fill(rows, ORGANIZATION, TEXT)
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.callbacks.remove(look)
+    assert records is not None
+    assert gc.is_tracked(records)
+    assert set(lengths) <= {len(rows)}
 
 
 def test_no_rows_are_no_records(fill: filling.Fill) -> None:
@@ -203,12 +252,15 @@ def test_a_class_of_records_that_is_not_made_plainly_is_refused() -> None:
     from accesskeys_async.wire import _filling
 
     make: Any = _filling.Filler
+    roles: dict[str, Any] = {"undecoded": "role_refs", "raw": Raw, "values": {}}
     for record, fields, owner in ((Counted, ("id",), "organization_id"), (int, (), "real")):
-        with pytest.raises(TypeError, match="is not made as a plain object is"):
-            make(Row, record, fields=fields, times=(), owner=owner)
+        with pytest.raises(TypeError, match="is not created as a plain object is"):
+            make(Row, record, fields=fields, times=(), owner=owner, **roles)
     for fields in (("no_field",), ("__class__",), (1,)):
         with pytest.raises((TypeError, AttributeError)):
-            make(Row, AccessKey, fields=fields, times=(), owner="organization_id")
+            make(Row, AccessKey, fields=fields, times=(), owner="organization_id", **roles)
+    with pytest.raises(TypeError, match="must be dict"):
+        make(Row, AccessKey, fields=(), times=(), owner="organization_id", **roles | {"values": None})
 
 
 def test_the_environment_switches_it_off(monkeypatch: pytest.MonkeyPatch) -> None:

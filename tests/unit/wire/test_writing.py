@@ -12,10 +12,52 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accesskeys_async import wire
-from accesskeys_async.records import UNSET, AccessKey, CreatedAccessKey, Token
+from accesskeys_async.records import (
+    UNSET,
+    AccessKey,
+    CreatedAccessKey,
+    Policy,
+    PolicyDefinition,
+    Role,
+    RoleRef,
+    Token,
+)
 
 instants = st.datetimes(timezones=st.just(UTC))
 texts = st.text(st.characters(exclude_categories=["Cs"]))
+optional_texts = st.just(UNSET) | st.none() | texts
+
+
+def optional_tuples(items: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.just(UNSET) | st.none() | st.lists(items, max_size=3).map(tuple)
+
+
+role_refs = st.builds(RoleRef, id=st.uuids(), type=optional_texts, workspaces=optional_tuples(st.uuids()))
+definitions = st.builds(
+    PolicyDefinition,
+    effect=optional_texts,
+    resources=optional_tuples(texts),
+    actions=optional_tuples(texts),
+    conditions_all=optional_tuples(st.booleans() | st.dictionaries(texts, st.integers(0, 9), max_size=2)),
+)
+policies = st.builds(
+    Policy,
+    id=st.uuids(),
+    name=optional_texts,
+    description=optional_texts,
+    definitions=optional_tuples(definitions),
+    scope=optional_texts,
+    type=optional_texts,
+)
+roles = st.builds(
+    Role,
+    id=st.uuids(),
+    organization_id=st.just(UNSET) | st.none() | st.uuids(),
+    name=optional_texts,
+    description=optional_texts,
+    type=optional_texts,
+    policies=optional_tuples(policies),
+)
 keys = st.builds(
     AccessKey,
     id=st.uuids(),
@@ -28,6 +70,8 @@ keys = st.builds(
     last_used_at=st.just(UNSET) | st.none() | instants,
     updated_at=st.just(UNSET) | st.none() | instants,
     role_ids=st.just(UNSET) | st.none() | st.lists(texts).map(tuple),
+    role_refs=st.none() | st.lists(role_refs, max_size=3).map(tuple),
+    roles=optional_tuples(roles),
 )
 
 
@@ -35,6 +79,8 @@ keys = st.builds(
 def test_a_key_that_is_written_reads_as_it_was(key: AccessKey) -> None:
     body = json.dumps(wire.dump_key(key)).encode()
     assert wire.read_key(body, organization_id=key.organization_id, key_id=key.id) == key
+    page = b'{"results": [' + body + b"]}"
+    assert wire.read_page(page, organization_id=key.organization_id).results == (key,)
 
 
 def test_a_key_is_written_as_the_api_does(make_key: Callable[..., AccessKey]) -> None:

@@ -1,0 +1,72 @@
+"""Roles as values that keys share: few and repeated, they are looked up by their undecoded JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from accesskeys_async.errors import APIResponseError
+from accesskeys_async.records import UNSET, Role, RoleRef
+from accesskeys_async.wire import strict
+
+T = TypeVar("T")
+
+MAX_ENTRIES: Final = 1024
+MAX_TEXT_LENGTH: Final = 16_384
+"""Bytes of one entry's JSON; a longer one is read each time it occurs."""
+_ABSENT: Any = UNSET
+
+
+class SharedValues(dict[bytes, T]):
+    """Values by the JSON that says them, read once each; emptied when it is full."""
+
+    def __init__(self, read: Callable[[bytes], T]) -> None:
+        super().__init__()
+        self._read = read
+
+    def __missing__(self, text: bytes) -> T:
+        value = self._read(text)
+        if len(text) <= MAX_TEXT_LENGTH:
+            if len(self) >= MAX_ENTRIES:
+                self.clear()
+            self[text] = value
+        return value
+
+
+class _RoleRefRow(msgspec.Struct, gc=False):
+    id: UUID
+    type: str | None = _ABSENT
+    workspaces: tuple[UUID, ...] | None = _ABSENT
+
+
+_decode_role_refs = msgspec.json.Decoder(list[_RoleRefRow] | None).decode
+
+RoleRefs: TypeAlias = tuple[RoleRef, ...] | None
+
+
+def _read_role_refs(text: bytes) -> RoleRefs:
+    rows = _decode_role_refs(text)
+    return None if rows is None else tuple(RoleRef(row.id, row.type, row.workspaces) for row in rows)
+
+
+def _read_roles(text: bytes) -> tuple[tuple[Role, ...] | None, RoleRefs]:
+    value = strict.parse(text)
+    if value is None:
+        return None, None
+    if not isinstance(value, list):
+        raise APIResponseError("$", "expected an array")
+    roles = strict.structure(value, tuple[Role, ...])
+    return roles, strict.refer(roles)
+
+
+ROLE_REFS: Final = SharedValues(_read_role_refs)
+"""Role references by their JSON. Raises msgspec.DecodeError if it is out of contract."""
+
+ROLES: Final = SharedValues(_read_roles)
+"""Whole roles and the references to them, by their JSON. Raises APIResponseError if it is out of contract."""
+
+REFUSALS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, APIResponseError)
+"""What looking up a value may raise."""
