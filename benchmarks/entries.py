@@ -34,16 +34,6 @@ SHORT: Final = Scale(keys=300, reads=130, pages=2, passing=1_000)
 SLOW: Final = 5
 """A peer does a fifth of the work, and still takes longest."""
 
-STEADY_MEMORY: Final[Mapping[str, str]] = {
-    "MALLOC_MMAP_THRESHOLD_": str(4 * 2**20),
-    "MALLOC_TRIM_THRESHOLD_": str(16 * 2**20),
-}
-"""Keeps glibc from mapping each receive buffer of 256 kB anew, and unmapping it.
-
-By default it does so until a process happens to free something larger: that costs whom it hits a fifth of the
-time, and says nothing of a contestant. None of them is spared a thing that the others are not.
-"""
-
 PLAIN: Final[Mapping[str, str]] = {"ACCESSKEYS_NO_EXTENSIONS": "1"}
 """Keeps this library from its compiled code."""
 
@@ -151,20 +141,16 @@ def _readers(work: str, base_url: str, amount: int, environment: Environment) ->
         return ("benchmarks.reading", *what)
 
     own = (OURS, *(("sequential",) if work == "stream" else ()), "bare", "socket", "cattrs")
-    entrants = {
-        name: Entrant(TITLES[name], command("benchmarks.contestants", name, 1), environment=STEADY_MEMORY)
-        for name in own
-    }
-    entrants["plain"] = evolve(entrants[OURS], title=TITLES["plain"], environment={**STEADY_MEMORY, **PLAIN})
+    entrants = {name: Entrant(TITLES[name], command("benchmarks.contestants", name, 1)) for name in own}
+    entrants["plain"] = evolve(entrants[OURS], title=TITLES["plain"], environment=PLAIN)
     on_uvloop = (*entrants[OURS].command, "--uvloop")
-    entrants["uvloop"] = Entrant(TITLES["uvloop"], on_uvloop, environment=STEADY_MEMORY)
+    entrants["uvloop"] = Entrant(TITLES["uvloop"], on_uvloop)
     for name in PEERS:
         entrants[name] = Entrant(
             TITLES[name],
             command("benchmarks.peer_contestants", name, SLOW),
             python=environment.python,
             imports=(PROJECT, *environment.generated),
-            environment=STEADY_MEMORY,
             may_fail=True,
         )
     return entrants

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+from benchmarks.roles import role_refs
+
 __all__ = ["AUDITED_AT", "Record", "organization_ids", "records"]
 
 Record = dict[str, object]
@@ -48,6 +50,7 @@ def records(organization_id: UUID, number: int, keys: int) -> Iterator[Record]:
             "createdAt": created,
             "updatedAt": created + age * 0.25,
             "lastUsedAt": AUDITED_AT - min(age, timedelta(days=14)) * (mixed % 97 / 100),
+            "roleRefs": role_refs(index),
         }
         if flaw != 4:
             record["description"] = f"{purpose.capitalize()} of {service} in {place}"

@@ -91,6 +91,40 @@ def _make_models(parent: Any) -> tuple[Any, Any]:
         (parent,),
         {"model_config": pydantic.ConfigDict(alias_generator=camel), "__module__": __name__},
     )
+    role_ref = pydantic.create_model(
+        "RoleRef",
+        __base__=base,
+        id=(UUID, ...),
+        type=(str | None, None),
+        workspaces=(list[UUID] | None, None),
+    )
+    definition = pydantic.create_model(
+        "PolicyDefinition",
+        __base__=base,
+        effect=(str | None, None),
+        resources=(list[str] | None, None),
+        actions=(list[str] | None, None),
+    )
+    policy = pydantic.create_model(
+        "Policy",
+        __base__=base,
+        id=(UUID, ...),
+        name=(str | None, None),
+        description=(str | None, None),
+        definitions=(GenericAlias(list, definition) | None, None),
+        scope=(str | None, None),
+        type=(str | None, None),
+    )
+    role = pydantic.create_model(
+        "Role",
+        __base__=base,
+        id=(UUID, ...),
+        organization_id=(UUID | None, None),
+        name=(str | None, None),
+        description=(str | None, None),
+        type=(str | None, None),
+        policies=(GenericAlias(list, policy) | None, None),
+    )
     key = pydantic.create_model(
         "AccessKey",
         __base__=base,
@@ -104,6 +138,8 @@ def _make_models(parent: Any) -> tuple[Any, Any]:
         last_used_at=(datetime | None, None),
         updated_at=(datetime | None, None),
         role_ids=(list[str] | None, None),
+        role_refs=(GenericAlias(list, role_ref) | None, None),
+        roles=(GenericAlias(list, role) | None, None),
     )
     page = pydantic.create_model(
         "AccessKeyPage",

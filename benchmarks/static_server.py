@@ -22,6 +22,7 @@ import orjson
 from attrs import frozen
 
 from benchmarks import fleet
+from benchmarks.roles import role_refs, roles
 
 ORGANIZATION_ID: Final = UUID(int=0x0C0FFEE00000400080000000000000AA)
 TOKEN: Final = "benchmark-token-that-opens-nothing-1a2B3c"
@@ -87,7 +88,7 @@ def render_fleet(keys: int, organizations: int) -> dict[bytes, list[bytes]]:
 def render_keys(keys: int) -> dict[bytes, bytes]:
     """Render a listing's first keys as whole HTTP answers, by their ids as text."""
     numbers = range(min(keys, SINGLE_KEYS))
-    return {str(key_id(number)).encode(): _frame(orjson.dumps(_record(number))) for number in numbers}
+    return {str(key_id(number)).encode(): _frame(orjson.dumps(_single(number))) for number in numbers}
 
 
 def _render(records: Sequence[fleet.Record], page_size: int) -> list[bytes]:
@@ -124,7 +125,15 @@ def _record(number: int) -> fleet.Record:
         "createdAt": created,
         "updatedAt": created + timedelta(days=2),
         "lastUsedAt": created + timedelta(days=3),
+        "roleRefs": role_refs(number),
     }
+
+
+def _single(number: int) -> fleet.Record:
+    """Return a key as it is read alone: with whole roles in place of the references."""
+    record = _record(number)
+    del record["roleRefs"]
+    return {**record, "roles": roles(number)}
 
 
 class _Connection(asyncio.Protocol):

@@ -55,10 +55,10 @@ def test_a_goal_is_met_on_its_side_of_the_bound(kind: str, measured: float, is_m
 
 
 def test_the_table_says_what_was_missed_and_what_was_not_measured() -> None:
-    met, *_, unknown = goals.judge({"decode.cpu.msgspec": 1.2, "stream.speed.bare": 0.5})
-    table = goals.tabulate([met, goals.judge({"stream.speed.bare": 0.5})[1], unknown]).splitlines()
+    met, *_, unknown = goals.judge({"decode.cpu.msgspec": 0.9, "stream.speed.bare": 0.5})
+    table = goals.tabulate([met, goals.judge({"stream.speed.bare": 0.5})[2], unknown]).splitlines()
     assert table[2:] == [
-        "| decode: CPU, beside msgspec's structs | at most 1.25x | 1.200x | met |",
-        "| stream: speed, beside bare | at least 1x | 0.500x | **not met** |",
+        "| decode: CPU, beside msgspec's structs | at most 1x | 0.900x | met |",
+        "| stream: speed, beside bare | at least 1.1x | 0.500x | **not met** |",
         "| audit: memory | at most 300 MB |  | not measured |",
     ]

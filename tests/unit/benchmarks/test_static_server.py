@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections import Counter
+from typing import Any
 
 import orjson
 import pytest
 
 from accesskeys_async import AccessKeysClient
 from benchmarks import static_server
-from benchmarks.static_server import render_pages, serve
+from benchmarks.static_server import render_keys, render_pages, serve
 
 
-def _body(answer: bytes) -> dict[str, object]:
+def _body(answer: bytes) -> dict[str, Any]:
     head, _, body = answer.partition(b"\r\n\r\n")
     assert f"Content-Length: {len(body)}".encode() in head
     page = orjson.loads(body)
@@ -28,7 +30,25 @@ def test_pages_follow_one_another_to_the_last() -> None:
 
 
 def test_a_full_page_is_as_large_as_a_real_one() -> None:
-    assert 36_000 < len(render_pages(1_000)[4]) < 38_000
+    assert 50_000 < len(render_pages(1_000)[4]) < 53_000
+
+
+def test_a_tenth_of_the_keys_has_no_role_a_fifth_has_two_and_a_dozen_roles_are_shared() -> None:
+    keys = [key for page in render_pages(1_000) for key in _body(page)["results"]]
+    counts = Counter(len(key["roleRefs"]) for key in keys)
+    assert counts == {0: 100, 1: 700, 2: 200}
+    refs = [ref for key in keys for ref in key["roleRefs"]]
+    assert len({ref["id"] for ref in refs}) == 12
+    assert {len(ref["workspaces"]) for ref in refs} == {0, 1, 2}
+
+
+def test_a_single_key_has_the_whole_roles_that_its_page_refers_to() -> None:
+    (page,) = render_pages(100)
+    single = {key_id: _body(reply) for key_id, reply in render_keys(100).items()}
+    for key in _body(page)["results"]:
+        alone = single[key["id"].encode()]
+        assert "roleRefs" not in alone
+        assert [role["id"] for role in alone["roles"]] == [ref["id"] for ref in key["roleRefs"]]
 
 
 def test_a_listing_of_no_keys_is_one_empty_page() -> None:

@@ -1,0 +1,74 @@
+"""The roles of the benchmarks' keys: a dozen in all, each granted in 0 to 2 workspaces."""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import UUID
+
+__all__ = ["role_refs", "roles"]
+
+Record = dict[str, object]
+
+COUNT: Final = 12
+_NAMES: Final = ["Viewer", "Developer", "Billing", "Support", "Operator", "Auditor"]
+
+
+def role_refs(number: int) -> list[Record]:
+    """Return a key's role references: none for a tenth of the keys, two for a fifth, one for the others."""
+    return [
+        {"id": _role_id(role), "type": _type(role), "workspaces": _workspaces(role)}
+        for role in _roles(number)
+    ]
+
+
+def roles(number: int) -> list[Record]:
+    """Return the same roles whole, as the service tells them of a single key."""
+    return [
+        {
+            "id": _role_id(role),
+            "organizationId": UUID(int=0x0C0FFEE00000400080000000000000AA),
+            "name": f"{_NAMES[role % len(_NAMES)]} {role}",
+            "description": f"What a {_NAMES[role % len(_NAMES)].lower()} needs",
+            "type": _type(role),
+            "policies": [
+                {
+                    "id": UUID(int=0x901C << 108 | 4 << 76 | 8 << 60 | role),
+                    "name": f"Policy {role}",
+                    "description": "Reads contacts and sends messages",
+                    "definitions": [
+                        {"effect": "allow", "resources": ["/workspaces/*/contacts/*"], "actions": ["view"]},
+                        {
+                            "effect": "allow",
+                            "resources": ["/workspaces/*/channels/*/messages"],
+                            "actions": ["view", "create"],
+                        },
+                    ],
+                    "scope": "organization",
+                    "type": _type(role),
+                }
+            ],
+        }
+        for role in _roles(number)
+    ]
+
+
+def _roles(number: int) -> list[int]:
+    match number % 10:
+        case 0:
+            return []
+        case 3 | 7:
+            return [number * 5 % COUNT, (number * 5 + 1) % COUNT]
+        case _:
+            return [number * 7 % COUNT]
+
+
+def _role_id(role: int) -> UUID:
+    return UUID(int=0x201E << 108 | 4 << 76 | 8 << 60 | role)
+
+
+def _type(role: int) -> str:
+    return "managed" if role == 0 else "organization"
+
+
+def _workspaces(role: int) -> list[UUID]:
+    return [UUID(int=0x305B << 108 | 4 << 76 | 8 << 60 | role * 2 + index) for index in range(role % 3)]
