@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from accesskeys_async.errors import APIResponseError
-from accesskeys_async.records import UNSET, Role, RoleRef
+from accesskeys_async.records import UNSET, Role, RoleRef, Unset
 from accesskeys_async.wire import strict
 
 T = TypeVar("T")
@@ -52,10 +52,10 @@ def _read_role_refs(text: bytes) -> RoleRefs:
     return None if rows is None else tuple(RoleRef(row.id, row.type, row.workspaces) for row in rows)
 
 
-def _read_roles(text: bytes) -> tuple[tuple[Role, ...] | None, RoleRefs]:
+def _read_roles(text: bytes) -> tuple[tuple[Role, ...] | None, tuple[RoleRef, ...] | Unset]:
     value = strict.parse(text)
     if value is None:
-        return None, None
+        return None, UNSET
     if not isinstance(value, list):
         raise APIResponseError("$", "expected an array")
     roles = strict.structure(value, tuple[Role, ...])

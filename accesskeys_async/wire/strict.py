@@ -22,7 +22,6 @@ from accesskeys_async.records import (
     PolicyDefinition,
     Role,
     RoleRef,
-    Unset,
 )
 from accesskeys_async.wire.fields import JSON, Time, parse_uuid, wire_name
 
@@ -164,9 +163,9 @@ def _make_converter() -> Converter:
 
     def read_key_with_refs(value: object, kind: object) -> AccessKey:
         key = read_key(value, kind)
-        if key.role_refs is not UNSET or isinstance(key.roles, Unset):
-            return key
-        return evolve(key, role_refs=refer(key.roles))
+        if key.role_refs is UNSET and isinstance(key.roles, tuple):
+            return evolve(key, role_refs=refer(key.roles))
+        return key
 
     converter.register_structure_hook(AccessKey, read_key_with_refs)
     converter.register_structure_hook(
@@ -211,9 +210,9 @@ def structure(value: JSON, kind: type[T], *, place: str = "$") -> T:
     raise APIResponseError(place, expected)
 
 
-def refer(roles: tuple[Role, ...] | None) -> tuple[RoleRef, ...] | None:
+def refer(roles: tuple[Role, ...]) -> tuple[RoleRef, ...]:
     """Derive the references to whole roles, which do not tell workspaces."""
-    return None if roles is None else tuple(RoleRef(role.id, role.type) for role in roles)
+    return tuple(RoleRef(role.id, role.type) for role in roles)
 
 
 def _locate(error: BaseException, place: str) -> tuple[str, str]:
