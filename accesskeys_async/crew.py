@@ -15,6 +15,8 @@ from collections.abc import (
 )
 from typing import Generic, TypeAlias, TypeVar
 
+from accesskeys_async.tasks import stop_tasks
+
 __all__ = ["Crew", "HandOn", "Items"]
 
 Item = TypeVar("Item")
@@ -46,8 +48,10 @@ class Crew(Generic[Item, Product]):
         self._work = work
         self._workers = workers
         self._hired = 0
+        self._tasks: set[asyncio.Task[None]] = set()
         self._turn = asyncio.Lock()
         self._is_over = False
+        self._is_left = False
         self._failure: BaseException | None = None
         self._outbox: deque[Product] = deque()
         self._room = asyncio.Semaphore(workers)
@@ -60,11 +64,10 @@ class Crew(Generic[Item, Product]):
         one that the work lets out, stops the asking for items; the work under way is finished and handed
         on, and then it is raised as it was.
         """
-        # In a task of its own, since a task group must not be left open across a yield.
-        lead = asyncio.create_task(self._lead(), name="accesskeys fan-out")
-        lead.add_done_callback(lambda _: self._came.set())
+        # No task group: that must not be left open across a yield.
+        self._hire()
         try:
-            while self._outbox or not lead.done():
+            while self._outbox or self._tasks:
                 if self._outbox:
                     product = self._outbox.popleft()
                     self._room.release()
@@ -72,23 +75,32 @@ class Crew(Generic[Item, Product]):
                 else:
                     self._came.clear()
                     await self._came.wait()
-            lead.result()
             if self._failure is not None:
                 raise self._failure
         finally:
-            lead.cancel()
-            await asyncio.wait({lead})
+            self._is_over = self._is_left = True
+            await stop_tasks(self._tasks)
 
-    async def _lead(self) -> None:
-        async with asyncio.TaskGroup() as group:
-            self._hire(group)
-
-    def _hire(self, group: asyncio.TaskGroup) -> None:
+    def _hire(self) -> None:
+        if self._is_over or self._hired == self._workers:
+            return
         self._hired += 1
-        name = f"accesskeys fan-out {self._hired}"
-        group.create_task(self._run(group), name=name)
+        task = asyncio.create_task(self._run(), name=f"accesskeys fan-out {self._hired}")
+        self._tasks.add(task)
+        task.add_done_callback(self._leave)
 
-    async def _run(self, group: asyncio.TaskGroup) -> None:
+    def _leave(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        try:
+            failure = task.exception()
+        except asyncio.CancelledError as cancelled:
+            failure = cancelled
+        if failure is not None:
+            self._is_over = True
+            self._failure = self._failure or failure
+        self._came.set()
+
+    async def _run(self) -> None:
         """Work on item after item. What goes wrong ends the asking, and not the others' work."""
         try:
             while not self._is_over:
@@ -97,15 +109,14 @@ class Crew(Generic[Item, Product]):
                 except StopAsyncIteration:
                     self._is_over = True
                     break
-                # Nobody is hired before there was an item for the last one.
+                # Nobody is hired before there was an item for the last one; and not from here, since a task
+                # that starts eagerly would hire the next before this one has begun.
                 if self._hired < self._workers:
-                    self._hire(group)
+                    asyncio.get_running_loop().call_soon(self._hire)
                 await self._work(item, self._hand_on)
-        except BaseException as error:
+        except BaseException:
             self._is_over = True
-            if _is_cancelled():
-                raise
-            self._failure = self._failure or error
+            raise
 
     async def _take(self) -> Item:
         if isinstance(self._items, Iterator):
@@ -118,12 +129,8 @@ class Crew(Generic[Item, Product]):
             return await anext(self._items)
 
     async def _hand_on(self, product: Product) -> None:
+        if self._is_left:  # by work that went on in spite of its cancellation
+            raise asyncio.CancelledError("nobody waits for the product")
         await self._room.acquire()
         self._outbox.append(product)
         self._came.set()
-
-
-def _is_cancelled() -> bool:
-    """Tell whether the running task was told to stop, and not merely met somebody else's CancelledError."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0

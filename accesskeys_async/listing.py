@@ -13,6 +13,7 @@ from attrs import evolve
 from accesskeys_async.errors import AccessKeysError
 from accesskeys_async.paging import Answer, FetchPage, PageSource, PlainSource, Reading, Steps
 from accesskeys_async.records import AccessKey, AccessKeyPage
+from accesskeys_async.tasks import stop_tasks
 
 __all__ = ["Listing"]
 
@@ -150,6 +151,7 @@ class _Walk(Generic[Answer]):
         self._turn = asyncio.Lock()
         self._change: asyncio.Future[None] | None = None
         self._is_awaited = False
+        self._is_stopped = False
         self.is_taken = False
         """Whether a pass over it has begun."""
 
@@ -198,10 +200,10 @@ class _Walk(Generic[Answer]):
         return page
 
     async def close(self) -> None:
-        """Stop fetching ahead, and return when nothing is under way any more."""
-        if self._task is not None and not self._task.done():
-            self._task.cancel()
-            await asyncio.wait({self._task})
+        """Stop fetching ahead, and return when nothing is in flight."""
+        self._is_stopped = True
+        if self._task is not None:
+            await stop_tasks([self._task])
 
     def _is_at_end(self) -> bool:
         return self._steps.is_over or self._raised is not None
@@ -219,6 +221,7 @@ class _Walk(Generic[Answer]):
             await self.close()
             self._answers.clear()
             self._task = self._raised = None
+            self._is_stopped = False
             return
         try:
             page = self._source.read(answer)
@@ -231,7 +234,7 @@ class _Walk(Generic[Answer]):
     async def _run_ahead(self) -> None:
         token = self._steps.token
         try:
-            while True:
+            while not self._is_stopped:
                 # An answer that the caller waits for is as good as taken: the next request goes out first.
                 while len(self._answers) - self._is_awaited >= self._ahead:
                     await self._wait()

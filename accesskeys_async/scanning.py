@@ -12,6 +12,7 @@ from attrs import evolve
 from accesskeys_async.errors import AccessKeysError
 from accesskeys_async.paging import FetchPage, PageSource, PlainSource, Reading, Steps
 from accesskeys_async.records import AccessKey, AccessKeyPage
+from accesskeys_async.tasks import stop_tasks
 
 __all__ = ["Scan"]
 
@@ -99,6 +100,7 @@ class _Side:
         "_recent",
         "first",
         "ids",
+        "is_begun",
         "pages",
         "source",
         "steps",
@@ -114,6 +116,8 @@ class _Side:
         """How many of its pages were read."""
         self.unread = 0
         """How many of its answers were not."""
+        self.is_begun = False
+        """Whether a task asks for its pages, or did."""
         self.ids: set[int] = set()
         self.first: int | None = None
         self._recent: deque[int] = deque(maxlen=EVIDENCE)
@@ -225,22 +229,19 @@ class _Sweep:
         return self._ready.popleft()
 
     async def close(self) -> None:
-        """Stop fetching, and return when nothing is under way any more."""
-        # At the end, too: waiting for what is not needed any more would cost a round of 26.
-        for side in list(self._tasks):
-            await self._stop(side)
+        """Stop fetching, and return when nothing is in flight."""
+        self._is_over = True
         self._answers.clear()
         for side in (self._forward, self._backward):
             side.ids.clear()
-
-    async def _stop(self, side: _Side) -> None:
-        self._tasks[side].cancel()
-        await asyncio.wait({self._tasks[side]})
+        # At the end, too: waiting for what is no longer needed would cost a round of 26.
+        await stop_tasks(self._tasks.values())
 
     def _is_at_end(self) -> bool:
         return self._is_over or self._raised is not None
 
     def _run(self, side: _Side) -> None:
+        side.is_begun = True  # first: an eager task runs before it is returned
         name = f"accesskeys scan {'forward' if side is self._forward else 'backward'}"
         task = self._tasks[side] = asyncio.create_task(self._pump(side), name=name)
         task.add_done_callback(lambda _: self._came.set())
@@ -249,10 +250,10 @@ class _Sweep:
         """Ask for one page after another: on a glance where the last is waited for, else when it was read."""
         glance: str | None = None
         while self._goes_on(side):
-            while side.unread and glance is None:
+            while side.unread and glance is None and not self._is_over:
                 self._went.clear()
                 await self._went.wait()
-            if self._backward not in self._tasks and self._fetched >= self._lead:
+            if not self._backward.is_begun and self._fetched >= self._lead:
                 self._run(self._backward)
             async with side.turn:  # `start` may be at it
                 if not self._goes_on(side):
@@ -286,7 +287,7 @@ class _Sweep:
             if token == side.steps.token:
                 self._read(answer)
             else:
-                await self._stop(side)
+                await stop_tasks([self._tasks[side]])
                 self._answers = deque(other for other in self._answers if other[0] is not side)
                 side.unread = 0
                 self._run(side)

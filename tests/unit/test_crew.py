@@ -194,3 +194,21 @@ async def test_an_exception_that_the_work_lets_out_is_raised_and_ends_the_asking
 async def test_what_is_no_iterable_is_refused() -> None:
     with pytest.raises(TypeError):
         Crew(5, Shift(), workers=1)  # type: ignore[arg-type]  # that is the test
+
+
+async def test_one_worker_that_is_cancelled_from_outside_is_not_taken_for_one_that_is_done() -> None:
+    shift = Shift()
+    shift.gate.clear()
+    draining = asyncio.create_task(drain(range(8), shift))
+    await settle()
+    crew_tasks()[0].cancel()
+    await settle()
+    shift.gate.set()
+    with pytest.raises(asyncio.CancelledError):
+        await draining
+
+
+async def test_items_are_begun_in_their_order() -> None:
+    shift = Shift()
+    await drain(range(500), shift, workers=500)
+    assert shift.begun == list(range(500))
