@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import asyncio
+import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -9,6 +12,7 @@ from uuid import UUID
 
 import aiohttp
 import pytest
+import uvloop
 from aioresponses import aioresponses
 from hypothesis import settings
 
@@ -20,11 +24,43 @@ pytest_plugins = ["tests.secrets_watch", "tests.services"]
 settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
 
+IS_EAGER = os.environ.get("ACCESSKEYS_TEST_EAGER") == "1" and sys.version_info >= (3, 12)
+"""Whether the whole suite runs under asyncio's eager task factory."""
+
 
 def pytest_configure() -> None:
     # What a shell starts in the background ignores Ctrl-C, and so would all that the tests start.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if IS_EAGER:
+        _start_tasks_eagerly()
+
+
+def pytest_report_header() -> str | None:
+    return "tasks start eagerly" if IS_EAGER else None
+
+
+def _start_tasks_eagerly() -> None:
+    """Have every event loop of this process start a task where it is created, and not in its next round."""
+    create_asyncio, create_uvloop = asyncio.BaseEventLoop.__init__, uvloop.new_event_loop
+
+    # uvloop names the option, which the factory has only since 3.13.3.
+    def create_task(
+        loop: asyncio.AbstractEventLoop, work: Any, *, eager_start: bool | None = None, **options: Any
+    ) -> asyncio.Task[Any]:
+        return asyncio.eager_task_factory(loop, work, **options)
+
+    def create_asyncio_loop(loop: asyncio.BaseEventLoop) -> None:
+        create_asyncio(loop)
+        loop.set_task_factory(create_task)
+
+    def create_uvloop_loop() -> uvloop.Loop:
+        loop = create_uvloop()
+        loop.set_task_factory(create_task)
+        return loop
+
+    asyncio.BaseEventLoop.__init__ = create_asyncio_loop
+    uvloop.new_event_loop = create_uvloop_loop
 
 
 ORGANIZATION = UUID("0b0e0f3c-3f5a-4f55-9d0e-6f1f4d1f9a01")
