@@ -9,16 +9,13 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Hashable
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Literal, Protocol, Self
+from typing import Final, Literal, Protocol, Self
 
 from accesskeys_async.errors import AccessKeysError, APIConnectionError, ConfigurationError
 from accesskeys_async.transport.exchange import Request, Response
 from accesskeys_async.transport.permits import SOON, STALE, Permits
 from accesskeys_async.transport.rates import MAX_QUOTAS, QuotaKey, check_rate
 from accesskeys_async.transport.turns import Turnstile
-
-if TYPE_CHECKING:
-    from redis.asyncio import Redis
 
 __all__ = ["RedisRate", "organization_name"]
 
@@ -56,6 +53,14 @@ class _Script(Protocol):
     def __call__(self, *, keys: list[str], args: list[float]) -> Awaitable[list[int]]: ...
 
 
+class _Redis(Protocol):
+    """What is needed of a `redis.asyncio.Redis`, which may not be installed."""
+
+    def register_script(self, script: str) -> _Script: ...
+
+    async def aclose(self) -> None: ...
+
+
 class RedisRate:
     """Let `requests` go in any `per` seconds, for each organization, from all processes that share a Redis.
 
@@ -86,7 +91,7 @@ class RedisRate:
 
     def __init__(
         self,
-        redis: str | Redis,
+        redis: str | _Redis,
         requests: float,
         per: float = 1.0,
         *,
@@ -241,7 +246,7 @@ class _Reserved:
         self._due.extend(await self._ledger.reserve(self._key, len(self.turnstile)))
 
 
-def _connect(url: str, patience: float) -> Redis:
+def _connect(url: str, patience: float) -> _Redis:
     try:
         from redis.asyncio import Redis
         from redis.asyncio.retry import Retry

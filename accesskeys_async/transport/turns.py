@@ -7,6 +7,7 @@ import math
 import threading
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 
 from accesskeys_async.errors import DeadlineExceededError
 from accesskeys_async.transport.exchange import Request
@@ -107,7 +108,7 @@ class Turnstile:
         take: Callable[[], float],
         *,
         clock: Callable[[], float],
-        lock: threading.RLock | None = None,
+        lock: AbstractContextManager[object] | None = None,
         refill: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._take = take

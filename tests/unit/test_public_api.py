@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 import pkgutil
 import subprocess
 import sys
 import types
+import typing
 from pathlib import Path
 
 import pytest
@@ -174,3 +176,51 @@ def test_the_library_logs_to_nobody_unless_asked() -> None:
 
 def test_the_public_names_are_those_that_have_a_home() -> None:
     assert set(accesskeys_async.__all__) == {"__version__", *accesskeys_async._HOME_OF}
+
+
+def list_annotated() -> list[object]:
+    """Every public class and function, and every function of those classes, as they are written."""
+    found: list[object] = []
+    towers = [*MODULES, "accesskeys_async.emulator"]
+    for module in map(importlib.import_module, towers):
+        for value in (getattr(module, name) for name in getattr(module, "__all__", ())):
+            if isinstance(value, types.FunctionType):
+                found.append(value)
+            if not isinstance(value, type):
+                continue
+            for base in value.__mro__:
+                if base.__module__.split(".")[0] == "accesskeys_async":
+                    found += [base] if inspect.get_annotations(base) else []
+                    found += [
+                        function for member in vars(base).values() if (function := find_function(member))
+                    ]
+    return list({id(one): one for one in found}.values())
+
+
+def find_function(member: object) -> types.FunctionType | None:
+    if isinstance(member, property):
+        member = member.fget
+    member = getattr(member, "__func__", member)
+    return member if isinstance(member, types.FunctionType) else None
+
+
+ANNOTATED = list_annotated()
+
+
+def test_annotations_of_the_whole_public_api_are_looked_at() -> None:
+    assert len(ANNOTATED) > 1000
+    assert {
+        accesskeys_async.AccessKeysClient.list,
+        accesskeys_async.AccessKey,
+        accesskeys_async.RedisRate.__init__,
+    } <= set(ANNOTATED)
+
+
+def test_every_public_annotation_can_be_resolved() -> None:
+    failures: dict[str, str] = {}
+    for one in ANNOTATED:
+        try:
+            typing.get_type_hints(one)
+        except (AttributeError, NameError, TypeError) as error:
+            failures[f"{one.__module__}.{one.__qualname__}"] = str(error)
+    assert failures == {}

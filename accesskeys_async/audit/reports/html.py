@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections import Counter
+from collections.abc import Callable
 from importlib import resources
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from attrs import define, field
 
@@ -19,9 +20,6 @@ from accesskeys_async.audit.reports.histograms import Histograms
 from accesskeys_async.audit.reports.rows import SEVERITIES
 from accesskeys_async.audit.reports.tally import WORST_FIRST, Tally, show_share
 from accesskeys_async.printable import printable
-
-if TYPE_CHECKING:
-    from jinja2 import Template
 
 __all__ = ["MOST_FINDINGS", "MOST_ORGANIZATIONS", "HtmlWriter"]
 
@@ -40,11 +38,11 @@ class HtmlWriter:
     _background: Background
     _tally: Tally = field(init=False)
     _histograms: Histograms = field(init=False)
-    _template: Template = field(init=False)
+    _render: Callable[..., str] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         load("vl_convert", for_report="HTML", extra="audit")
-        self._template = _load_template()
+        self._render = _load_template()
         self._tally = Tally(MOST_FINDINGS, MOST_ORGANIZATIONS)
         self._histograms = Histograms(self._background.idle_days)
 
@@ -63,7 +61,7 @@ class HtmlWriter:
         self._tally.add_findings(summary.findings)
         style, script = _read("report.css"), _read("report.js")
         counts = dict(summary.by_severity)
-        page = self._template.render(
+        page = self._render(
             background=self._background,
             summary=summary,
             tally=self._tally,
@@ -101,7 +99,7 @@ class HtmlWriter:
         return rows
 
 
-def _load_template() -> Template:
+def _load_template() -> Callable[..., str]:
     jinja = load("jinja2", for_report="HTML", extra="audit")
     environment = jinja.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja.StrictUndefined
@@ -109,8 +107,8 @@ def _load_template() -> Template:
     environment.filters["shown"] = printable
     environment.filters["share"] = show_share
     environment.filters["severity"] = lambda severity: SEVERITIES[Severity(severity)]
-    template: Template = environment.from_string(_read("report.html.jinja"))
-    return template
+    render: Callable[..., str] = environment.from_string(_read("report.html.jinja")).render
+    return render
 
 
 def _read(name: str) -> str:
