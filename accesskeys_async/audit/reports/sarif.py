@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from pathlib import PurePath
+from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 from uuid import UUID
@@ -189,7 +189,7 @@ def _describe(name: str, rule: Rule | Finding) -> Row:
 
 
 def _locate(source: str, line: int | None) -> Row:
-    path = PurePath(source)
+    path = Path(source)
     if path.is_absolute():
         artifact: Row = {"uri": path.as_uri()}
     else:
