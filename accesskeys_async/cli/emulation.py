@@ -26,24 +26,31 @@ def emulator(
     screen: Screen,
     *,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8080,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8788,
     database: Annotated[
-        Path | None, typer.Option(help="An SQLite file that keeps the keys; else they live in memory.")
+        Path | None, typer.Option(help="An SQLite file to keep the keys in; in memory by default.")
     ] = None,
     organizations: Annotated[int, typer.Option(min=1, help="Organizations to begin with.")] = 1,
     keys_per_organization: Annotated[int, typer.Option(min=0, help="Keys in each of them.")] = 0,
     seed: Annotated[int, typer.Option(help="The same seed makes the same organizations and keys.")] = 0,
     control: Annotated[
-        bool, typer.Option("--control", help="Serve the control API, too, on a token of its own.")
+        bool, typer.Option("--control", help="Serve the control API, too, for a random token of its own.")
+    ] = False,
+    enforce_roles: Annotated[
+        bool, typer.Option("--enforce-roles", help="Allow a token only what its key's roles allow.")
     ] = False,
     allow_remote: Annotated[
         bool, typer.Option("--allow-remote", help="Listen on an address that other machines reach.")
     ] = False,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Accept requests for this host name, too; repeatable."),
+    ] = None,
 ) -> None:
-    """Serve the same API on this machine. Ctrl-C and SIGTERM stop it.
+    """Serve the same API on this machine. Ctrl-C and SIGTERM stop it, with exit status 0.
 
     Writes the variables to export on stdout: eval them in another shell, and every command there talks to
-    the emulator.
+    the emulator. --debug writes a line to stderr for each request.
     """
     from accesskeys_async.emulator import Emulator
 
@@ -56,7 +63,9 @@ def emulator(
             host=host,
             port=port,
             allow_remote=allow_remote,
+            allowed_hosts=allow_host or (),
             control=control,
+            enforce_roles=enforce_roles,
         )
         async with service:
             screen.write(_exports(service, control=control))
@@ -65,8 +74,8 @@ def emulator(
 
     try:
         run(serve())
-    except TerminatedError:
-        # Asked to stop in the orderly way, it has done what it was asked for.
+    except (KeyboardInterrupt, TerminatedError):
+        # Both are how a server is stopped, so it has done what it was told.
         screen.notice("stopped")
     except OSError as error:
         taken = error.errno == errno.EADDRINUSE

@@ -8,6 +8,7 @@ from .journal import Journal, JournalEntry
 from .limits import RateLimit
 from .population import Organization
 from .records import StoredKey
+from .roles import StoredDefinition, StoredPolicy, StoredRole, StoredRoleRef, StoredWorkspace
 from .service import Emulator
 
 __all__ = [
@@ -20,6 +21,11 @@ __all__ = [
     "ManualClock",
     "Organization",
     "RateLimit",
+    "StoredDefinition",
     "StoredKey",
+    "StoredPolicy",
+    "StoredRole",
+    "StoredRoleRef",
+    "StoredWorkspace",
     "SystemClock",
 ]

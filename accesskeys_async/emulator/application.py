@@ -1,30 +1,47 @@
-"""The way of one request: route, fault, authentication, rate limit, operation, reply."""
+"""The way of one request: host, route, fault, authentication, rate limit, roles, operation, reply."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections.abc import Mapping
 from email.utils import format_datetime
 from importlib import resources
+from typing import Final
 
 import attrs
 from aiohttp import web
 
+from .authorization import AccessControl, is_allowed
 from .bodies import read_json_body
 from .clock import Clock
 from .control import CONTROL_PREFIX, Control
 from .delivery import deliver
 from .faults import Fault, Faults
+from .hosts import HostCheck
 from .journal import Journal, JournalEntry, without_secrets
 from .limits import RateLimiter
 from .operations import Asked, Operations
-from .replies import Refusal, Reply, not_allowed
-from .routes import Route, resolve
+from .replies import Refusal, Reply, error_reply, not_allowed
+from .roles import Action
+from .routes import Operation, Route, resolve
 from .store import Bearer, Store
 
 __all__ = ["Application"]
 
 _DOCUMENT_PATH = "/openapi.json"
 _NOWHERE = Route(None, (), None, None)
+_REQUEST_ID: Final = "messagebird-request-id"
+_LOGGER = logging.getLogger("accesskeys_async.emulator")
+_ACTIONS: Mapping[Operation, Action] = {
+    "list": "view",
+    "create": "create",
+    "get": "view",
+    "update": "update",
+    "delete": "delete",
+    "list_roles": "view",
+    "list_workspaces": "view",
+}
 
 
 class Application:
@@ -39,6 +56,8 @@ class Application:
         faults: Faults,
         limiter: RateLimiter,
         journal: Journal,
+        access: AccessControl,
+        hosts: HostCheck,
         control: Control | None,
     ) -> None:
         self._store = store
@@ -47,6 +66,8 @@ class Application:
         self._faults = faults
         self._limiter = limiter
         self._journal = journal
+        self._access = access
+        self._hosts = hosts
         self._control = control
         self._active: set[asyncio.Task[object]] = set()
         self._replies = 0
@@ -64,6 +85,18 @@ class Application:
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Return the response to a request, whatever it is."""
         path = request.rel_url.raw_path
+        response = await self._respond(request, path)
+        _LOGGER.debug("%s %s responded %d", request.method, request.rel_url.raw_path_qs, response.status)
+        return response
+
+    def render(self, reply: Reply) -> web.Response:
+        """Return the response to what is not an HTTP request, or to one that failed in here."""
+        headers = {"Content-Type": "application/json", _REQUEST_ID: self._number()}
+        return web.Response(status=reply.status, body=reply.body, headers=headers)
+
+    async def _respond(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
+        if not self._hosts.accepts(request.headers.getall("Host", [])):
+            return deliver(_MISDIRECTED, None, self._headers())
         if path == _DOCUMENT_PATH or (path.startswith(CONTROL_PREFIX) and self._control):
             return deliver(await self._aside(request, path), None, self._headers())
         task = asyncio.current_task()
@@ -90,11 +123,11 @@ class Application:
         return response
 
     def _headers(self) -> dict[str, str]:
+        return {"Date": format_datetime(self._clock.now(), usegmt=True), _REQUEST_ID: self._number()}
+
+    def _number(self) -> str:
         self._replies += 1
-        return {
-            "Date": format_datetime(self._clock.now(), usegmt=True),
-            "x-request-id": f"{self._replies:016x}",
-        }
+        return f"{self._replies:016x}"
 
     async def _aside(self, request: web.BaseRequest, path: str) -> Reply:
         """Answer what is not part of the API: neither faults nor the journal know of it."""
@@ -132,13 +165,14 @@ class Application:
 
     async def _perform(self, request: web.BaseRequest, route: Route) -> Reply:
         if not route.allowed:
-            raise Refusal(404, "not_found", "Nothing is at this path")
+            raise Refusal(404, "ResourceNotFound", "Nothing is at this path")
         if route.operation is None:
             raise not_allowed(route.allowed)
-        organization_id = self._authorize(request, route)
+        bearer = self._authenticate(request, route)
+        organization_id = bearer.organization_id
         verdict = self._limiter.take(organization_id, self._clock.now())
         if not verdict.allowed:
-            raise Refusal(429, "rate_limited", "Too many requests; see Retry-After", headers=verdict.headers)
+            raise Refusal(429, "TooManyRequests", "The rate limit was exceeded", headers=verdict.headers)
         asked = Asked(
             operation=route.operation,
             organization_id=organization_id,
@@ -147,34 +181,49 @@ class Application:
             read_body=lambda: read_json_body(request),
         )
         try:
+            self._check_roles(bearer, asked)
             reply = await self._operations.answer(asked)
         except Refusal as refusal:
             reply = refusal.reply
         return attrs.evolve(reply, headers={**reply.headers, **verdict.headers})
 
-    def _authorize(self, request: web.BaseRequest, route: Route) -> str:
-        """Return the organization that is asked about, once the asker is known to belong there."""
+    def _authenticate(self, request: web.BaseRequest, route: Route) -> Bearer:
+        """Return the key that asks, once it is known to belong to the organization that it asks about."""
         bearer = self._find_bearer(request)
-        if bearer is None:
-            raise Refusal(
-                401,
-                "unauthorized",
-                "The Authorization header is not 'AccessKey ' and the token of a living key",
-                headers={"WWW-Authenticate": "AccessKey"},
-            )
         self._store.note_use(bearer)
         organization_id = route.organization_id
         if organization_id == bearer.organization_id:
-            return bearer.organization_id
+            return bearer
         if organization_id is None or not self._store.has_organization(organization_id):
-            raise Refusal(404, "not_found", "No such organization")
-        raise Refusal(403, "forbidden", "The token belongs to another organization")
+            raise Refusal(404, "ResourceNotFound", "The organization does not exist")
+        raise Refusal(403, "Forbidden", "The token belongs to another organization")
 
-    def _find_bearer(self, request: web.BaseRequest) -> Bearer | None:
-        match request.headers.getall("Authorization", []):
-            case [header]:
-                scheme, _, token = header.strip().partition(" ")
-                known = scheme.lower() == "accesskey"
-                return self._store.find_bearer(token.strip()) if known else None
-            case _:
-                return None
+    def _find_bearer(self, request: web.BaseRequest) -> Bearer:
+        headers = request.headers.getall("Authorization", [])
+        if len(headers) != 1:
+            sent = "no Authorization header" if not headers else f"{len(headers)} Authorization headers"
+            raise _unauthorized(f"The request has {sent}; send one: 'AccessKey ' followed by the token")
+        scheme, _, token = headers[0].strip().partition(" ")
+        if scheme.lower() != "accesskey":
+            raise _unauthorized("The Authorization header does not begin with 'AccessKey '")
+        bearer = self._store.find_bearer(token.strip())
+        if bearer is None:
+            raise _unauthorized("The token is wrong, or its access key was deleted")
+        return bearer
+
+    def _check_roles(self, bearer: Bearer, asked: Asked) -> None:
+        if not self._access.enforced:
+            return
+        action, path = _ACTIONS[asked.operation], asked.path
+        definitions = [definition for role in self._store.roles_of(bearer) for definition in role.definitions]
+        if not is_allowed(definitions, action, path):
+            raise Refusal(403, "Forbidden", f"The roles of the access key do not allow {action} on {path}")
+
+
+def _unauthorized(message: str) -> Refusal:
+    return Refusal(401, "Unauthorized", message, headers={"WWW-Authenticate": "AccessKey"})
+
+
+_MISDIRECTED = error_reply(
+    421, "MisdirectedRequest", "The Host header is not a name of the emulator; use its base URL"
+)

@@ -18,9 +18,7 @@ async def read_json_body(request: web.BaseRequest) -> bytes:
         Refusal: 415 for another type or charset, 413 for more than 64 KiB, 400 for broken framing.
     """
     if request.content_type != "application/json" or (request.charset or "utf-8").lower() != "utf-8":
-        raise Refusal(
-            415, "unsupported_media_type", "The body's Content-Type is not application/json in UTF-8"
-        )
+        raise Refusal(415, "UnsupportedMediaType", "The body's Content-Type is not application/json in UTF-8")
     if (request.content_length or 0) > MAX_BODY:
         raise _too_large()
     _invite(request)
@@ -33,7 +31,7 @@ async def read_json_body(request: web.BaseRequest) -> bytes:
                 raise _too_large()
             parts.append(part)
     except (web.RequestPayloadError, ConnectionError):
-        raise Refusal(400, "malformed_body", "The body ends early or its framing is broken") from None
+        raise Refusal(400, "MalformedBody", "The body ends early or its framing is broken") from None
     return b"".join(parts)
 
 
@@ -44,4 +42,4 @@ def _invite(request: web.BaseRequest) -> None:
 
 
 def _too_large() -> Refusal:
-    return Refusal(413, "payload_too_large", f"The body is over {MAX_BODY} bytes, the most that is taken")
+    return Refusal(413, "PayloadTooLarge", f"The body is over {MAX_BODY} bytes, the most that is taken")

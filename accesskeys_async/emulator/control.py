@@ -1,7 +1,9 @@
 """The control API, for tests in other processes; JSON, for `Authorization: Bearer` and the control token.
 
     /_emulator/faults      GET, DELETE; POST {"kind": "status", "status": 503, "operation": "list"}
-    /_emulator/rate-limit  GET, DELETE; PUT {"requestsPerSecond": 50, "burst": 100}
+    /_emulator/rate-limit  GET, DELETE; PUT {"requestsPerSecond": 50, "burst": 100, "retryAfter": true}
+    /_emulator/roles       GET ?organization=ID: its roles and workspaces
+    /_emulator/authorization  GET; PUT {"enforced": true}
     /_emulator/journal     GET, DELETE
     /_emulator/reset       POST
 
@@ -18,12 +20,14 @@ import attrs
 import msgspec
 from aiohttp import web
 
+from .authorization import AccessControl
 from .bodies import read_json_body
 from .clock import timestamp
 from .faults import Fault, FaultKind, Faults
 from .journal import Journal, JournalEntry
 from .limits import RateLimit, RateLimiter
 from .replies import Refusal, Reply, not_allowed
+from .roles import KnownRoles
 from .routes import Operation
 
 __all__ = ["CONTROL_PREFIX", "Control"]
@@ -59,12 +63,21 @@ class _FaultBody(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 class _LimitBody(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     requests_per_second: float
     burst: int | None = None
+    retry_after: bool = False
+    rate_limit_headers: bool = False
 
     def to_limit(self) -> RateLimit:
         """Raises ValueError where a bound is broken."""
-        if self.burst is None:
-            return RateLimit(self.requests_per_second)
-        return RateLimit(self.requests_per_second, burst=self.burst)
+        limit = RateLimit(
+            self.requests_per_second,
+            retry_after=self.retry_after,
+            rate_limit_headers=self.rate_limit_headers,
+        )
+        return limit if self.burst is None else attrs.evolve(limit, burst=self.burst)
+
+
+class _AuthorizationBody(msgspec.Struct, forbid_unknown_fields=True):
+    enforced: bool
 
 
 class Control:
@@ -77,12 +90,16 @@ class Control:
         faults: Faults,
         limiter: RateLimiter,
         journal: Journal,
+        access: AccessControl,
+        known_roles: Callable[[str], KnownRoles | None],
         reset: Callable[[], None],
     ) -> None:
         self._token = token
         self._faults = faults
         self._limiter = limiter
         self._journal = journal
+        self._access = access
+        self._known_roles = known_roles
         self._actions: Mapping[str, Mapping[str, _Action]] = {
             "faults": {
                 "GET": self._show_faults,
@@ -95,6 +112,8 @@ class Control:
                 "DELETE": _doing(limiter.reset),
             },
             "journal": {"GET": self._show_journal, "DELETE": _doing(journal.clear)},
+            "roles": {"GET": self._show_roles},
+            "authorization": {"GET": self._show_authorization, "PUT": self._set_authorization},
             "reset": {"POST": _doing(reset)},
         }
 
@@ -109,13 +128,15 @@ class Control:
         if scheme.lower() != "bearer" or not known:
             raise Refusal(
                 401,
-                "unauthorized",
-                "The Authorization header is not 'Bearer ' and the control token",
+                "Unauthorized",
+                "The control token is missing or wrong; send 'Authorization: Bearer ' followed by it",
                 headers={"WWW-Authenticate": "Bearer"},
             )
         actions = self._actions.get(request.rel_url.raw_path.removeprefix(CONTROL_PREFIX), {})
         if not actions:
-            raise Refusal(404, "not_found", f"Under {CONTROL_PREFIX} there are {', '.join(self._actions)}")
+            raise Refusal(
+                404, "ResourceNotFound", f"Under {CONTROL_PREFIX} there are {', '.join(self._actions)}"
+            )
         action = actions.get(request.method)
         if action is None:
             raise not_allowed(actions)
@@ -136,7 +157,14 @@ class Control:
         limit = self._limiter.limit
         if limit is None:
             return _json({"requestsPerSecond": None, "burst": None})
-        return _json({"requestsPerSecond": limit.requests_per_second, "burst": limit.burst})
+        return _json(
+            {
+                "requestsPerSecond": limit.requests_per_second,
+                "burst": limit.burst,
+                "retryAfter": limit.retry_after,
+                "rateLimitHeaders": limit.rate_limit_headers,
+            }
+        )
 
     async def _set_limit(self, request: web.BaseRequest) -> Reply:
         try:
@@ -145,6 +173,31 @@ class Control:
             raise _invalid(error) from None
         self._limiter.limit = limit
         return await self._show_limit(request)
+
+    async def _show_roles(self, request: web.BaseRequest) -> Reply:
+        organization_id = request.query.get("organization", "")
+        known = self._known_roles(organization_id)
+        if known is None:
+            raise Refusal(
+                404, "ResourceNotFound", "The organization does not exist; name one: ?organization=ID"
+            )
+        return _json(
+            {
+                "roles": [role.to_json() for role in known.roles.values()],
+                "workspaces": [workspace.to_json() for workspace in known.workspaces.values()],
+            }
+        )
+
+    async def _show_authorization(self, _: web.BaseRequest) -> Reply:
+        return _json({"enforced": self._access.enforced})
+
+    async def _set_authorization(self, request: web.BaseRequest) -> Reply:
+        try:
+            body = msgspec.json.decode(await read_json_body(request), type=_AuthorizationBody)
+        except ValueError as error:
+            raise _invalid(error) from None
+        self._access.enforced = body.enforced
+        return await self._show_authorization(request)
 
     async def _show_journal(self, _: web.BaseRequest) -> Reply:
         return _json({"entries": [_entry(entry) for entry in self._journal]})
@@ -165,9 +218,9 @@ def _json(content: Mapping[str, object], *, status: int = 200) -> Reply:
 def _invalid(error: ValueError) -> Refusal:
     # msgspec's errors are ValueErrors that say where; JSON that does not parse is one of them.
     status, code = (
-        (422, "validation_failed")
+        (422, "InvalidPayload")
         if isinstance(error, msgspec.ValidationError) or not isinstance(error, msgspec.MsgspecError)
-        else (400, "malformed_json")
+        else (400, "MalformedBody")
     )
     return Refusal(status, code, str(error))
 

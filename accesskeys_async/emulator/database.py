@@ -10,7 +10,9 @@ from contextlib import contextmanager
 
 __all__ = ["Database"]
 
-_SCHEMA = """
+_VERSION = 2
+_SCHEMA = f"""
+PRAGMA user_version = {_VERSION};
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS organizations (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE);
 CREATE TABLE IF NOT EXISTS keys (
@@ -20,7 +22,6 @@ CREATE TABLE IF NOT EXISTS keys (
     selector BLOB NOT NULL,
     digest BLOB NOT NULL,
     opening TEXT NOT NULL,
-    role_ids TEXT NOT NULL DEFAULT '[]',
     last_used_at TEXT
 );
 CREATE INDEX IF NOT EXISTS keys_of_organization ON keys (organization);
@@ -93,6 +94,7 @@ def _open_file(location: str) -> tuple[sqlite3.Connection, sqlite3.Connection]:
             opened.append(_connect(location))
             opened[-1].execute("PRAGMA journal_mode = WAL")
             opened[-1].execute("PRAGMA synchronous = FULL")
+            _check_version(opened[-1])
             opened[-1].executescript(_SCHEMA)
     except sqlite3.Error as error:
         for connection in opened:
@@ -100,3 +102,10 @@ def _open_file(location: str) -> tuple[sqlite3.Connection, sqlite3.Connection]:
         raise ValueError(f"cannot open the database {location}: {error}; give another file") from error
     writer, reader = opened
     return writer, reader
+
+
+def _check_version(connection: sqlite3.Connection) -> None:
+    ((version,),) = connection.execute("PRAGMA user_version")
+    ((tables,),) = connection.execute("SELECT count(*) FROM sqlite_master")
+    if tables and version != _VERSION:
+        raise sqlite3.DatabaseError("it was created by another version or another program")

@@ -65,7 +65,7 @@ class Fault:
         if retry_after is not None:
             sent["Retry-After"] = _retry_after(retry_after)
         if body is None:
-            reply = error_reply(status, "injected_fault", "This fault was scripted", headers=sent)
+            reply = error_reply(status, "InjectedFault", "This fault was scripted", headers=sent)
         else:
             reply = Reply(status, _encode(body), sent)
         return cls(kind="status", reply=reply, operation=operation, organization=organization, times=times)

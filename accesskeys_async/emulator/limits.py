@@ -27,6 +27,8 @@ class RateLimit:
     """So many requests a second for an organization, and so many at once.
 
     `burst` is how many may come together after a rest; left out, what one second allows, and at least 1.
+    A 429 has no header that says when to come back, as the service's has none: `retry_after` adds
+    Retry-After to it, and `rate_limit_headers` adds RateLimit-Limit, -Remaining and -Reset to every response.
     """
 
     requests_per_second: float = attrs.field(validator=_positive)
@@ -35,11 +37,13 @@ class RateLimit:
         default=attrs.Factory(_of_one_second, takes_self=True),
         validator=attrs.validators.ge(1),
     )
+    retry_after: bool = attrs.field(kw_only=True, default=False)
+    rate_limit_headers: bool = attrs.field(kw_only=True, default=False)
 
 
 @attrs.frozen
 class Verdict:
-    """Whether a request may pass, and the headers that tell the client how it stands."""
+    """Whether a request may pass, and the headers that its response gets."""
 
     allowed: bool
     headers: Mapping[str, str]
@@ -89,13 +93,12 @@ class RateLimiter:
 
 
 def _headers(limit: RateLimit, level: float, *, allowed: bool) -> dict[str, str]:
-    to_full = math.ceil((limit.burst - level) / limit.requests_per_second)
-    headers = {
-        "RateLimit-Limit": str(limit.burst),
-        "RateLimit-Remaining": str(math.floor(level)),
-        "RateLimit-Reset": str(to_full),
-    }
-    if not allowed:
+    headers: dict[str, str] = {}
+    if limit.rate_limit_headers:
+        headers["RateLimit-Limit"] = str(limit.burst)
+        headers["RateLimit-Remaining"] = str(math.floor(level))
+        headers["RateLimit-Reset"] = str(math.ceil((limit.burst - level) / limit.requests_per_second))
+    if limit.retry_after and not allowed:
         # Rounding up: who comes back after this many whole seconds is let in.
         headers["Retry-After"] = str(max(1, math.ceil((1 - level) / limit.requests_per_second)))
     return headers

@@ -1,4 +1,4 @@
-"""Page tokens: opaque, signed, and good for one organization and one direction."""
+"""Page tokens: opaque, signed, and good for one list, organization and direction."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ import binascii
 import hashlib
 import hmac
 import struct
+from typing import Literal, get_args
 
-__all__ = ["PageTokens"]
+__all__ = ["Listed", "PageTokens"]
 
-_PAYLOAD = struct.Struct(">16sBQ")
+Listed = Literal["keys", "roles", "workspaces"]
+_LISTS: tuple[Listed, ...] = get_args(Listed)
+
+_PAYLOAD = struct.Struct(">B16sBQ")
 _SIGNATURE_LENGTH = 16
 
 
@@ -23,20 +27,22 @@ class PageTokens:
     def __init__(self, signing_key: bytes) -> None:
         self._key = signing_key
 
-    def issue(self, organization_id: str, *, position: int, reverse: bool) -> str:
+    def issue(self, organization_id: str, *, position: int, reverse: bool, listed: Listed = "keys") -> str:
         """Return the token for the page after `position`."""
-        payload = _PAYLOAD.pack(_octets(organization_id), reverse, position)
+        payload = _PAYLOAD.pack(_LISTS.index(listed), _octets(organization_id), reverse, position)
         return base64.urlsafe_b64encode(payload + self._sign(payload)).rstrip(b"=").decode("ascii")
 
-    def read(self, token: str, organization_id: str, *, reverse: bool) -> int:
+    def read(self, token: str, organization_id: str, *, reverse: bool, listed: Listed = "keys") -> int:
         """Return the position that a token holds.
 
         Raises:
-            ValueError: The token is not one of ours, or of another organization or direction; the text
-                says which, to follow the word "pageToken".
+            ValueError: The token is not one of ours, or of another list, organization or direction; the
+                text says which, to follow the word "pageToken".
         """
         payload = self._verified(token)
-        organization, direction, position = _PAYLOAD.unpack(payload)
+        kind, organization, direction, position = _PAYLOAD.unpack(payload)
+        if kind != _LISTS.index(listed):
+            raise ValueError("belongs to another list")
         if organization != _octets(organization_id):
             raise ValueError("belongs to another organization")
         if bool(direction) != reverse:

@@ -11,7 +11,8 @@ import attrs
 from .clock import timestamp
 from .derivation import SUFFIX_LENGTH, Derivation
 from .fingerprint import Fingerprint
-from .records import opening
+from .records import opening, role_fields
+from .roles import Directory, StoredRoleRef
 
 __all__ = ["Organization", "Population", "Row"]
 
@@ -43,12 +44,22 @@ _SERVICES = (
 )
 _PURPOSES = ("backup", "ci", "deploy", "import", "monitor", "sync", "webhook", "worker")
 _ENVIRONMENTS = ("prod", "prod-eu", "staging", "dev")
-_TYPES = ("service", "service", "service", "user")
+# How many of a hundred role references are to each role; the last are to a role that was deleted since.
+_ROLES = (
+    *(("Message sender", 30), ("Message reader", 14), ("Contact editor", 14), ("Report reader", 12)),
+    *(("Webhook manager", 10), ("Key auditor", 5), ("Key manager", 3), ("Key operator", 2)),
+    *(("Role manager", 1), ("Viewer", 4), ("Billing", 2), ("Administrator", 2)),
+)
+_ROLE_NAMES = (*(name for name, share in _ROLES for _ in range(share)), None)
+_IN_WORKSPACES = frozenset(
+    {"Message sender", "Message reader", "Contact editor", "Report reader", "Webhook manager"}
+)
 
 _OLDEST = timedelta(days=3 * 365)
 _STALE_AFTER = timedelta(days=45)
 _RECENT = timedelta(days=14)
 _TRAITS = struct.Struct(">8I")
+_ROLE_TRAITS = struct.Struct(">9I")
 _UNIT = 1 / 2**32
 
 Row = tuple[str, str, bytes, bytes, str, str | None]
@@ -89,9 +100,9 @@ class Population:
 
         Ages count back from `now`.
         """
-        derive = Derivation(self.seed)
+        derive, directory = Derivation(self.seed), Directory(self.seed)
         for number, organization in enumerate(self.list_organizations()):
-            fleet = _Fleet(derive, number, organization.id, now)
+            fleet = _Fleet(derive, directory, number, organization.id, now)
             yield from fleet.rows(self.keys_per_organization)
             yield fleet.own(organization.token)
 
@@ -99,8 +110,12 @@ class Population:
 class _Fleet:
     """The keys of one organization in the making."""
 
-    def __init__(self, derive: Derivation, number: int, organization_id: str, now: datetime) -> None:
+    def __init__(
+        self, derive: Derivation, directory: Directory, number: int, organization_id: str, now: datetime
+    ) -> None:
         self._derive = derive
+        self._known = directory.known(organization_id)
+        self._deleted_role = directory.deleted_role(organization_id)
         self._number = number
         self._organization_id = organization_id
         self._now = now
@@ -108,10 +123,11 @@ class _Fleet:
 
     def own(self, token: str) -> Row:
         """Return the key that whoever runs the emulator holds."""
-        fields: dict[str, object] = {"name": "emulator", "type": "service"}
+        fields: dict[str, object] = {"name": "emulator", "type": "user"}
         fields["description"] = "The key that the emulator hands to its user"
         key_id = self._derive.identifier("own", self._number)
-        return self._row(key_id, token, fields, created=self._now, updated=None, used=None)
+        refs = (self._known.refer("Key manager"),)
+        return self._row(key_id, token, fields, refs, created=self._now, updated=None, used=None)
 
     def rows(self, count: int) -> Iterator[Row]:
         """Yield so many keys, oldest first."""
@@ -124,6 +140,7 @@ class _Fleet:
                 self._derive.identifier("key", self._number, index),
                 self._derive.token("key", self._number, index),
                 self._describe(traits, index),
+                self._choose_roles(index),
                 created=created,
                 updated=None if traits[5] < 0.4 else created + age * traits[5] * traits[5],
                 used=_last_use(traits[6], traits[7], created, age),
@@ -155,14 +172,36 @@ class _Fleet:
         elif quirk < 13:
             description = f"{description}, until {(self._now - _STALE_AFTER * traits[4]).date().isoformat()}"
         self._previous_name = name
-        fields: dict[str, object] = {"name": name, "type": _TYPES[int(traits[4] * len(_TYPES))]}
+        fields: dict[str, object] = {"name": name, "type": "user"}
         return fields if description is None else {**fields, "description": description}
+
+    def _choose_roles(self, index: int) -> tuple[StoredRoleRef, ...]:
+        octets = self._derive.octets("roles", self._number, index, size=_ROLE_TRAITS.size)
+        kind, *shares = (trait * _UNIT for trait in _ROLE_TRAITS.unpack(octets))
+        count = 0 if kind < 0.10 else 1 if kind < 0.79 else 2 if kind < 0.99 else 4
+        chosen: dict[str | None, StoredRoleRef] = {}
+        for role, workspaces in zip(shares[:count], shares[4:], strict=False):
+            place = int(role * len(_ROLE_NAMES))
+            while (name := _ROLE_NAMES[place % len(_ROLE_NAMES)]) in chosen:
+                place += 1
+            chosen[name] = self._refer(name, workspaces)
+        return tuple(chosen.values())
+
+    def _refer(self, name: str | None, share: float) -> StoredRoleRef:
+        if name is None:
+            return self._deleted_role
+        if name not in _IN_WORKSPACES:
+            return self._known.refer(name)
+        ids = (*self._known.workspaces, *self._known.workspaces)
+        first = int(share * 1000) % len(self._known.workspaces)
+        return self._known.refer(name, ids[first : first + (0 if share < 0.4 else 1 if share < 0.8 else 2)])
 
     def _row(
         self,
         key_id: str,
         token: str,
         fields: dict[str, object],
+        refs: tuple[StoredRoleRef, ...],
         *,
         created: datetime,
         updated: datetime | None,
@@ -173,6 +212,7 @@ class _Fleet:
         record["createdAt"] = timestamp(created)
         if updated is not None:
             record["updatedAt"] = timestamp(updated)
+        record.update(role_fields(refs))
         fingerprint = Fingerprint.of(token)
         return (
             self._organization_id,

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TypedDict, cast
 
 import attrs
 
-__all__ = ["LAST_USED", "StoredKey", "closed", "opening", "read_opening"]
+from .roles import RoleType, StoredRoleRef
+
+__all__ = ["LAST_USED", "StoredKey", "closed", "opening", "read_opening", "read_refs", "role_fields"]
+
+
+class _RefFields(TypedDict):
+    id: str
+    type: RoleType
+    workspaces: list[str]
+
 
 # A record is kept as JSON up to its last field, lastUsedAt, which alone changes with every use: a page is
 # then put together by SQLite, without a row of it passing through Python.
@@ -27,7 +37,12 @@ class StoredKey:
     created_at: str
     updated_at: str | None
     last_used_at: str | None
-    role_ids: tuple[str, ...]
+    role_refs: tuple[StoredRoleRef, ...]
+
+    @property
+    def role_ids(self) -> tuple[str, ...]:
+        """The ids of the roles, as the deprecated field has them."""
+        return tuple(ref.id for ref in self.role_refs)
 
 
 def opening(fields: Mapping[str, object]) -> str:
@@ -41,7 +56,17 @@ def read_opening(text: str) -> dict[str, object]:
     return fields
 
 
-def closed(text: str, last_used_at: str | None, *, extra: Mapping[str, object] | None = None) -> str:
-    """Return a whole record, with more fields at its end if there are any."""
-    fields = {"lastUsedAt": last_used_at, **(extra or {})}
-    return f"{text},{json.dumps(fields, separators=(',', ':'))[1:]}"
+def closed(text: str, last_used_at: str | None) -> str:
+    """Return a whole record."""
+    return f"{text}{LAST_USED}{json.dumps(last_used_at)}}}"
+
+
+def role_fields(refs: Sequence[StoredRoleRef]) -> dict[str, object]:
+    """Return the fields of a record that tell a key's roles, the deprecated one too."""
+    return {"roleRefs": [ref.to_json() for ref in refs], "roleIds": [ref.id for ref in refs]}
+
+
+def read_refs(fields: Mapping[str, object]) -> tuple[StoredRoleRef, ...]:
+    """Return what `role_fields` was given."""
+    refs = cast("list[_RefFields]", fields["roleRefs"])
+    return tuple(StoredRoleRef(ref["id"], ref["type"], tuple(ref["workspaces"])) for ref in refs)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import attrs
 
-__all__ = ["Detail", "Refusal", "Reply", "error_reply", "invalid", "not_allowed"]
+__all__ = ["Details", "Refusal", "Reply", "error_reply", "invalid", "not_allowed"]
 
-Detail = Mapping[str, str]
+Details = Mapping[str, list[str]]
+_NO_DETAILS: Details = {}
 _NO_HEADERS: Mapping[str, str] = {}
 
 
@@ -31,7 +32,7 @@ class Refusal(Exception):  # noqa: N818 - it is an answer to send, not an error 
         code: str,
         message: str,
         *,
-        details: Sequence[Detail] = (),
+        details: Details = _NO_DETAILS,
         headers: Mapping[str, str] = _NO_HEADERS,
     ) -> None:
         super().__init__(message)
@@ -43,21 +44,24 @@ def error_reply(
     code: str,
     message: str,
     *,
-    details: Sequence[Detail] = (),
+    details: Details = _NO_DETAILS,
     headers: Mapping[str, str] = _NO_HEADERS,
 ) -> Reply:
-    """Return an answer in the contract's Error shape; `details` is always a list."""
-    content = {"code": code, "message": message, "details": [dict(detail) for detail in details]}
+    """Return a response in the contract's Error shape, with `details` only if there are any."""
+    content: dict[str, object] = {"code": code, "message": message}
+    if details:
+        content["details"] = details
     return Reply(status, json.dumps(content, separators=(",", ":")).encode(), headers)
 
 
-def invalid(details: Sequence[Detail]) -> Refusal:
-    """Return the 422 whose details each name a field and what is wrong with it."""
-    message = "; ".join(f"{detail['field']} {detail['message']}" for detail in details)
-    return Refusal(422, "validation_failed", message, details=details)
+def invalid(details: Details) -> Refusal:
+    """Return the 422 whose details tell of each path in the request what is wrong with it."""
+    return Refusal(
+        422, "InvalidPayload", "The request did not validate; change what details name", details=details
+    )
 
 
 def not_allowed(methods: Iterable[str]) -> Refusal:
     """Return the 405 that names the methods of a path."""
     allowed = ", ".join(methods)
-    return Refusal(405, "method_not_allowed", f"This path takes {allowed}", headers={"Allow": allowed})
+    return Refusal(405, "MethodNotAllowed", f"This path takes {allowed}", headers={"Allow": allowed})

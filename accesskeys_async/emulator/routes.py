@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, get_args
 from urllib.parse import unquote
 
 import attrs
@@ -12,11 +12,13 @@ from .derivation import is_uuid
 
 __all__ = ["OPERATIONS", "Operation", "Route", "resolve"]
 
-Operation = Literal["list", "create", "get", "update", "delete"]
-OPERATIONS: tuple[Operation, ...] = ("list", "create", "get", "update", "delete")
+Operation = Literal["list", "create", "get", "update", "delete", "list_roles", "list_workspaces"]
+OPERATIONS: tuple[Operation, ...] = get_args(Operation)
 
 _COLLECTION: Mapping[str, Operation] = {"GET": "list", "POST": "create"}
 _ITEM: Mapping[str, Operation] = {"GET": "get", "PATCH": "update", "DELETE": "delete"}
+_ROLES: Mapping[str, Operation] = {"GET": "list_roles"}
+_WORKSPACES: Mapping[str, Operation] = {"GET": "list_workspaces"}
 
 
 @attrs.frozen
@@ -40,6 +42,10 @@ def resolve(method: str, raw_path: str) -> Route | None:
             methods, access_key = _COLLECTION, None
         case ["", "organizations", organization, "access-keys", access_key] if organization and access_key:
             methods = _ITEM
+        case ["", "organizations", organization, "iam-roles"] if organization:
+            methods, access_key = _ROLES, None
+        case ["", "organizations", organization, "workspaces"] if organization:
+            methods, access_key = _WORKSPACES, None
         case _:
             return None
     return Route(methods.get(method), tuple(methods), _identifier(organization), _identifier(access_key))

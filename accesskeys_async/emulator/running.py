@@ -11,18 +11,21 @@ from typing import Protocol
 import attrs
 
 from .application import Application
+from .authorization import AccessControl
 from .clock import Clock
 from .control import Control
 from .database import Database
 from .faults import Faults
+from .hosts import HostCheck
 from .journal import Journal
 from .limits import RateLimiter
 from .operations import Operations
 from .population import Population
+from .roles import KnownRoles
 from .server import Listener
 from .store import Store
 
-__all__ = ["Running", "Settings", "StateHolder"]
+__all__ = ["Holders", "Running", "Settings", "StateHolder"]
 
 
 class StateHolder(Protocol):
@@ -41,50 +44,67 @@ class Settings:
     database: str | os.PathLike[str] | None
     host: str
     port: int
+    allowed_hosts: tuple[str, ...]
     control_token: str | None = attrs.field(repr=False)
+
+
+@attrs.frozen
+class Holders:
+    """What a test changes while the emulator runs, and a reset makes as new."""
+
+    clock: Clock
+    faults: Faults
+    limiter: RateLimiter
+    journal: Journal
+    access: AccessControl
 
 
 class Running:
     """An emulator from `open` to `close`, on the event loop that opened it."""
 
     def __init__(
-        self,
-        store: Store,
-        *,
-        writer: ThreadPoolExecutor,
-        control_token: str | None,
-        clock: Clock,
-        faults: Faults,
-        limiter: RateLimiter,
-        journal: Journal,
+        self, settings: Settings, store: Store, *, writer: ThreadPoolExecutor, holders: Holders
     ) -> None:
         self.store = store
         self.base_url = ""
         self._writer = writer
         control: Control | None = None
-        if control_token is not None:
+        if settings.control_token is not None:
             control = Control(
-                control_token, faults=faults, limiter=limiter, journal=journal, reset=self.reset
+                settings.control_token,
+                faults=holders.faults,
+                limiter=holders.limiter,
+                journal=holders.journal,
+                access=holders.access,
+                known_roles=self.known_roles,
+                reset=self.reset,
             )
         self._application = Application(
             store,
             Operations(store, writer=writer),
-            clock=clock,
-            faults=faults,
-            limiter=limiter,
-            journal=journal,
+            clock=holders.clock,
+            faults=holders.faults,
+            limiter=holders.limiter,
+            journal=holders.journal,
+            access=holders.access,
+            hosts=HostCheck(settings.host, settings.allowed_hosts),
             control=control,
         )
         # In this order: requests are abandoned before anything else, and ages count from the new time.
-        self.holders: tuple[StateHolder, ...] = (self._application, clock, faults, limiter, journal)
-        self._listener = Listener(self._application.answer)
+        self.holders: tuple[StateHolder, ...] = (
+            self._application,
+            holders.clock,
+            holders.faults,
+            holders.limiter,
+            holders.journal,
+            holders.access,
+        )
+        self._listener = Listener(self._application.answer, self._application.render)
         self._loop = asyncio.get_running_loop()
         self._thread_id = threading.get_ident()
 
     @classmethod
-    async def open(
-        cls, settings: Settings, *, clock: Clock, faults: Faults, limiter: RateLimiter, journal: Journal
-    ) -> Running:
+    async def open(cls, settings: Settings, holders: Holders) -> Running:
         """Return a running emulator, populated and listening.
 
         Raises:
@@ -94,19 +114,11 @@ class Running:
         writer = ThreadPoolExecutor(1, thread_name_prefix="accesskeys-emulator-writer")
         loop = asyncio.get_running_loop()
         try:
-            store = await loop.run_in_executor(writer, _open_store, settings, clock)
+            store = await loop.run_in_executor(writer, _open_store, settings, holders.clock)
         except BaseException:
             writer.shutdown()
             raise
-        running = cls(
-            store,
-            writer=writer,
-            control_token=settings.control_token,
-            clock=clock,
-            faults=faults,
-            limiter=limiter,
-            journal=journal,
-        )
+        running = cls(settings, store, writer=writer, holders=holders)
         try:
             port = await running._listener.start(settings.host, settings.port)
         except BaseException:
@@ -115,6 +127,12 @@ class Running:
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         running.base_url = f"http://{host}:{port}"
         return running
+
+    def known_roles(self, organization_id: str) -> KnownRoles | None:
+        """Return the roles and workspaces of an organization, or None if it does not exist."""
+        if not self.store.has_organization(organization_id):
+            return None
+        return self.store.known_roles(organization_id)
 
     def reset(self) -> None:
         """Make every holder of state as new; any thread may call, and it is done on return."""

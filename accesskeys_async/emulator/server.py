@@ -9,9 +9,11 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 
-from .replies import error_reply
+from .replies import Reply, error_reply
 
 __all__ = ["Listener"]
+
+Answer = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 _LOGGER = logging.getLogger("accesskeys_async.emulator")
 _SHUTDOWN_SECONDS = 0.3  # aiohttp waits so long for a request to end, and again for it to be cancelled
@@ -20,7 +22,13 @@ _SHUTDOWN_SECONDS = 0.3  # aiohttp waits so long for a request to end, and again
 class _Protocol(web.RequestHandler):
     """One connection."""
 
-    __slots__ = ()
+    __slots__ = ("_render",)
+
+    def __init__(self, server: _Server, render: Callable[[Reply], web.Response]) -> None:
+        super().__init__(
+            server, loop=asyncio.get_running_loop(), access_log_class=_NoAccessLog, lingering_time=1.0
+        )
+        self._render = render
 
     def handle_error(
         self,
@@ -31,13 +39,11 @@ class _Protocol(web.RequestHandler):
     ) -> web.StreamResponse:
         """Answer in JSON, and keep what was received out of the log."""
         if status < 500:
-            reply = error_reply(status, "bad_request", "This is not an HTTP request that can be read")
+            reply = error_reply(status, "BadRequest", "This is not an HTTP request that can be read")
         else:
             _LOGGER.error("a request failed inside the emulator", exc_info=exc)
-            reply = error_reply(status, "internal_error", "The emulator failed; this is a defect of it")
-        response = web.Response(
-            status=reply.status, body=reply.body, headers={"Content-Type": "application/json"}
-        )
+            reply = error_reply(status, "InternalServerError", "The emulator failed; this is a defect of it")
+        response = self._render(reply)
         response.force_close()
         return response
 
@@ -48,7 +54,7 @@ class _Protocol(web.RequestHandler):
 
 
 class _NoAccessLog(AbstractAccessLogger):
-    """The journal has what an access log would."""
+    """The application writes the access log, to the log of the emulator."""
 
     @property
     def enabled(self) -> bool:
@@ -62,17 +68,23 @@ class _NoAccessLog(AbstractAccessLogger):
 class _Server(web.Server):
     """Make our protocol for each connection."""
 
+    def __init__(self, answer: Answer, render: Callable[[Reply], web.Response]) -> None:
+        super().__init__(answer)
+        self._render = render
+
     def __call__(self) -> web.RequestHandler:
-        return _Protocol(
-            self, loop=asyncio.get_running_loop(), access_log_class=_NoAccessLog, lingering_time=1.0
-        )
+        return _Protocol(self, self._render)
 
 
 class Listener:
-    """A listening socket, open from `start` to `stop`."""
+    """A listening socket, open from `start` to `stop`.
 
-    def __init__(self, answer: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> None:
-        self._runner = web.ServerRunner(_Server(answer), shutdown_timeout=_SHUTDOWN_SECONDS)
+    `answer` responds to a request, and `render` writes the reply to what is not a request, or to one that
+    failed.
+    """
+
+    def __init__(self, answer: Answer, render: Callable[[Reply], web.Response]) -> None:
+        self._runner = web.ServerRunner(_Server(answer, render), shutdown_timeout=_SHUTDOWN_SECONDS)
 
     async def start(self, host: str, port: int) -> int:
         """Listen, and return the port; 0 takes a free one.

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import secrets
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
+from .authorization import AccessControl
 from .clock import Clock, SystemClock
-from .derivation import Derivation
 from .faults import Faults
 from .journal import Journal
 from .limits import RateLimit, RateLimiter
 from .loop_thread import LoopThread
 from .population import Population
 from .records import StoredKey
-from .running import Running, Settings
+from .roles import StoredRole, StoredWorkspace
+from .running import Holders, Running, Settings
 
 __all__ = ["Emulator"]
 
@@ -34,7 +37,11 @@ class Emulator:
         host: Where to listen; a loopback address unless `allow_remote`.
         port: 0 takes a free one.
         allow_remote: Whether other machines may be served.
+        allowed_hosts: Names to take in a Host header, besides the loopback ones and `host`. A request with
+            another name is 421, so that a page in a browser cannot reach the emulator by a name of its own.
         control: Whether to serve the control API under `/_emulator/`, for `control_token`.
+        control_token: The token of the control API; a random one by default.
+        enforce_roles: Whether a token may do only what the policies of its key's roles allow.
         clock: What time it is; the machine's clock by default.
         journal_size: How many requests the journal keeps.
 
@@ -52,7 +59,10 @@ class Emulator:
         host: str = "127.0.0.1",
         port: int = 0,
         allow_remote: bool = False,
+        allowed_hosts: Iterable[str] = (),
         control: bool = False,
+        control_token: str | None = None,
+        enforce_roles: bool = False,
         clock: Clock | None = None,
         journal_size: int = 10_000,
     ) -> None:
@@ -66,13 +76,19 @@ class Emulator:
             database=database,
             host=host,
             port=port,
-            control_token=Derivation(seed).token("control") if control else None,
+            allowed_hosts=tuple(allowed_hosts),
+            control_token=(control_token or secrets.token_urlsafe(24)) if control else None,
         )
         self.organizations = self._settings.population.list_organizations()
         self.faults = Faults()
         self.journal = Journal(journal_size)
-        self._limiter = RateLimiter()
-        self._clock = clock or SystemClock()
+        self._holders = Holders(
+            clock=clock or SystemClock(),
+            faults=self.faults,
+            limiter=RateLimiter(),
+            journal=self.journal,
+            access=AccessControl(enforced=enforce_roles),
+        )
         self._running: Running | None = None
         self._thread: LoopThread | None = None
 
@@ -108,12 +124,31 @@ class Emulator:
 
     @property
     def rate_limit(self) -> RateLimit | None:
-        """What each organization may ask for; it can be changed under way."""
-        return self._limiter.limit
+        """What each organization may request; it can be changed at any time."""
+        return self._holders.limiter.limit
 
     @rate_limit.setter
     def rate_limit(self, limit: RateLimit | None) -> None:
-        self._limiter.limit = limit
+        self._holders.limiter.limit = limit
+
+    @property
+    def enforce_roles(self) -> bool:
+        """Whether a token may do only what its key's roles allow; it can be changed at any time."""
+        return self._holders.access.enforced
+
+    @enforce_roles.setter
+    def enforce_roles(self, enforced: bool) -> None:
+        self._holders.access.enforced = enforced
+
+    def roles(self, organization_id: str) -> tuple[StoredRole, ...]:
+        """Return the roles that the organization's keys may have, the managed ones first."""
+        known = self._present().known_roles(organization_id)
+        return () if known is None else tuple(known.roles.values())
+
+    def workspaces(self, organization_id: str) -> tuple[StoredWorkspace, ...]:
+        """Return the workspaces of an organization."""
+        known = self._present().known_roles(organization_id)
+        return () if known is None else tuple(known.workspaces.values())
 
     def keys(self, organization_id: str) -> tuple[StoredKey, ...]:
         """Return every key of an organization, oldest first."""
@@ -125,9 +160,9 @@ class Emulator:
         return bearer.key_id if bearer and bearer.organization_id == organization_id else None
 
     def reset(self) -> None:
-        """Make everything as new: keys, ids, faults, journal, rate limit and clock.
+        """Make everything as new: keys, ids, faults, journal, rate limit, enforcement of roles and clock.
 
-        Requests that are under way are dropped. A database file loses what was done to it.
+        Requests in flight are dropped. A database file loses what was done to it.
         """
         self._present().reset()
 
@@ -179,13 +214,7 @@ class Emulator:
     async def _open(self) -> None:
         if self._running is not None:
             raise RuntimeError("the emulator is running already; stop it first, or make another")
-        self._running = await Running.open(
-            self._settings,
-            clock=self._clock,
-            faults=self.faults,
-            limiter=self._limiter,
-            journal=self.journal,
-        )
+        self._running = await Running.open(self._settings, self._holders)
 
     async def _close(self) -> None:
         running = self._present()

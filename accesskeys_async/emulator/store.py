@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +14,8 @@ from .database import Database
 from .derivation import SUFFIX_LENGTH, Derivation
 from .fingerprint import Fingerprint
 from .population import Population
-from .records import LAST_USED, StoredKey, closed, opening, read_opening
+from .records import LAST_USED, StoredKey, closed, opening, read_opening, read_refs, role_fields
+from .roles import Directory, KnownRoles, StoredRole
 from .validation import Draft, ListQuery
 
 __all__ = ["Bearer", "Page", "Store"]
@@ -41,7 +41,7 @@ _INSERT = (
     "INSERT INTO keys (organization, id, selector, digest, opening, last_used_at) VALUES (?, ?, ?, ?, ?, ?)"
 )
 _STORED = """
-SELECT keys.id, opening, ifnull(at, last_used_at), role_ids FROM keys LEFT JOIN temp.uses USING (position)
+SELECT keys.id, opening, ifnull(at, last_used_at) FROM keys LEFT JOIN temp.uses USING (position)
 """
 
 
@@ -76,6 +76,7 @@ class Store:
         self._clock = clock
         self._population = population
         self._derive = Derivation(population.seed)
+        self._directory = Directory(population.seed)
         wanted = attrs.asdict(population)
         with database.writing() as connection:
             found = dict(connection.execute("SELECT name, value FROM settings WHERE name != 'signing_key'"))
@@ -140,16 +141,33 @@ class Store:
             ((more,),) = connection.execute(_MORES[query.reverse], (organization_id, farthest))
         return Page(records, farthest if more else None)
 
+    def known_roles(self, organization_id: str) -> KnownRoles:
+        """Return the roles and workspaces of an organization."""
+        return self._directory.known(organization_id)
+
+    def roles_of(self, bearer: Bearer) -> tuple[StoredRole, ...]:
+        """Return the roles of the key that a token belongs to; none if it was deleted since."""
+        with self._database.reading() as connection:
+            rows = connection.execute("SELECT opening FROM keys WHERE position = ?", (bearer.position,))
+            refs = [ref for (text,) in rows for ref in read_refs(read_opening(text))]
+        return self.known_roles(bearer.organization_id).find(refs)
+
     def get(self, organization_id: str, key_id: str) -> str | None:
-        """Return a record as JSON, or None."""
+        """Return a record as JSON, with its roles whole in the place of the references, or None."""
         with self._database.reading() as connection:
             row = connection.execute(
                 _STORED + "WHERE organization = ? AND keys.id = ?", (organization_id, key_id)
             ).fetchone()
-        return None if row is None else closed(row[1], row[2])
+        if row is None:
+            return None
+        fields = read_opening(row[1])
+        roles = self.known_roles(organization_id).find(read_refs(fields))
+        del fields["roleRefs"], fields["roleIds"]
+        fields["roles"] = [role.to_json() for role in roles]
+        return closed(opening(fields), row[2])
 
     def create(self, organization_id: str, draft: Draft) -> str:
-        """Keep a new key and return its record as JSON, with its token: the only time that it is told."""
+        """Keep a new key and return it as JSON, beside its token: the only time that it is told."""
         now = self._timestamp()
         with self._changing() as connection:
             ((last,),) = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'keys'")
@@ -159,26 +177,25 @@ class Store:
                 "id": key_id,
                 "organizationId": organization_id,
                 "name": draft.name,
-                "type": "service",
+                "type": "user",
                 "description": draft.description,
                 "suffix": token[-SUFFIX_LENGTH:],
                 "createdAt": now,
                 "updatedAt": now,
+                **role_fields(draft.role_refs or ()),
             }
             text = opening(record)
             fingerprint = Fingerprint.of(token)
             connection.execute(
                 _INSERT, (organization_id, key_id, fingerprint.selector, fingerprint.digest, text, None)
             )
-            if draft.role_ids is not None:
-                _set_roles(connection, key_id, draft.role_ids)
-        return closed(text, None, extra={"accessKey": token})
+        return f'{{"accessKey":{closed(text, None)},"token":"{token}"}}'
 
     def update(self, organization_id: str, key_id: str, draft: Draft) -> str | None:
-        """Change what the draft names, and updatedAt; return the record with its roles, or None."""
+        """Change what the draft names, and updatedAt; return the record, or None."""
         with self._changing() as connection:
             row = connection.execute(
-                "SELECT opening, last_used_at, role_ids FROM keys WHERE organization = ? AND id = ?",
+                "SELECT opening, last_used_at FROM keys WHERE organization = ? AND id = ?",
                 (organization_id, key_id),
             ).fetchone()
             if row is None:
@@ -186,13 +203,11 @@ class Store:
             fields = read_opening(row[0])
             named = {"name": draft.name, "description": draft.description, "updatedAt": self._timestamp()}
             fields.update({field: value for field, value in named.items() if value is not None})
+            if draft.role_refs is not None:
+                fields.update(role_fields(draft.role_refs))
             text = opening(fields)
             connection.execute("UPDATE keys SET opening = ? WHERE id = ?", (text, key_id))
-            role_ids: list[str] = json.loads(row[2])
-            if draft.role_ids is not None:
-                role_ids = list(draft.role_ids)
-                _set_roles(connection, key_id, draft.role_ids)
-        return closed(text, row[1], extra={"roleIds": role_ids})
+        return closed(text, row[1])
 
     def delete(self, organization_id: str, key_id: str) -> bool:
         """Forget a key; from here on its token is unknown. Return False if there was none."""
@@ -240,13 +255,10 @@ class Store:
         connection.executemany(_INSERT, self._population.rows(self._clock.now()))
 
 
-def _set_roles(connection: sqlite3.Connection, key_id: str, role_ids: tuple[str, ...]) -> None:
-    connection.execute("UPDATE keys SET role_ids = ? WHERE id = ?", (json.dumps(role_ids), key_id))
-
-
-def _stored(organization_id: str, row: tuple[str, str, str | None, str]) -> StoredKey:
-    key_id, text, last_used_at, role_ids = row
-    fields = cast("dict[str, str]", read_opening(text))  # every field of a record is a string
+def _stored(organization_id: str, row: tuple[str, str, str | None]) -> StoredKey:
+    key_id, text, last_used_at = row
+    read = read_opening(text)
+    fields = cast("dict[str, str]", read)  # every field that is not of roles is a string
     return StoredKey(
         id=key_id,
         organization_id=organization_id,
@@ -257,5 +269,5 @@ def _stored(organization_id: str, row: tuple[str, str, str | None, str]) -> Stor
         created_at=fields["createdAt"],
         updated_at=fields.get("updatedAt"),
         last_used_at=last_used_at,
-        role_ids=tuple(json.loads(role_ids)),
+        role_refs=read_refs(read),
     )

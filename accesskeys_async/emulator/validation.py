@@ -1,4 +1,4 @@
-"""The contract's bounds on queries and bodies; what breaks one is a 422 that names the field."""
+"""The contract's bounds on queries and bodies; what breaks one is a 422 that names its path."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ from typing import NoReturn, Protocol, TypeVar, cast
 
 import attrs
 
-from .derivation import is_uuid
-from .replies import Detail, Refusal, invalid
+from .replies import Refusal, invalid
+from .role_references import read_roles
+from .roles import KnownRoles, StoredRoleRef
 
 __all__ = ["Draft", "ListQuery", "MultiValued", "read_draft", "read_list_query", "read_object"]
 
 DEFAULT_LIMIT = 10
 MAX_LIMIT = 100
 MAX_TEXT = 256
-MAX_ROLES = 5
 
 _T = TypeVar("_T")
 _U = TypeVar("_U")
 
 _LONGEST_LIMIT = 10
 _INTEGER = re.compile(r"-?[0-9]+")
+_FIELDS = frozenset({"name", "description", "roleRefs", "roleIds"})
 
 
 class MultiValued(Protocol):
@@ -49,7 +50,7 @@ class Draft:
 
     name: str | None = None
     description: str | None = None
-    role_ids: tuple[str, ...] | None = None
+    role_refs: tuple[StoredRoleRef, ...] | None = None
 
 
 def read_list_query(query: MultiValued) -> ListQuery:
@@ -58,7 +59,7 @@ def read_list_query(query: MultiValued) -> ListQuery:
     Raises:
         Refusal: 422, with every parameter that breaks a bound.
     """
-    details: list[Detail] = []
+    details: dict[str, list[str]] = {}
     limit = _read_parameter(query, "limit", _read_limit, DEFAULT_LIMIT, details)
     reverse = _read_parameter(query, "reverse", _read_flag, False, details)
     page_token = _read_parameter(query, "pageToken", str, None, details)
@@ -84,27 +85,28 @@ def read_object(body: bytes) -> Mapping[str, object]:
     except ValueError as error:
         raise _malformed(str(error)) from None
     if not isinstance(value, dict):
-        raise invalid([{"field": "body", "message": f"is {_kind(value)}; the API takes an object"}])
+        raise invalid({".": [f"is {_kind(value)}; the API takes an object"]})
     return cast("dict[str, object]", value)  # JSON objects have no keys but strings
 
 
-def read_draft(body: Mapping[str, object], *, required: tuple[str, ...] = ()) -> Draft:
-    """Return what a body sets; fields that the contract does not know are ignored.
+def read_draft(body: Mapping[str, object], known: KnownRoles, *, required: tuple[str, ...] = ()) -> Draft:
+    """Return what a body sets.
 
     Raises:
-        Refusal: 422, with every field that breaks a bound or is required and missing.
+        Refusal: 422, with every field that breaks a bound, is not known, or is required and missing.
     """
-    details: list[Detail] = []
+    details: dict[str, list[str]] = {}
     name = _read_field(body, "name", _read_text, required, details)
     description = _read_field(body, "description", _read_text, required, details)
-    role_ids = _read_field(body, "roleIds", _read_role_ids, required, details)
+    role_refs = read_roles(body, known, details)
+    details.update({f".{field}": ["is not known; remove it"] for field in body if field not in _FIELDS})
     if details:
         raise invalid(details)
-    return Draft(name=name, description=description, role_ids=role_ids)
+    return Draft(name=name, description=description, role_refs=role_refs)
 
 
 def _read_parameter(
-    query: MultiValued, field: str, read: Callable[[str], _T], default: _U, details: list[Detail]
+    query: MultiValued, field: str, read: Callable[[str], _T], default: _U, details: dict[str, list[str]]
 ) -> _T | _U:
     values = query.getall(field, [])
     if not values:
@@ -114,7 +116,7 @@ def _read_parameter(
             raise ValueError(f"is given {len(values)} times; the API takes it once")
         return read(values[0])
     except ValueError as error:
-        details.append({"field": field, "message": str(error)})
+        details[f".{field}"] = [str(error)]
         return default
 
 
@@ -139,7 +141,7 @@ def _read_field(
     field: str,
     read: Callable[[object], _T],
     required: tuple[str, ...],
-    details: list[Detail],
+    details: dict[str, list[str]],
 ) -> _T | None:
     try:
         if field not in body:
@@ -148,7 +150,7 @@ def _read_field(
             return None
         return read(body[field])
     except ValueError as error:
-        details.append({"field": field, "message": str(error)})
+        details[f".{field}"] = [str(error)]
         return None
 
 
@@ -162,18 +164,6 @@ def _read_text(value: object) -> str:
     except UnicodeEncodeError:
         raise ValueError("holds half of a surrogate pair, which is not a character") from None
     return value
-
-
-def _read_role_ids(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        raise ValueError(f"is {_kind(value)}; the API takes an array")
-    items = cast("list[object]", value)
-    if not 1 <= len(items) <= MAX_ROLES:
-        raise ValueError(f"has {len(items)} items; the API takes 1 to {MAX_ROLES}")
-    role_ids = [item for item in items if isinstance(item, str) and is_uuid(item)]
-    if len(role_ids) != len(items):
-        raise ValueError("has an item that is not a UUID")
-    return tuple(role_ids)
 
 
 def _kind(value: object) -> str:
@@ -196,4 +186,4 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _malformed(reason: str) -> Refusal:
-    return Refusal(400, "malformed_json", f"The body is not JSON: {reason}")
+    return Refusal(400, "MalformedBody", f"The body is not JSON: {reason}")

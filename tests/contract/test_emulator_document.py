@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, Phase, settings
 import accesskeys_async.emulator
 from accesskeys_async.emulator import Emulator
 from accesskeys_async.emulator.population import Population
+from accesskeys_async.emulator.roles import Directory
 
 DOCUMENT = json.loads(Path(accesskeys_async.emulator.__file__).with_name("openapi.json").read_text())
 POPULATION = Population(keys_per_organization=5)
@@ -48,12 +49,17 @@ def test_every_answer_to_a_stranger_is_in_the_document(
 
 
 def narrow_to_a_member() -> dict[str, Any]:
-    """Return the document as a member of an organization lives it: ids that exist, and a token at hand."""
+    """Return the document for a member of an organization: with ids that exist, and a token at hand."""
     document: dict[str, Any] = json.loads(json.dumps(DOCUMENT))
     del document["security"], document["components"]["securitySchemes"]
     oldest, *_ = POPULATION.rows(datetime.now(UTC))
     for parameter, value in (("organizationId", oldest[0]), ("accessKeyId", oldest[1])):
         document["components"]["parameters"][parameter]["schema"] = {"type": "string", "enum": [value]}
+    known = Directory(POPULATION.seed).known(oldest[0])
+    schemas = document["components"]["schemas"]
+    reference = schemas["RoleReference"]["properties"]
+    reference["id"] = schemas["RoleIds"]["items"] = {"type": "string", "enum": list(known.roles)}
+    reference["workspaces"]["items"] = {"type": "string", "enum": list(known.workspaces)}
     return document
 
 
@@ -85,14 +91,24 @@ def test_the_document_has_the_contracts_operations_and_bounds() -> None:
     create = schemas["AccessKeyCreate"]
 
     assert operations.keys() == {
-        "listAccessKeys", "createAccessKey", "getAccessKey", "updateAccessKey", "deleteAccessKey"
+        "listAccessKeys", "createAccessKey", "getAccessKey", "updateAccessKey", "deleteAccessKey",
+        "listRoles", "listWorkspaces",
     }  # fmt: skip
     assert all({"401", "403", "404", "429"} <= statuses for statuses in operations.values())
     assert create["required"] == ["name", "description"]
     for field in ("name", "description"):
         bounds = create["properties"][field]
         assert (bounds["minLength"], bounds["maxLength"]) == (1, 256)
-    assert (schemas["RoleIds"]["minItems"], schemas["RoleIds"]["maxItems"]) == (1, 5)
+        assert schemas["AccessKeyUpdate"]["properties"][field] == bounds
+    for name in ("RoleIds", "RoleReferences"):
+        assert (schemas[name]["minItems"], schemas[name]["maxItems"]) == (1, 5)
+        assert schemas[name]["uniqueItems"]
+    for name in ("AccessKeyCreate", "AccessKeyUpdate", "RoleReference"):
+        assert schemas[name]["additionalProperties"] is False
+    assert set(schemas["CreatedAccessKey"]["required"]) == {"accessKey", "token"}
+    assert {"roleRefs", "roleIds"} <= set(schemas["AccessKey"]["required"])
+    assert "roles" in schemas["AccessKeyWithRoles"]["required"]
+    assert not {"roleRefs", "roleIds"} & set(schemas["AccessKeyWithRoles"]["properties"])
     assert DOCUMENT["components"]["parameters"]["limit"]["schema"] == {
         "type": "integer", "minimum": 1, "maximum": 100, "default": 10
     }  # fmt: skip

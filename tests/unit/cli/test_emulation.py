@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import shlex
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -82,9 +84,53 @@ def test_what_it_prints_is_all_that_another_shell_needs(serve: Callable[..., Ser
     assert (code, out, err) == (0, "", "stopped\n")
 
 
-def test_ctrl_c_stops_it_cleanly(serve: Callable[..., Served]) -> None:
-    code, _, err = serve().end(signal.SIGINT)
-    assert (code, err) == (130, "accesskeys: interrupted\n")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_sigterm_stop_it_alike(serve: Callable[..., Served], number: int) -> None:
+    code, _, err = serve().end(number)
+    assert (code, err) == (0, "stopped\n")
+
+
+def test_each_request_is_a_line_on_stderr_with_debug(serve: Callable[..., Served]) -> None:
+    served = serve("--debug")
+    while "serving at" not in served.said:
+        assert served.process.stderr is not None
+        served.said = served.process.stderr.readline()
+    variables = exported(first_lines(served, 3))
+    assert accesskeys("list", variables=variables).returncode == 0
+    _, _, err = served.end()
+    organization = variables["ACCESSKEYS_ORGANIZATION"]
+    assert f"GET /organizations/{organization}/access-keys?limit=100 responded 200\n" in err
+    assert variables["ACCESSKEYS_TOKEN"] not in err
+
+
+def test_a_wrong_token_is_told_in_plain_words(serve: Callable[..., Served]) -> None:
+    variables = exported(first_lines(serve(), 3))
+    listed = accesskeys("list", variables={**variables, "ACCESSKEYS_TOKEN": "nobodys-token"})
+    assert listed.returncode == 3
+    assert "The token is wrong, or its access key was deleted" in listed.stderr
+
+
+def test_roles_are_enforced_if_that_is_wanted(serve: Callable[..., Served]) -> None:
+    variables = exported(first_lines(serve("--enforce-roles"), 3))
+    options = ("--name", "a", "--description", "b", "--show-token")
+    created = accesskeys("create", *options, variables=variables)
+    token = json.loads(created.stdout)["token"]
+    refused = accesskeys("list", variables={**variables, "ACCESSKEYS_TOKEN": token})
+    assert refused.returncode == 1
+    assert "403" in refused.stderr
+
+
+@pytest.mark.parametrize(("options", "status"), [((), 421), (("--allow-host", "emulator"), 200)])
+def test_a_host_name_is_served_if_it_is_allowed(
+    serve: Callable[..., Served], options: tuple[str, ...], status: int
+) -> None:
+    variables = exported(first_lines(serve(*options), 3))
+    address = urlsplit(variables["ACCESSKEYS_BASE_URL"])
+    assert address.hostname is not None
+    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=10)
+    connection.request("GET", "/openapi.json", headers={"Host": "emulator:8788"})
+    assert connection.getresponse().status == status
+    connection.close()
 
 
 def test_the_other_organizations_are_comments(serve: Callable[..., Served]) -> None:
@@ -100,6 +146,8 @@ def test_the_control_api_is_off_unless_asked_for(serve: Callable[..., Served]) -
     _, with_it, _ = serve("--control").end()
     assert "ACCESSKEYS_EMULATOR_CONTROL_TOKEN" not in exported(without)
     variables = exported(with_it)
+    _, once_more, _ = serve("--control").end()
+    assert variables["ACCESSKEYS_EMULATOR_CONTROL_TOKEN"] not in once_more
     assert variables["ACCESSKEYS_EMULATOR_CONTROL_TOKEN"] != variables["ACCESSKEYS_TOKEN"]
 
 

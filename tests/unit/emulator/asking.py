@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeAlias
 import aiohttp
 import attrs
 
-from accesskeys_async.emulator import Emulator
+from accesskeys_async.emulator import Emulator, StoredRole
 
 Connection: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 SendRaw: TypeAlias = Callable[[bytes], Awaitable[bytes]]
@@ -29,7 +29,7 @@ class Answer:
 
     @property
     def fields(self) -> set[str]:
-        return {detail["field"] for detail in self.json["details"]}
+        return set(self.json["details"])
 
 
 class Ask(Protocol):
@@ -65,6 +65,11 @@ class Api:
 
     async def list(self, **params: str) -> Answer:
         return await self.ask("GET", params=params)
+
+    @property
+    def roles(self) -> dict[str, StoredRole]:
+        """The roles of the first organization by their names."""
+        return {role.name: role for role in self.emulator.roles(self.emulator.organization_id)}
 
     async def create(self, name: str = "ci", description: str = "deploys", **more: Any) -> Answer:
         return await self.ask("POST", json={"name": name, "description": description, **more})

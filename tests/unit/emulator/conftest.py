@@ -49,7 +49,7 @@ def send(emulator: Emulator, send_raw: SendRaw) -> Send:
     async def send(method: str = "GET", path: str = "", body: bytes = b"") -> bytes:
         lines = [
             f"{method} /organizations/{emulator.organization_id}/access-keys{path} HTTP/1.1",
-            "Host: emulator",
+            "Host: localhost",
             f"Authorization: AccessKey {emulator.token}",
             "Connection: close",
             f"Content-Length: {len(body)}",

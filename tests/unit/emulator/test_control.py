@@ -82,7 +82,7 @@ async def test_every_fault_can_be_scripted_from_another_process(
 async def test_a_fault_that_makes_no_sense_is_refused(api: Api, control: Ask, body: Any, status: int) -> None:
     answer = await control("POST", "faults", json=body)
 
-    assert (answer.status, answer.json["code"]) == (status, "validation_failed")
+    assert (answer.status, answer.json["code"]) == (status, "InvalidPayload")
     assert api.emulator.faults.pending == ()
 
 
@@ -92,20 +92,52 @@ async def test_a_body_that_is_not_json_is_refused(control: Ask, path: str) -> No
 
     answer = await control(method, path, data=b"{", headers={"Content-Type": "application/json"})
 
-    assert (answer.status, answer.json["code"]) == (400, "malformed_json")
+    assert (answer.status, answer.json["code"]) == (400, "MalformedBody")
 
 
 async def test_the_rate_limit_can_be_read_set_and_lifted(api: Api, control: Ask) -> None:
     assert (await control("GET", "rate-limit")).json == {"requestsPerSecond": None, "burst": None}
 
-    answer = await control("PUT", "rate-limit", json={"requestsPerSecond": 2, "burst": 5})
+    body = {"requestsPerSecond": 2, "burst": 5, "retryAfter": True, "rateLimitHeaders": True}
+    answer = await control("PUT", "rate-limit", json=body)
 
-    assert answer.json == {"requestsPerSecond": 2.0, "burst": 5}
-    assert api.emulator.rate_limit == RateLimit(2, burst=5)
+    assert answer.json == body
+    assert api.emulator.rate_limit == RateLimit(2, burst=5, retry_after=True, rate_limit_headers=True)
+    without = await control("PUT", "rate-limit", json={"requestsPerSecond": 2})
+    assert without.json == {
+        "requestsPerSecond": 2,
+        "burst": 2,
+        "retryAfter": False,
+        "rateLimitHeaders": False,
+    }
     assert (await control("PUT", "rate-limit", json={"requestsPerSecond": 3})).json["burst"] == 3
     assert (await control("PUT", "rate-limit", json={"requestsPerSecond": 0})).status == 422
     assert (await control("DELETE", "rate-limit")).status == 204
     assert api.emulator.rate_limit is None
+
+
+async def test_the_roles_and_workspaces_of_an_organization_can_be_read(api: Api, control: Ask) -> None:
+    org = api.emulator.organizations[1].id
+
+    answer = await control("GET", f"roles?organization={org}")
+
+    assert [role["id"] for role in answer.json["roles"]] == [role.id for role in api.emulator.roles(org)]
+    workspaces = [workspace["id"] for workspace in answer.json["workspaces"]]
+    assert workspaces == [workspace.id for workspace in api.emulator.workspaces(org)]
+    assert len(workspaces) > 1
+    for query in ("", "?organization=", f"?organization={workspaces[0]}"):
+        assert (await control("GET", f"roles{query}")).status == 404
+
+
+async def test_roles_can_be_enforced_and_no_longer(api: Api, control: Ask) -> None:
+    assert (await control("GET", "authorization")).json == {"enforced": False}
+
+    assert (await control("PUT", "authorization", json={"enforced": True})).json == {"enforced": True}
+
+    assert api.emulator.enforce_roles
+    assert (await control("PUT", "authorization", json={"enforced": 1})).status == 422
+    assert (await control("PUT", "authorization", json={"enforced": False})).json == {"enforced": False}
+    assert not api.emulator.enforce_roles
 
 
 async def test_the_journal_can_be_read_and_cleared_and_has_no_control_requests(
@@ -123,7 +155,7 @@ async def test_the_journal_can_be_read_and_cleared_and_has_no_control_requests(
 
 
 async def test_the_journal_can_be_read_whatever_a_client_sent(control: Ask, send_raw: SendRaw) -> None:
-    await send_raw(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Odd: \xff \xc3\xa9\r\n\r\n")
+    await send_raw(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-Odd: \xff \xc3\xa9\r\n\r\n")
 
     (entry,) = (await control("GET", "journal")).json["entries"]
 
@@ -159,6 +191,14 @@ async def test_other_paths_are_404_and_other_methods_405(control: Ask) -> None:
     assert (await control("GET", "nope")).status == 404
     answer = await control("PATCH", "faults")
     assert (answer.status, answer.headers["Allow"]) == (405, "GET, POST, DELETE")
+
+
+async def test_its_token_is_random_unless_one_is_given_and_does_not_follow_from_the_seed() -> None:
+    tokens = {Emulator(control=True).control_token for _ in range(3)}
+
+    assert len(tokens) == 3
+    assert all(len(token) >= 32 for token in tokens)
+    assert Emulator(control=True, control_token="given").control_token == "given"
 
 
 async def test_it_is_off_unless_asked_for(api: Api) -> None:

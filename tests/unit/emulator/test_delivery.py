@@ -32,7 +32,7 @@ async def test_a_scripted_status_answers_instead_of_the_operation(api: Api) -> N
     assert (first.status, first.body, first.headers["Retry-After"]) == (503, b"down", "3")
     assert second.status == 503
     assert third.headers["Retry-After"] == "Thu, 01 Jan 2026 00:00:03 GMT"
-    assert third.json["code"] == "injected_fault"
+    assert third.json["code"] == "InjectedFault"
     assert fourth.status == 201
     assert count(api.emulator) == before + 1
     api.emulator.faults.assert_used()

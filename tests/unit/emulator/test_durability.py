@@ -46,18 +46,18 @@ def test_nothing_that_was_acknowledged_is_lost_when_the_process_is_killed(tmp_pa
             ask(emulator, base_url, "POST", body={"name": f"n{number}", "description": "d"})
             for number in range(20)
         ]
-        ask(emulator, base_url, "PATCH", f"/{created[0]['id']}", body={"name": "renamed"})
-        ask(emulator, base_url, "DELETE", f"/{created[1]['id']}")
+        ask(emulator, base_url, "PATCH", f"/{created[0]['accessKey']['id']}", body={"name": "renamed"})
+        ask(emulator, base_url, "DELETE", f"/{created[1]['accessKey']['id']}")
         process.send_signal(signal.SIGKILL)
 
     with emulator:
         names = {key.id: key.name for key in emulator.keys(emulator.organization_id)}
-        assert [names.get(key["id"]) for key in created] == [
+        assert [names.get(key["accessKey"]["id"]) for key in created] == [
             "renamed",
             None,
             *(f"n{n}" for n in range(2, 20)),
         ]
         for key in created[2:]:
-            assert emulator.verify(emulator.organization_id, key["accessKey"]) == key["id"]
+            assert emulator.verify(emulator.organization_id, key["token"]) == key["accessKey"]["id"]
         rest = ask(emulator, emulator.base_url, "GET", f"?limit=1&pageToken={page['nextPageToken']}")
         assert rest["results"][0]["id"] == list(names)[2]

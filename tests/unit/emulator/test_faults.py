@@ -75,7 +75,7 @@ def test_a_body_is_sent_as_it_is_or_as_json(body: Any, sent: Any) -> None:
 
 
 def test_without_a_body_the_answer_has_the_contracts_error_shape() -> None:
-    assert set(json.loads(reply_of(Fault.status(500)).body)) == {"code", "message", "details"}
+    assert set(json.loads(reply_of(Fault.status(500)).body)) == {"code", "message"}
 
 
 def test_a_status_may_come_with_headers() -> None:

@@ -10,6 +10,9 @@ from accesskeys_async.emulator.limits import RateLimit, RateLimiter
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
+HEADERS: Any = {"retry_after": True, "rate_limit_headers": True}
+
+
 def limited(*arguments: Any, **options: Any) -> RateLimiter:
     limiter = RateLimiter()
     limiter.limit = RateLimit(*arguments, **options)
@@ -23,8 +26,35 @@ def test_without_a_limit_everything_passes_and_nothing_is_said() -> None:
     assert verdict.headers == {}
 
 
-def test_a_burst_passes_and_the_next_is_told_when_to_come_back() -> None:
+def test_a_burst_passes_and_the_next_is_refused_without_a_header() -> None:
     limiter = limited(0.5, burst=2)
+
+    verdicts = [limiter.take("a", NOW) for _ in range(3)]
+
+    assert [verdict.allowed for verdict in verdicts] == [True, True, False]
+    assert [verdict.headers for verdict in verdicts] == [{}, {}, {}]
+
+
+@pytest.mark.parametrize(
+    ("option", "passed", "refused"),
+    [
+        ("retry_after", set(), {"Retry-After"}),
+        (
+            "rate_limit_headers",
+            {"RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"},
+            {"RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"},
+        ),
+    ],
+)
+def test_each_option_adds_its_own_headers(option: str, passed: set[str], refused: set[str]) -> None:
+    limiter = limited(0.5, burst=1, **{option: True})
+
+    assert set(limiter.take("a", NOW).headers) == passed
+    assert set(limiter.take("a", NOW).headers) == refused
+
+
+def test_a_burst_passes_and_the_next_is_told_when_to_come_back_if_that_is_wanted() -> None:
+    limiter = limited(0.5, burst=2, **HEADERS)
 
     assert [limiter.take("a", NOW).allowed for _ in range(3)] == [True, True, False]
     refused = limiter.take("a", NOW)
@@ -38,7 +68,7 @@ def test_a_burst_passes_and_the_next_is_told_when_to_come_back() -> None:
 
 @given(st.floats(0.01, 1000), st.integers(1, 50))
 def test_who_comes_back_after_retry_after_is_let_in(rate: float, burst: int) -> None:
-    limiter = limited(rate, burst=burst)
+    limiter = limited(rate, burst=burst, **HEADERS)
     while (verdict := limiter.take("a", NOW)).allowed:
         pass
 
@@ -56,7 +86,7 @@ def test_organizations_are_counted_apart() -> None:
 
 
 def test_a_clock_set_back_takes_nothing_away_and_a_long_rest_gives_no_more_than_a_burst() -> None:
-    limiter = limited(1, burst=2)
+    limiter = limited(1, burst=2, **HEADERS)
     limiter.take("a", NOW)
 
     assert limiter.take("a", NOW - timedelta(days=1)).headers["RateLimit-Remaining"] == "0"

@@ -42,11 +42,13 @@ def test_a_token_with_something_added_is_refused(change: str) -> None:
         TOKENS.read(change.format(token), ORGANIZATION, reverse=False)
 
 
-def test_a_token_of_another_organization_direction_or_service_is_refused() -> None:
+def test_a_token_of_another_list_organization_direction_or_service_is_refused() -> None:
     token = TOKENS.issue(ORGANIZATION, position=7, reverse=False)
 
     with pytest.raises(ValueError, match="another organization"):
         TOKENS.read(token, OTHER, reverse=False)
+    with pytest.raises(ValueError, match="another list"):
+        TOKENS.read(token, ORGANIZATION, reverse=False, listed="roles")
     with pytest.raises(ValueError, match="other direction"):
         TOKENS.read(token, ORGANIZATION, reverse=True)
     with pytest.raises(ValueError, match="is not a page token"):

@@ -7,6 +7,7 @@ import pytest
 
 from accesskeys_async.emulator.population import Population
 from accesskeys_async.emulator.records import closed
+from accesskeys_async.emulator.roles import Directory
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -69,6 +70,51 @@ def test_a_fleet_has_what_an_audit_looks_for() -> None:
     assert sum(record["name"].startswith("temp-") for record in fleet) > 5
     assert sum("updatedAt" not in record for record in fleet) > 200
     assert len({record["id"] for record in fleet}) == 1000
+
+
+def test_most_keys_have_one_role_some_two_some_none_and_few_a_managed_one() -> None:
+    population = Population(0, 1, 2000)
+    fleet = records(population)[:-1]
+    counted = Counter(len(record["roleRefs"]) for record in fleet)
+    managed = sum(any(ref["type"] == "managed" for ref in record["roleRefs"]) for record in fleet)
+
+    assert {record["type"] for record in fleet} == {"user"}
+    assert 150 < counted[0] < 250
+    assert counted[1] > 1200
+    assert 300 < counted[2] < 500
+    assert 5 < counted[4] < 50
+    assert set(counted) == {0, 1, 2, 4}
+    assert 50 < managed < 300
+    for record in fleet:
+        assert record["roleIds"] == [ref["id"] for ref in record["roleRefs"]]
+        assert len(set(record["roleIds"])) == len(record["roleIds"])
+
+
+def test_references_name_what_exists_or_a_role_that_was_deleted_in_none_to_two_workspaces() -> None:
+    population = Population(0, 1, 2000)
+    (organization,) = population.list_organizations()
+    directory = Directory(0)
+    known, gone = directory.known(organization.id), directory.deleted_role(organization.id)
+    refs = [ref for record in records(population) for ref in record["roleRefs"]]
+    sizes = Counter(len(ref["workspaces"]) for ref in refs)
+    used = {ref["id"] for ref in refs}
+
+    assert used == {*known.roles, gone.id}
+    assert set(sizes) == {0, 1, 2}
+    assert min(sizes.values()) > 100
+    assert {workspace for ref in refs for workspace in ref["workspaces"]} == set(known.workspaces)
+    for ref in refs:
+        assert len(set(ref["workspaces"])) == len(ref["workspaces"])
+        assert ref["id"] == gone.id or ref["type"] == known.roles[ref["id"]].type
+
+
+def test_the_key_whose_token_is_told_manages_keys() -> None:
+    own = records(Population(0, 1, 5))[-1]
+    (organization,) = Population().list_organizations()
+
+    role = Directory(0).known(organization.id).roles[own["roleIds"][0]]
+
+    assert (role.name, len(own["roleIds"])) == ("Key manager", 1)
 
 
 @pytest.mark.parametrize("bounds", [{"organizations": 0}, {"keys_per_organization": -1}])

@@ -3,23 +3,26 @@ import json
 from accesskeys_async.emulator.replies import Refusal, error_reply, invalid, not_allowed
 
 
-def test_an_error_has_a_code_a_message_and_a_list_of_details() -> None:
-    reply = error_reply(404, "not_found", "No such thing")
+def test_an_error_has_a_code_and_a_message_and_details_only_if_there_are_any() -> None:
+    reply = error_reply(404, "ResourceNotFound", "No such thing")
 
     assert reply.status == 404
-    assert json.loads(reply.body) == {"code": "not_found", "message": "No such thing", "details": []}
+    assert json.loads(reply.body) == {"code": "ResourceNotFound", "message": "No such thing"}
+    detailed = error_reply(422, "InvalidPayload", "No", details={".name": ["is missing"]})
+    assert json.loads(detailed.body)["details"] == {".name": ["is missing"]}
 
 
 def test_a_refusal_reads_as_its_message() -> None:
-    assert str(Refusal(404, "not_found", "No such thing")) == "No such thing"
+    assert str(Refusal(404, "ResourceNotFound", "No such thing")) == "No such thing"
 
 
-def test_invalid_names_every_field_in_its_message_and_details() -> None:
-    refusal = invalid([{"field": "a", "message": "is missing"}, {"field": "b", "message": "is short"}])
+def test_invalid_is_a_422_whose_details_tell_of_each_path() -> None:
+    details = {".a": ["is missing"], ".b": ["is short", "is odd"]}
 
-    assert str(refusal) == "a is missing; b is short"
-    assert refusal.reply.status == 422
-    assert len(json.loads(refusal.reply.body)["details"]) == 2
+    reply = invalid(details).reply
+
+    assert reply.status == 422
+    assert json.loads(reply.body)["details"] == details
 
 
 def test_not_allowed_names_the_methods() -> None:

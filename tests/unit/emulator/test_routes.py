@@ -30,6 +30,17 @@ def test_a_method_and_a_path_name_an_operation(method: str, path: str, operation
 
 
 @pytest.mark.parametrize(
+    ("segment", "operation"), [("iam-roles", "list_roles"), ("workspaces", "list_workspaces")]
+)
+def test_the_lists_of_roles_and_workspaces_are_read_alone(segment: str, operation: Operation) -> None:
+    path = f"/organizations/{ORGANIZATION}/{segment}"
+
+    assert resolve("GET", path) == Route(operation, ("GET",), ORGANIZATION, None)
+    assert resolve("POST", path) == Route(None, ("GET",), ORGANIZATION, None)
+    assert resolve("GET", f"{path}/{KEY}") is None
+
+
+@pytest.mark.parametrize(
     "path",
     ["", "/", "*", "/organizations", f"{LIST}/", f"{LIST}/{KEY}/", f"/{LIST}", "/organizations//access-keys"],
 )

@@ -36,13 +36,14 @@ async def test_what_is_not_http_is_answered_in_json_and_not_logged(
 
     assert head.startswith((b"HTTP/1.1 400", b"HTTP/1.0 400"))
     assert b"application/json" in head
-    assert body.startswith(b'{"code":"bad_request"')
+    assert b"messagebird-request-id: " in head
+    assert body.startswith(b'{"code":"BadRequest"')
     assert "SECRET" not in caplog.text
 
 
 async def test_broken_chunks_are_400_in_json(emulator: Emulator, send_raw: SendRaw) -> None:
     head = (
-        f"POST /organizations/{emulator.organization_id}/access-keys HTTP/1.1\r\nHost: x\r\n"
+        f"POST /organizations/{emulator.organization_id}/access-keys HTTP/1.1\r\nHost: localhost\r\n"
         f"Authorization: AccessKey {emulator.token}\r\nContent-Type: application/json\r\n"
         "Transfer-Encoding: chunked\r\n\r\n"
     )
@@ -61,7 +62,7 @@ async def test_a_body_that_does_not_decode_is_400_and_no_defect(
 
     answer = await api.ask("POST", data=b"not compressed at all", headers=headers, compress=False)
 
-    assert (answer.status, answer.json["code"]) == (400, "malformed_body")
+    assert (answer.status, answer.json["code"]) == (400, "MalformedBody")
     assert "Unhandled" not in caplog.text
 
 
@@ -81,7 +82,8 @@ def test_no_bytes_make_a_server_error(method: str, target: bytes, header: bytes,
     with Emulator() as emulator, socket.create_connection(address_of(emulator), timeout=5) as connection:
         prefix = f"/organizations/{emulator.organization_id}/access-keys".encode()
         connection.sendall(
-            b"%b %b%b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" % (method.encode(), prefix, target)
+            b"%b %b%b HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+            % (method.encode(), prefix, target)
             + b"Authorization: AccessKey %b\r\nX: %b\r\n" % (emulator.token.encode(), header)
             + b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
         )
@@ -102,10 +104,10 @@ async def test_a_defect_in_sending_is_logged_and_ends_the_connection(
     async def answer(request: web.BaseRequest) -> web.StreamResponse:
         return BrokenReply()
 
-    listener = Listener(answer)
+    listener = Listener(answer, lambda reply: web.Response(status=reply.status))
     port = await listener.start("127.0.0.1", 0)
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
     await reader.read()
     writer.close()
     await listener.stop()
@@ -131,7 +133,7 @@ async def test_a_defect_is_a_500_in_json_that_is_logged(caplog: pytest.LogCaptur
         writer.close()
 
     assert reply.startswith(b"HTTP/1.1 500")
-    assert b'"code":"internal_error"' in reply
+    assert b'"code":"InternalServerError"' in reply
     assert "ZeroDivisionError" in caplog.text
     assert emulator.token not in caplog.text
 
@@ -139,7 +141,7 @@ async def test_a_defect_is_a_500_in_json_that_is_logged(caplog: pytest.LogCaptur
 async def unfinished_body(emulator: Emulator) -> Connection:
     reader, writer = await asyncio.open_connection(*address_of(emulator))
     writer.write(
-        f"POST /organizations/{emulator.organization_id}/access-keys HTTP/1.1\r\nHost: x\r\n"
+        f"POST /organizations/{emulator.organization_id}/access-keys HTTP/1.1\r\nHost: localhost\r\n"
         f"Authorization: AccessKey {emulator.token}\r\nContent-Type: application/json\r\n"
         "Content-Length: 1000\r\n\r\n{".encode()
     )
@@ -165,7 +167,7 @@ async def dripping(emulator: Emulator) -> Connection:
 async def too_large(emulator: Emulator) -> Connection:
     reader, writer = await asyncio.open_connection(*address_of(emulator))
     writer.write(
-        f"POST /organizations/{emulator.organization_id}/access-keys HTTP/1.1\r\nHost: x\r\n"
+        f"POST /organizations/{emulator.organization_id}/access-keys HTTP/1.1\r\nHost: localhost\r\n"
         f"Authorization: AccessKey {emulator.token}\r\nContent-Type: application/json\r\n"
         "Content-Length: 1000000\r\n\r\n{".encode()
     )
@@ -176,7 +178,7 @@ async def too_large(emulator: Emulator) -> Connection:
 async def plain(emulator: Emulator) -> Connection:
     reader, writer = await asyncio.open_connection(*address_of(emulator))
     writer.write(
-        f"GET /organizations/{emulator.organization_id}/access-keys HTTP/1.1\r\nHost: x\r\n"
+        f"GET /organizations/{emulator.organization_id}/access-keys HTTP/1.1\r\nHost: localhost\r\n"
         f"Authorization: AccessKey {emulator.token}\r\n\r\n".encode()
     )
     return reader, writer
@@ -218,6 +220,6 @@ async def test_no_client_can_hold_up_the_stop(client: Callable[[Emulator], Await
 async def make_a_round_trip(emulator: Emulator) -> None:
     """Return when a later request was answered: by then the earlier one has been taken up."""
     reader, writer = await asyncio.open_connection(*address_of(emulator))
-    writer.write(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    writer.write(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
     assert (await reader.read()).startswith(b"HTTP/1.1 200")
     writer.close()

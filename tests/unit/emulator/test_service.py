@@ -117,6 +117,20 @@ def test_a_token_belongs_to_its_organization_and_looking_is_not_a_use() -> None:
         assert emulator.keys(first.id)[0].last_used_at is None
 
 
+def test_the_roles_and_workspaces_of_an_organization_are_told() -> None:
+    with Emulator(organizations=2) as emulator:
+        first, second = emulator.organizations
+        roles = emulator.roles(first.id)
+
+        assert [role.type for role in roles] == ["managed"] * 3 + ["organization"] * 9
+        assert {role.organization_id for role in emulator.roles(second.id)} == {None, second.id}
+        assert {workspace.organization_id for workspace in emulator.workspaces(first.id)} == {first.id}
+        assert emulator.roles("unknown") == emulator.workspaces("unknown") == ()
+        (ref,) = emulator.keys(first.id)[0].role_refs
+        assert ref.id in {role.id for role in roles}
+        assert emulator.keys(first.id)[0].role_ids == (ref.id,)
+
+
 def test_keys_are_plain_records_without_secrets() -> None:
     with Emulator(keys_per_organization=5) as emulator:
         keys = emulator.keys(emulator.organization_id)

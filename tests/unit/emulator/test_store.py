@@ -61,17 +61,17 @@ def all_ids(
 
 def test_a_created_key_can_be_read_and_its_token_belongs_to_it(path: Path | None) -> None:
     with opened(path) as store:
-        created = read(store.create(ORGANIZATION.id, DRAFT))
-        token = created.pop("accessKey")
+        result = read(store.create(ORGANIZATION.id, DRAFT))
+        created, token = result["accessKey"], result["token"]
 
-        assert read(store.get(ORGANIZATION.id, created["id"])) == created
+        assert read(store.get(ORGANIZATION.id, created["id"]))["createdAt"] == created["createdAt"]
         assert bearer_of(store, token).key_id == created["id"]
         assert created["suffix"] == token[-6:]
 
 
 def test_no_token_is_kept(path: Path | None, tmp_path: Path) -> None:
     with opened(path, keys=3) as store:
-        token = read(store.create(ORGANIZATION.id, DRAFT))["accessKey"]
+        token = read(store.create(ORGANIZATION.id, DRAFT))["token"]
         dump = "\n".join(store._database._writer.iterdump())
 
     assert token not in dump
@@ -96,15 +96,16 @@ def test_a_use_shows_at_once_in_a_record_and_in_a_page(path: Path | None) -> Non
 
         page = json.loads(b"[%b]" % store.list_page(ORGANIZATION.id, ListQuery(), after=None).records)
         assert page[-1]["lastUsedAt"] == "2026-01-01T00:00:01.500Z"
-        assert read(store.get(ORGANIZATION.id, bearer.key_id)) == page[-1]
+        assert read(store.get(ORGANIZATION.id, bearer.key_id))["lastUsedAt"] == page[-1]["lastUsedAt"]
         assert read(store.update(ORGANIZATION.id, bearer.key_id, Draft()))["lastUsedAt"] is not None
         assert store.stored_keys(ORGANIZATION.id)[-1].last_used_at == "2026-01-01T00:00:01.500Z"
 
 
 def test_what_was_written_and_used_is_there_after_closing_and_opening(tmp_path: Path) -> None:
     with opened(tmp_path / "keys.db") as store:
-        created = read(store.create(ORGANIZATION.id, Draft(name="a", description="b", role_ids=("r",))))
-        store.note_use(bearer_of(store, created["accessKey"]))
+        refs = (store.known_roles(ORGANIZATION.id).refer("Message sender", ("w", "v")),)
+        created = read(store.create(ORGANIZATION.id, Draft(name="a", description="b", role_refs=refs)))
+        store.note_use(bearer_of(store, created["token"]))
         signing_key = store.signing_key
         before = store.stored_keys(ORGANIZATION.id)
 
@@ -112,7 +113,7 @@ def test_what_was_written_and_used_is_there_after_closing_and_opening(tmp_path: 
         assert store.stored_keys(ORGANIZATION.id) == before
         assert store.signing_key == signing_key
         assert before[-1].last_used_at == "2026-01-01T00:00:00.000Z"
-        assert before[-1].role_ids == ("r",)
+        assert before[-1].role_refs == refs
 
 
 def test_a_change_under_way_is_not_seen_and_a_failed_one_leaves_nothing(tmp_path: Path) -> None:
@@ -150,6 +151,23 @@ def test_a_file_of_another_population_is_refused(tmp_path: Path) -> None:
         Store(database, Population(1, 1, 2), clock=ManualClock())
 
 
+def test_a_key_whose_roles_are_replaced_has_only_the_new_ones(path: Path | None) -> None:
+    with opened(path) as store:
+        known = store.known_roles(ORGANIZATION.id)
+        bearer = bearer_of(store)
+        refs = (known.refer("Viewer"), known.refer("Message sender", tuple(known.workspaces)))
+        updated = read(store.update(ORGANIZATION.id, bearer.key_id, Draft(role_refs=refs)))
+
+        assert updated["roleRefs"] == [ref.to_json() for ref in refs]
+        assert updated["roleIds"] == [ref.id for ref in refs]
+        assert [role.name for role in store.roles_of(bearer)] == ["Viewer", "Message sender"]
+        got = read(store.get(ORGANIZATION.id, bearer.key_id))
+        assert got["roles"] == [known.roles[ref.id].to_json() for ref in refs]
+        assert not {"roleRefs", "roleIds"} & set(got)
+        store.delete(ORGANIZATION.id, bearer.key_id)
+        assert store.roles_of(bearer) == ()
+
+
 def test_an_unknown_key_is_neither_read_changed_nor_deleted(path: Path | None) -> None:
     with opened(path) as store:
         assert store.get(ORGANIZATION.id, "x") is None
@@ -160,18 +178,18 @@ def test_an_unknown_key_is_neither_read_changed_nor_deleted(path: Path | None) -
 def test_positions_and_ids_are_not_used_again_after_a_deletion(path: Path | None) -> None:
     with opened(path) as store:
         first = read(store.create(ORGANIZATION.id, DRAFT))
-        store.delete(ORGANIZATION.id, first["id"])
+        store.delete(ORGANIZATION.id, first["accessKey"]["id"])
         second = read(store.create(ORGANIZATION.id, DRAFT))
 
-    assert first["id"] != second["id"]
-    assert first["accessKey"] != second["accessKey"]
+    assert first["accessKey"]["id"] != second["accessKey"]["id"]
+    assert first["token"] != second["token"]
 
 
 def test_the_order_is_that_of_making_and_reverse_is_its_mirror(path: Path | None) -> None:
     clock = ManualClock()
     with opened(path, keys=25, clock=clock) as store:
         clock.advance(timedelta(days=-999).total_seconds())
-        late = read(store.create(ORGANIZATION.id, DRAFT))["id"]
+        late = read(store.create(ORGANIZATION.id, DRAFT))["accessKey"]["id"]
         expected = [key.id for key in store.stored_keys(ORGANIZATION.id)]
 
         assert expected[-1] == late
