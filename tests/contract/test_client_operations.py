@@ -156,8 +156,11 @@ async def test_what_breaks_a_bound_is_refused_before_anything_is_sent(
     assert len(emulator.journal) == 0
 
 
-async def test_role_ids_are_sent_and_deprecated(client: AccessKeysClient, org: str) -> None:
-    roles = [uuid4(), str(uuid4())]
+async def test_role_ids_are_sent_and_deprecated(
+    client: AccessKeysClient, emulator: Emulator, org: str
+) -> None:
+    first, second, *_ = emulator.roles(org)
+    roles = [UUID(first.id), second.id]
     created = await client.create(org, name="a", description="b")
     with pytest.warns(DeprecationWarning, match="role_ids") as caught:
         changed = await client.update(org, created.id, role_ids=roles)

@@ -60,17 +60,17 @@ async def busy(emulator: Emulator, client: AccessKeysClient, *, tasks: int) -> A
             task.cancel()
 
 
-async def test_a_quota_unknown_to_the_client_is_used_and_followed_and_hardly_ever_refused(
+async def test_a_quota_that_responses_tell_is_used_and_followed_and_hardly_ever_refused(
     fleet: Emulator,
 ) -> None:
     count, seconds = Count(), 2.0
-    fleet.rate_limit = RateLimit(10)
+    fleet.rate_limit = RateLimit(10, retry_after=True, rate_limit_headers=True)
     async with (
         AccessKeysClient(fleet.token, base_url=fleet.base_url, hooks=(count,)) as client,
         busy(fleet, client, tasks=4),
     ):
         for rate in (10, 5, 20):
-            fleet.rate_limit = RateLimit(rate)
+            fleet.rate_limit = RateLimit(rate, retry_after=True, rate_limit_headers=True)
             await asyncio.sleep(2.0)
             before = Count(count.served, count.refused)
             await asyncio.sleep(seconds)

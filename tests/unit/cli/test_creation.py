@@ -164,6 +164,7 @@ def test_a_written_token_outlives_an_output_that_fails(
 
 
 def test_role_ids_are_passed_on(call: Callable, service: Emulator) -> None:
-    done = call(*NEW, "--show-token", "--role-id", "11111111-2222-4333-8444-555555555555")
+    role = service.roles(service.organization_id)[0].id
+    done = call(*NEW, "--show-token", "--role-id", role)
     assert done.code == 0
     assert "deprecated" in done.err

@@ -40,8 +40,8 @@ def test_update_changes_what_it_names(call: Callable, key: str) -> None:
     assert after["name"] == before["name"]
 
 
-def test_update_says_that_role_ids_are_deprecated(call: Callable, key: str) -> None:
-    role = "11111111-2222-4333-8444-555555555555"
+def test_update_says_that_role_ids_are_deprecated(call: Callable, service: Emulator, key: str) -> None:
+    role = service.roles(service.organization_id)[0].id
     done = call("update", key, "--role-id", role)
     assert done.code == 0
     assert json.loads(done.out)["roleIds"] == [role]
