@@ -24,7 +24,7 @@ from accesskeys_async.audit.remediation import (
 )
 from accesskeys_async.audit.removal import compare
 from accesskeys_async.audit.removal_journal import Act
-from accesskeys_async.records import AccessKey
+from accesskeys_async.records import AccessKey, Role, RoleRef
 
 T = datetime(2026, 6, 15, 12, tzinfo=UTC)
 MOMENTS = st.datetimes(timezones=st.just(UTC))
@@ -82,6 +82,15 @@ def test_a_field_that_the_listing_left_out_is_no_change_and_one_that_is_missing_
 
     assert Sight.of(listed).is_of(read)
     assert not Sight.of(read).is_of(listed)
+
+
+def test_roles_that_a_list_refers_to_and_a_get_tells_whole_are_no_change() -> None:
+    role, gone, workspace = UUID(int=1), UUID(int=2), UUID(int=3)
+    ref = RoleRef(role, type="managed", workspaces=(workspace,))
+    listed = _make_key(role_ids=(str(role), str(gone)), role_refs=(ref, RoleRef(gone)))
+    read = _make_key(role_refs=(RoleRef(role),), roles=(Role(role),))
+
+    assert Sight.of(listed).is_of(read)
 
 
 @given(st.text(), st.text())

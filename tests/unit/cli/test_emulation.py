@@ -110,11 +110,11 @@ def test_a_wrong_token_is_told_in_plain_words(serve: Callable[..., Served]) -> N
     assert "The token is wrong, or its access key was deleted" in listed.stderr
 
 
-def test_roles_are_enforced_if_that_is_wanted(serve: Callable[..., Served]) -> None:
+def test_roles_are_enforced_if_that_is_wanted(serve: Callable[..., Served], tmp_path: Path) -> None:
     variables = exported(first_lines(serve("--enforce-roles"), 3))
-    options = ("--name", "a", "--description", "b", "--show-token")
-    created = accesskeys("create", *options, variables=variables)
-    token = json.loads(created.stdout)["token"]
+    options = ("--name", "a", "--description", "b", "--token-file", str(tmp_path / "token"))
+    assert accesskeys("create", *options, variables=variables).returncode == 0
+    token = (tmp_path / "token").read_text().strip()
     refused = accesskeys("list", variables={**variables, "ACCESSKEYS_TOKEN": token})
     assert refused.returncode == 1
     assert "403" in refused.stderr
