@@ -16,7 +16,7 @@ from .authorization import AccessControl, is_allowed
 from .bodies import read_json_body
 from .clock import Clock
 from .control import CONTROL_PREFIX, Control
-from .delivery import deliver
+from .delivery import deliver, is_cut
 from .faults import Fault, Faults
 from .hosts import HostCheck
 from .journal import Journal, JournalEntry, without_secrets
@@ -86,7 +86,10 @@ class Application:
         """Return the response to a request, whatever it is."""
         path = request.rel_url.raw_path
         response = await self._respond(request, path)
-        _LOGGER.debug("%s %s responded %d", request.method, request.rel_url.raw_path_qs, response.status)
+        if _LOGGER.isEnabledFor(logging.DEBUG):
+            target = request.rel_url.raw_path_qs.encode("ascii", "backslashreplace").decode()
+            status = "no whole response, by a fault" if is_cut(response) else response.status
+            _LOGGER.debug("%s %s: %s", request.method, target, status)
         return response
 
     def render(self, reply: Reply) -> web.Response:

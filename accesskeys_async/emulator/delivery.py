@@ -14,7 +14,7 @@ from aiohttp.abc import AbstractStreamWriter
 from .faults import Fault
 from .replies import Reply
 
-__all__ = ["deliver"]
+__all__ = ["deliver", "is_cut"]
 
 _RESET = struct.pack("ii", 1, 0)  # linger for 0 seconds: close() then sends RST instead of FIN
 
@@ -44,6 +44,11 @@ def deliver(reply: Reply | None, fault: Fault | None, headers: Mapping[str, str]
             return _Drip(reply, sent, seconds=fault.seconds, chunk=fault.chunk)
         case _:
             return web.Response(status=reply.status, body=reply.body or None, headers=sent)
+
+
+def is_cut(response: web.StreamResponse) -> bool:
+    """Tell whether a response ends before it is whole."""
+    return isinstance(response, _Cut)
 
 
 class _Cut(web.StreamResponse):

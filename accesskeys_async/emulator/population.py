@@ -122,7 +122,7 @@ class _Fleet:
         self._previous_name = "legacy"
 
     def own(self, token: str) -> Row:
-        """Return the key that whoever runs the emulator holds."""
+        """Return the key whose token the emulator tells."""
         fields: dict[str, object] = {"name": "emulator", "type": "user"}
         fields["description"] = "The key that the emulator hands to its user"
         key_id = self._derive.identifier("own", self._number)

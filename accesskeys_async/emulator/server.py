@@ -102,5 +102,5 @@ class Listener:
         return site.port
 
     async def stop(self) -> None:
-        """Let requests under way end, but no longer than a second in all, and close every connection."""
+        """Let requests in flight end, but wait no longer than a second in all, and close every connection."""
         await self._runner.cleanup()

@@ -99,7 +99,7 @@ def test_each_request_is_a_line_on_stderr_with_debug(serve: Callable[..., Served
     assert accesskeys("list", variables=variables).returncode == 0
     _, _, err = served.end()
     organization = variables["ACCESSKEYS_ORGANIZATION"]
-    assert f"GET /organizations/{organization}/access-keys?limit=100 responded 200\n" in err
+    assert f"GET /organizations/{organization}/access-keys?limit=100: 200\n" in err
     assert variables["ACCESSKEYS_TOKEN"] not in err
 
 

@@ -282,18 +282,21 @@ async def test_every_response_has_a_request_id_of_its_own(api: Api, path: str | 
 
 
 async def test_the_access_log_has_a_line_for_each_request_and_no_token(
-    api: Api, caplog: pytest.LogCaptureFixture
+    api: Api, send: Send, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "accesskeys_async.emulator")
 
     await api.list(limit="1")
     created = await api.create()
     await api.ask("GET", "/_emulator/faults")
+    api.emulator.faults.add(Fault.cut_headers(operation="create"))
+    await send("POST", body=b'{"name": "a", "description": "b"}')
 
     assert caplog.messages == [
-        f"GET {api.keys_path}?limit=1 responded 200",
-        f"POST {api.keys_path} responded 201",
-        "GET /_emulator/faults responded 401",
+        f"GET {api.keys_path}?limit=1: 200",
+        f"POST {api.keys_path}: 201",
+        "GET /_emulator/faults: 401",
+        f"POST {api.keys_path}: no whole response, by a fault",
     ]
     assert api.emulator.token not in caplog.text
     assert created.json["token"] not in caplog.text

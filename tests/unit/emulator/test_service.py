@@ -125,7 +125,8 @@ def test_the_roles_and_workspaces_of_an_organization_are_told() -> None:
         assert [role.type for role in roles] == ["managed"] * 3 + ["organization"] * 9
         assert {role.organization_id for role in emulator.roles(second.id)} == {None, second.id}
         assert {workspace.organization_id for workspace in emulator.workspaces(first.id)} == {first.id}
-        assert emulator.roles("unknown") == emulator.workspaces("unknown") == ()
+        assert emulator.roles("unknown") == ()
+        assert emulator.workspaces("unknown") == ()
         (ref,) = emulator.keys(first.id)[0].role_refs
         assert ref.id in {role.id for role in roles}
         assert emulator.keys(first.id)[0].role_ids == (ref.id,)
