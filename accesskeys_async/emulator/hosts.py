@@ -6,6 +6,7 @@ follow from the seed. An address can't be made to point elsewhere, so only names
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from collections.abc import Iterable, Sequence
 
@@ -22,13 +23,16 @@ class HostCheck:
     def __init__(self, host: str, names: Iterable[str] = ()) -> None:
         self._names = frozenset(_canonical(name) for name in ("localhost", host, *names))
         address = _address(host)
+        # A client sends the same value each time; parsing an address takes longer than looking it up.
+        self._knows = functools.lru_cache(64)(self._find)
         self._any_address = host == "" or (address is not None and address.is_unspecified)
 
     def accepts(self, values: Sequence[str]) -> bool:
         """Tell whether the values of a request's Host headers are one known host."""
-        if len(values) != 1:
-            return False
-        host = _host_of(values[0].strip())
+        return len(values) == 1 and self._knows(values[0])
+
+    def _find(self, value: str) -> bool:
+        host = _host_of(value.strip())
         if host is None:
             return False
         address = _address(host)
