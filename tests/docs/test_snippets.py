@@ -92,6 +92,8 @@ async def test_a_snippet_runs(
             "emulator": emulator,
             "org": emulator.organization_id,
             "key_id": key.id,
+            "role_id": emulator.roles(emulator.organization_id)[0].id,
+            "workspace_id": emulator.workspaces(emulator.organization_id)[0].id,
             "token": emulator.token,
             "base_url": emulator.base_url,
         }
