@@ -119,7 +119,7 @@ def _ask(place: str, question: Callable[[History], Awaitable[T]]) -> T:
     async def ask() -> T:
         from accesskeys_async.audit.history import History
 
-        async with History(place) as history:
+        async with History(place, create=False) as history:
             return await question(history)
 
     with history_told():

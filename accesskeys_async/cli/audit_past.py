@@ -74,7 +74,7 @@ async def open_past(
 
         known: frozenset[UUID] = frozenset()
         if journal is not None:
-            async with Journal(journal) as opened:
+            async with Journal(journal, create=False) as opened:
                 known = await read_known_keys(opened)
         async with History(place) as history:
             earlier = [run for run in await history.trend(last=POINTS) if run.started_at < started_at]

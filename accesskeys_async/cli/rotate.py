@@ -75,7 +75,7 @@ def plan(
     async def act(rotator: Rotator) -> Rotation:
         return await rotator.plan(*place, grace=span, require_idle=require_idle)
 
-    write_rotations(invocation, [perform(invocation, journal, act)])
+    write_rotations(invocation, [perform(invocation, journal, act, create=True)])
 
 
 @rotate.command("run")
@@ -163,7 +163,7 @@ def status(
         from accesskeys_async.operations import read_id
         from accesskeys_async.rotation import Journal
 
-        async with Journal(find_journal(invocation, journal)) as opened:
+        async with Journal(find_journal(invocation, journal), create=False) as opened:
             if rotation is None:
                 return await opened.find()
             return [await opened.get(read_id("rotation", rotation))]

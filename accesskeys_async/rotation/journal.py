@@ -34,18 +34,20 @@ class Journal:
     """Keep rotations in a database: `async with Journal("rotation.sqlite") as journal`.
 
     Args:
-        place: A path of an SQLite file, made where there is none, or a URL: `sqlite:///file` or
+        place: A path of an SQLite file, or a URL: `sqlite:///file` or
             `postgresql://user:password@host/database`. Several processes may share one.
+        create: Whether the file and the tables are created if they are missing; else that is refused.
 
     Entering it brings its tables to the present version. Every write is a compare-and-set on the
-    rotation's `version`. Each method raises JournalError where the database fails.
+    rotation's `version`. Each method raises JournalError where the database fails. Entering it raises
+    ConfigurationError if the file is another program's, or if there is no journal and `create` is False.
     """
 
     _shown = "<Journal of a place that can't be read>"
 
-    def __init__(self, place: str | os.PathLike[str]) -> None:
+    def __init__(self, place: str | os.PathLike[str], *, create: bool = True) -> None:
         # FULL: an intent must be on the disk before the act.
-        self._database = Database(place, migrations=MIGRATIONS, synchronous="FULL")
+        self._database = Database(place, migrations=MIGRATIONS, synchronous="FULL", create=create)
         self._shown = repr(self._database)
 
     def __repr__(self) -> str:
