@@ -113,7 +113,7 @@ def run_audit(
         if checkpoint is None
         else f"what was read is in {checkpoint}; go on with --resume"
     )
-    summary, overview, comparison = run_interruptible(conduct(invocation, job), advice=advice)
+    summary, overview, comparison = run_interruptible(_conduct(invocation, job), advice=advice)
     verdict = decide(
         summary,
         fail_on=fail_on.severity,
@@ -123,6 +123,15 @@ def run_audit(
     screen = invocation.screen
     screen.write(draw_summary(screen, summary, overview, verdict, comparison=comparison, reports=job.outputs))
     return verdict.code
+
+
+async def _conduct(invocation: Invocation, job: Job) -> tuple[Summary, Overview, Comparison | None]:
+    from accesskeys_async.audit import CheckpointWriteError
+
+    try:
+        return await conduct(invocation, job)
+    except CheckpointWriteError as error:  # and no wrong usage, as what is wrong with its file is
+        raise CommandError(str(error), code=ExitCode.INCOMPLETE) from error
 
 
 async def conduct(invocation: Invocation, job: Job) -> tuple[Summary, Overview, Comparison | None]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import select
 import shutil
 import signal
@@ -224,6 +225,31 @@ def test_reports_of_every_form_are_written_at_once(service: Emulator, call: Call
     ]
     report = json.loads((tmp_path / "audit.json").read_text())
     assert report["summary"]["keys"] == 250
+
+
+@pytest.mark.parametrize("room", [0, 60, 300])
+def test_a_full_disk_under_a_checkpoint_ends_with_four_and_the_same_command_works_later(
+    service: Emulator, call: Call, inventory: Path, tmp_path: Path, room: int
+) -> None:
+    command = (
+        "audit",
+        "run",
+        "--inventory",
+        inventory,
+        "--checkpoint",
+        tmp_path / "checkpoint",
+        "--exit-zero",
+    )
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, limit[1]))
+    try:
+        failed = call(*command)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+
+    assert (failed.code, failed.out) == (ExitCode.INCOMPLETE, "")
+    assert "checkpoint: can't be written: File too large; see to its disk, then begin it again" in failed.err
+    assert call(*command).code == 0
 
 
 def test_a_checkpoint_is_gone_on_with(service: Emulator, call: Call, inventory: Path, tmp_path: Path) -> None:
