@@ -51,7 +51,7 @@ def parse_policy(
         return PolicyError(f"{source}: {place}: {problem}")
 
     try:
-        document: dict[str, object] = tomllib.loads(text)
+        document: dict[str, object] = tomllib.loads(text.removeprefix("\ufeff"))  # as some editors begin it
     except tomllib.TOMLDecodeError as error:
         raise PolicyError(f"{source}: expected TOML: {error}") from None
     tables = {"rules", "rule_files", "overrides", "own_keys", "sla_days", "suppressions"}

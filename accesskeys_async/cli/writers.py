@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping
 from typing import Final, Protocol
 
 from attrs import define
 
-from accesskeys_async.printable import csv_cell, json_text
+from accesskeys_async.printable import csv_cell, csv_line, json_text
 from accesskeys_async.records import AccessKey, Token
 
 __all__ = ["CsvWriter", "JsonLinesWriter", "JsonWriter", "Writer"]
@@ -112,11 +110,11 @@ class CsvWriter:
 
     def begin(self) -> str:
         """Return the header."""
-        return _csv_line(COLUMNS)
+        return csv_line(COLUMNS)
 
     def page(self, keys: Iterable[AccessKey]) -> str:
         """Return a line for each key."""
-        return "".join(_csv_line(self._cells(_row(key), COLUMNS)) for key in keys)
+        return "".join(csv_line(self._cells(_row(key), COLUMNS)) for key in keys)
 
     def end(self) -> str:
         """Return nothing."""
@@ -125,7 +123,7 @@ class CsvWriter:
     def record(self, key: AccessKey, token: Token | None = None) -> str:
         """Return the header and one line, with one column more where a token is given."""
         columns = COLUMNS if token is None else (*COLUMNS, TOKEN_FIELD)
-        return _csv_line(columns) + _csv_line(self._cells(_row(key, token), columns))
+        return csv_line(columns) + csv_line(self._cells(_row(key, token), columns))
 
     def _cells(self, row: Mapping[str, object], columns: Iterable[str]) -> list[str]:
         return [csv_cell(_cell(row.get(column)), for_terminal=self.for_terminal) for column in columns]
@@ -146,9 +144,3 @@ def _cell(value: object) -> str:
     if isinstance(value, list | tuple):
         return " ".join(str(part) for part in value)
     return str(value)
-
-
-def _csv_line(cells: Iterable[str]) -> str:
-    line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow(cells)
-    return line.getvalue()

@@ -150,3 +150,11 @@ def test_the_example_in_the_docs_is_right() -> None:
     policy = load_policy(Path(__file__).parents[3] / "docs" / "policy.toml")
     assert len(policy.own_keys) == len(policy.overrides) == len(policy.suppressions) == 1
     assert policy.rules.keys() == set(find_rules())
+
+
+def test_a_policy_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    text = "[rules.AK001]\nmax_idle_days = 10\n"
+    (tmp_path / "policy.toml").write_bytes(b"\xef\xbb\xbf" + text.encode())
+
+    assert load_policy(tmp_path / "policy.toml").hash == parse_policy(text).hash
+    assert parse_policy(f"\ufeff{text}").hash == parse_policy(text).hash
