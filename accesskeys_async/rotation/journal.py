@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from accesskeys_async.database import Database
+from accesskeys_async.errors import one_line
 from accesskeys_async.rotation.failures import (
     JournalError,
     LeaseLostError,
@@ -27,7 +28,9 @@ from accesskeys_async.rotation.states import OVER, Candidate, Rotation, State
 
 __all__ = ["Journal"]
 
-_COLUMNS: Final = tuple(name for name in attrs.fields_dict(Rotation) if name != "candidates")
+_NOT_STORED: Final = frozenset({"candidates", "unknown_state"})
+_STATES: Final = frozenset(state.value for state in State)
+_COLUMNS: Final = tuple(name for name in attrs.fields_dict(Rotation) if name not in _NOT_STORED)
 
 
 class Journal:
@@ -95,14 +98,20 @@ class Journal:
         return living[0]
 
     async def get(self, rotation_id: UUID) -> Rotation:
-        """Read one rotation. Raises UnknownRotationError."""
+        """Read one rotation. Raises UnknownRotationError; JournalError if its state is not known."""
         found = await self._read(ROTATIONS.c.id == rotation_id)
         if not found:
             raise UnknownRotationError(f"there is no rotation {rotation_id} in this journal; see its status")
+        if found[0].unknown_state is not None:
+            raise JournalError(f"rotation {rotation_id}: {found[0].problem}")
         return found[0]
 
     async def find(self, *, key_id: UUID | None = None) -> tuple[Rotation, ...]:
-        """Read all rotations, or those of one old key, oldest first."""
+        """Read all rotations, or those of one old key, oldest first.
+
+        One whose state is not known, as a later release may write it, comes as needs-human with
+        `unknown_state`; whatever is done with it raises JournalError.
+        """
         return await self._read(*([] if key_id is None else [ROTATIONS.c.key_id == key_id]))
 
     async def find_due(self, now: datetime) -> tuple[Rotation, ...]:
@@ -127,6 +136,8 @@ class Journal:
 
         Raises LeaseLostError where the journal no longer has `before`.
         """
+        if before.unknown_state is not None:
+            raise JournalError(f"rotation {before.id}: {before.problem}")
         rotation = evolve(rotation, version=before.version + 1)
         table = ROTATIONS.c
         async with self._database.transaction() as connection:
@@ -193,6 +204,17 @@ def _candidate(row: Row[Any]) -> Candidate:
 
 def _rotation(row: Row[Any], candidates: Iterable[Candidate]) -> Rotation:
     values = dict(row._mapping)
-    values["state"] = State(values["state"])
-    values["stuck_at"] = None if values["stuck_at"] is None else State(values["stuck_at"])
+    states = (values["state"], values["stuck_at"])
+    unknown = [state for state in states if state is not None and state not in _STATES]
+    if unknown:
+        shown = one_line(repr(unknown[0]), 40)
+        values |= {
+            "state": State.NEEDS_HUMAN,
+            "stuck_at": None,
+            "unknown_state": shown,
+            "problem": f"its state {shown} is not known to this release; use the release that wrote it",
+        }
+    else:
+        values["state"] = State(values["state"])
+        values["stuck_at"] = None if values["stuck_at"] is None else State(values["stuck_at"])
     return Rotation(**values, candidates=tuple(candidates))

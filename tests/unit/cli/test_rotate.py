@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -284,6 +285,26 @@ def test_a_journal_whose_server_is_not_there_ends_with_four(call: Call) -> None:
     assert (failed.code, failed.out) == (ExitCode.UNREACHABLE, "")
     assert "the journal postgresql://me@127.0.0.1:1/keys failed: " in failed.err
     assert "hunter2" not in failed.err
+
+
+def test_an_unknown_state_names_its_rotation_and_the_others_go_on(
+    service: Emulator, call: Call, tmp_path: Path
+) -> None:
+    good, bad = (_plan(call, key.id) for key in service.keys(service.organization_id)[:2])
+    with closing(sqlite3.connect(tmp_path / "journal.sqlite")) as journal, journal:
+        journal.execute("UPDATE accesskeys_rotations SET state = 'hovering' WHERE id = ?", (bad,))
+    told = "its state 'hovering' is not known to this release; use the release that wrote it"
+
+    rows = {row["id"]: row for row in json.loads(call("rotate", "status", "-f", "json").out)}
+    assert (rows[good]["state"], rows[good]["problem"]) == ("planned", None)
+    assert (rows[bad]["state"], rows[bad]["problem"]) == ("needs-human", told)
+
+    resumed = call("rotate", "resume", "--to-file", tmp_path / "token", "--yes")
+    assert resumed.code == ExitCode.UNREACHABLE
+    assert f"rotation {bad}: {told}" in resumed.err
+    rows = {row["id"]: row for row in json.loads(call("rotate", "status", "-f", "json").out)}
+    assert rows[good]["state"] == "grace"
+    assert call("rotate", "run", bad).code == ExitCode.UNREACHABLE
 
 
 def test_status_as_csv_has_a_column_a_field(service: Emulator, call: Call, old_id: str) -> None:
