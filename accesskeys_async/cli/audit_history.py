@@ -38,24 +38,38 @@ _TREND: Final = (
 )
 _DIFF: Final = ("change", "severity", "rule", "title", "organizationId", "keyId", "name", "message", "since")
 
-Run = Annotated[int | None, typer.Argument(help="A run's number, as `trend` shows it.", show_default=False)]
+Earlier = Annotated[
+    int | None,
+    typer.Argument(
+        metavar="EARLIER",
+        help="The earlier audit's number, as `accesskeys audit trend` shows it.",
+        show_default=False,
+    ),
+]
+Later = Annotated[
+    int | None, typer.Argument(metavar="LATER", help="The later audit's number.", show_default=False)
+]
 FormatOption = Annotated[
-    Format | None, typer.Option("--format", "-f", help="Else a table on a terminal, and ndjson elsewhere.")
+    Format | None,
+    typer.Option(
+        "--format", "-f", help="How data is written. Default: table on a terminal, ndjson elsewhere."
+    ),
 ]
 
 
 @local
 def diff(
     screen: Screen,
-    earlier: Run = None,
-    later: Run = None,
+    earlier: Earlier = None,
+    later: Later = None,
     *,
     history: HistoryPlace = DEFAULT_HISTORY,
     output_format: FormatOption = None,
 ) -> None:
-    """Show what became of findings and keys from one audit to a later one; else of the last two.
+    """Compare two audits of the history. Default: the last two.
 
-    Only organizations that were read whole in both are compared.
+    Shows which findings and keys are new, gone or changed. Only organizations that both audits read whole
+    are compared.
     """
     if (earlier is None) is not (later is None):
         raise CommandError("give two runs, the earlier first, or none for the last two")
@@ -79,11 +93,11 @@ def diff(
 def trend(
     screen: Screen,
     *,
-    last: Annotated[int, typer.Option(min=1, help="How many audits, up to the last.")] = 20,
+    last: Annotated[int, typer.Option(min=1, help="How many audits to show, up to the last.")] = 20,
     history: HistoryPlace = DEFAULT_HISTORY,
     output_format: FormatOption = None,
 ) -> None:
-    """Show earlier audits and what they came to, the oldest first."""
+    """Show the audits of the history, the oldest first."""
 
     async def find(opened: History) -> tuple[PastRun, ...]:
         return await opened.trend(last=last)
@@ -97,15 +111,19 @@ def trend(
 def prune(
     screen: Screen,
     *,
-    older_than: Annotated[str, typer.Option(help="Forget what was read longer ago, such as 400d.")],
+    older_than: Annotated[
+        str, typer.Option(metavar="SPAN", help="Forget what was read longer ago than this, such as 400d.")
+    ],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Forget without asking.")] = False,
     history: HistoryPlace = DEFAULT_HISTORY,
 ) -> None:
-    """Forget old audits. The last complete reading of each organization and open findings stay."""
+    """Forget old audits. Open findings and the last complete reading of each organization stay."""
     before = datetime.now(UTC) - read_span("--older-than", older_than)
     if not yes:
         if not screen.stdin_is_terminal:
-            raise CommandError("forgetting asks first, and stdin is no terminal; say --yes to go on unasked")
+            raise CommandError(
+                "forgetting asks first, and stdin is not a terminal; use --yes to forget without a question"
+            )
         if not screen.ask(f"forget what was read before {before:%Y-%m-%d %H:%M} UTC?"):
             raise CommandError("nothing was forgotten", code=ExitCode.INTERRUPTED)
 

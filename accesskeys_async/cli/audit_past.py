@@ -25,7 +25,12 @@ POINTS: Final = 52
 """How many earlier audits a report's trend shows."""
 
 HistoryPlace = Annotated[
-    str, typer.Option("--history", help="The history: an SQLite file, or a URL of SQLite or PostgreSQL.")
+    str,
+    typer.Option(
+        "--history",
+        metavar="FILE|URL",
+        help="The history: an SQLite file, or a URL of SQLite or PostgreSQL.",
+    ),
 ]
 
 

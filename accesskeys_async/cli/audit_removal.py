@@ -40,15 +40,21 @@ def make_plan(
     invocation: Invocation,
     orgs: Organizations = None,
     *,
-    rules: Annotated[str, typer.Option(help="Which rules' keys: their ids, with commas between.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The plan's file.")],
+    rules: Annotated[
+        str,
+        typer.Option(
+            metavar="RULE[,RULE…]", help="The rules whose keys are to be deleted, such as AK001,AK002."
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Write the plan to this file.")],
     inventory: InventoryFile = None,
     policy: PolicyFile = None,
 ) -> ExitCode:
-    """Write down which keys would be deleted, and what was seen of each. Nothing is deleted.
+    """Write a plan of keys to delete. Nothing is deleted yet.
 
-    The auditor's own key and suppressed findings are left out. Read the plan, strike out what is to stay, and
-    apply it.
+    The plan has a line for each key, with the reasons and a hash of the key's fields. The auditor's own key
+    and suppressed findings are left out. Read the plan, delete the lines of keys that are to stay, and then
+    run `accesskeys audit apply`.
     """
     from accesskeys_async.audit.remediation import Planner, check_rules
 
@@ -64,18 +70,21 @@ def apply_plan(
     invocation: Invocation,
     plan: Annotated[Path, typer.Argument(metavar="PLAN", help="The plan's file.", show_default=False)],
     *,
-    max_deletes: Annotated[int, typer.Option(min=1, help="Delete no more keys than these in one call.")],
+    max_deletes: Annotated[int, typer.Option(min=1, help="Delete at most this number of keys now.")],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")] = False,
     journal: Annotated[
         Path | None,
-        typer.Option(help="Where each act is written down; else beside the plan.", show_default=False),
+        typer.Option(
+            help="A file that records each deletion. Default: the plan's name and .journal.",
+            show_default=False,
+        ),
     ] = None,
     inventory: InventoryFile = None,
     policy: PolicyFile = None,
 ) -> ExitCode:
-    """Delete what a plan names. Each key is read again, and stays if it changed or was used since.
+    """Delete the keys of a plan. Each key is read again, and stays if it has changed or was used since.
 
-    Asks first, unless told --yes. Interrupted, it goes on where it stood when it is called again.
+    Asks first, unless --yes is given. If it is interrupted, run the same command again to continue.
     """
     from accesskeys_async.audit.remediation import load_plan
     from accesskeys_async.audit.removal_journal import RemovalJournal
@@ -91,7 +100,7 @@ def apply_plan(
             return ExitCode.DONE
         _confirm(invocation, found, len(pending), max_deletes=max_deletes, yes=yes)
         removals: list[Removal] = []
-        advice = f"call it again to go on; {place} says what was done"
+        advice = f"run the same command again to continue; {place} says what was done"
         try:
             run_interruptible(
                 _apply(invocation, found, opened, scope, own_keys, max_deletes, removals), advice=advice
@@ -167,7 +176,9 @@ def _confirm(invocation: Invocation, plan: Plan, pending: int, *, max_deletes: i
         return
     screen = invocation.screen
     if not screen.stdin_is_terminal:
-        raise CommandError("deleting asks first, and stdin is no terminal; say --yes to delete unasked")
+        raise CommandError(
+            "deleting asks first, and stdin is not a terminal; use --yes to delete without a question"
+        )
     organizations = len({candidate.organization_id for candidate in plan.candidates})
     bound = f", at most {max_deletes:,} of them now" if max_deletes < pending else ""
     what = f"{count_of(pending, 'key')} of {count_of(organizations, 'organization')}"
@@ -204,7 +215,7 @@ def _decide(invocation: Invocation, removals: list[Removal]) -> ExitCode:
         return ExitCode.AUTHENTICATION if only_tokens else ExitCode.UNREACHABLE
     if left:
         invocation.screen.error(
-            f"--max-deletes is reached, and {count_of(left, 'key')} left; call it again to go on"
+            f"--max-deletes is reached, and {count_of(left, 'key')} left; run the command again to continue"
         )
         return ExitCode.REFUSED
     return ExitCode.DONE

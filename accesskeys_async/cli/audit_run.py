@@ -63,41 +63,60 @@ def run_audit(
         typer.Option(
             "--output",
             "-o",
-            help="A report; its form is by its name: .json, .ndjson, .csv, .md, .sarif, .parquet or .html. "
-            "As often as you like.",
+            help="Write a report to this file. Its name says its form: .json, .ndjson, .csv, .md, .sarif, "
+            ".parquet or .html. Repeatable.",
         ),
     ] = None,
     fail_on: Annotated[
-        Level, typer.Option(help="Exit with 1 where something this bad is found.")
+        Level, typer.Option(help="Exit with 1 if a finding is this severe or worse.")
     ] = Level.HIGH,
-    exit_zero: Annotated[bool, typer.Option("--exit-zero", help="Exit with 0 whatever is found.")] = False,
+    exit_zero: Annotated[bool, typer.Option("--exit-zero", help="Exit with 0 despite findings.")] = False,
     checkpoint: Annotated[
-        Path | None, typer.Option(help="Keep what is read in this file, so that the audit can be resumed.")
+        Path | None, typer.Option(help="Save what is read in this file, so that the audit can be resumed.")
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the checkpoint, where there is one.")
+        bool, typer.Option("--resume", help="Continue from --checkpoint if the file exists.")
     ] = False,
     history: Annotated[
         str | None,
-        typer.Option(help="Compare with earlier audits, and keep this one: an SQLite file or a URL."),
+        typer.Option(
+            metavar="FILE|URL",
+            help="Compare with the earlier audits of this history (an SQLite file or a URL), and add this "
+            "one.",
+        ),
     ] = None,
     journal: Annotated[
-        str | None, typer.Option(help="The rotation journal whose keys are no surprise; a file or a URL.")
+        str | None,
+        typer.Option(
+            metavar="FILE|URL",
+            help="A rotation journal: keys that a rotation created or deleted are not reported as changes.",
+        ),
     ] = None,
     at_once: Annotated[
-        int | None, typer.Option(min=1, help="Organizations read at a time; else 64.", show_default=False)
+        int | None,
+        typer.Option(
+            min=1, help="How many organizations are read at a time. Default: 64.", show_default=False
+        ),
     ] = None,
-    max_keys: Annotated[int, typer.Option(min=1, help="Keys that one organization may have.")] = 1_000_000,
+    max_keys: Annotated[
+        int,
+        typer.Option(
+            min=1, help="Stop reading an organization after this number of keys, and report it as not read."
+        ),
+    ] = 1_000_000,
 ) -> ExitCode:
-    """Read organizations whole, judge every key by the policy's rules, and report.
+    """Read all keys of organizations, check them, and report.
 
-    Exits with 0 where nothing was found, 1 where findings reach --fail-on, 4 where an organization could not
-    be read or a rule failed, which is stronger than 1, and 130 where interrupted.
+    Every key is checked by the rules of the policy. Exit codes: 0 nothing was found, 1 a finding reaches
+    --fail-on, 4 an organization could not be read or a rule failed (even if there are findings as well),
+    130 interrupted.
     """
     if resume and checkpoint is None:
-        raise CommandError("--resume needs --checkpoint FILE, which says what to go on with")
+        raise CommandError("--resume needs --checkpoint FILE, which names the audit to continue")
     if journal is not None and history is None:
-        raise CommandError("--journal needs --history: it says which changes since the last time are known")
+        raise CommandError(
+            "--journal needs --history: a journal says which changes since the last audit are known"
+        )
     job = Job(
         scope=read_scope(invocation, orgs, inventory, policy),
         outputs=tuple(output or ()),
@@ -109,9 +128,9 @@ def run_audit(
         max_keys=max_keys,
     )
     advice = (
-        "nothing was kept; --checkpoint FILE keeps what is read"
+        "nothing was saved; --checkpoint FILE saves what is read"
         if checkpoint is None
-        else f"what was read is in {checkpoint}; go on with --resume"
+        else f"what was read is in {checkpoint}; continue with --resume"
     )
     summary, overview, comparison = run_interruptible(_conduct(invocation, job), advice=advice)
     verdict = decide(

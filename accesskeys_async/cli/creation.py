@@ -1,4 +1,4 @@
-"""`accesskeys create`: make a key and hand its token over, or leave nothing behind."""
+"""`accesskeys create`: create a key and hand its token over, or leave nothing behind."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ def create_key(
         Path | None, typer.Option(help="Write the token to this new file, which only you can read.")
     ] = None,
 ) -> None:
-    """Create an access key. Its token is shown this once, so say where it goes.
+    """Create an access key. Its token is shown only once: use --show-token or --token-file.
 
-    When the token cannot be handed over after all, the new key is deleted again.
+    If the token cannot be written, the new key is deleted again.
     """
     organization = invocation.organization(org)
     if not show_token and token_file is None:
         raise CommandError(
-            "a token is shown only once: say --show-token, or name a new file with --token-file"
+            "a token is shown only once: use --show-token, or name a new file with --token-file"
         )
     from accesskeys_async.cli.token_file import TokenFile
 
-    # Made before anything is sent: what stands in its way then costs no key.
+    # Created before anything is sent: what stands in its way then costs no key.
     with contextlib.nullcontext() if token_file is None else TokenFile.create(token_file) as file:
         run(
             _create(
@@ -83,7 +83,7 @@ async def _create(
                 )
         except asyncio.CancelledError:
             # Said in spite of --quiet: a key whose token nobody has must not go unnoticed.
-            invocation.screen.error(f"a key named {name} may exist all the same; look with: accesskeys list")
+            invocation.screen.error(f"a key named {name} may exist; look with: accesskeys list")
             raise
         try:
             if file is not None:

@@ -36,7 +36,7 @@ def update_key(
     description: Annotated[str | None, typer.Option(help="The new description, 1 to 256 characters.")] = None,
     role_id: RoleIds = None,
 ) -> None:
-    """Change an access key. What is not named stays as it is."""
+    """Change an access key. Only what you name changes."""
     place = invocation.key(org, key)
     if name is None and description is None and not role_id:
         raise CommandError("nothing to change: give --name or --description")
@@ -52,22 +52,24 @@ def delete_key(
     *,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")] = False,
     missing_ok: Annotated[
-        bool, typer.Option("--missing-ok", help="A key that is gone already is no error.")
+        bool, typer.Option("--missing-ok", help="Exit with 0 if the key is gone already.")
     ] = False,
     allow_self: Annotated[
-        bool, typer.Option("--allow-self", help="Delete even the key whose token this command uses.")
+        bool, typer.Option("--allow-self", help="Allow to delete the key whose token this command uses.")
     ] = False,
 ) -> None:
     """Delete an access key. Whatever uses its token stops working at once.
 
-    Asks first, and shows which key it is about to delete, unless told --yes.
+    Shows the key and asks first, unless --yes is given.
     """
     screen = invocation.screen
     organization, key_id = invocation.key(org, key)
     suffix = None
     if not yes:
         if not screen.stdin_is_terminal:
-            raise CommandError("deleting asks first, and stdin is no terminal; say --yes to delete unasked")
+            raise CommandError(
+                "deleting asks first, and stdin is not a terminal; use --yes to delete without a question"
+            )
         found = run(_get(invocation, organization, key_id))
         # Asked between two loops: while one runs, Ctrl-C would wait for the answer.
         if not screen.ask(f"delete {_told(found)}?"):

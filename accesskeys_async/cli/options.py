@@ -6,10 +6,11 @@ import inspect
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Concatenate, Final
+from typing import Annotated, Any, Concatenate, Final, get_args
 
 import typer
 from attrs import evolve
+from typer.models import OptionInfo
 
 from accesskeys_async.cli.exits import ExitCode
 from accesskeys_async.cli.invocation import Format, Invocation
@@ -18,7 +19,8 @@ from accesskeys_async.cli.screen import Screen
 
 __all__ = ["Key", "KeyOrOrganization", "Organization", "RoleIds", "connected", "local", "reporting"]
 
-_ORGANIZATION_HELP: Final = "The organization's id; else ACCESSKEYS_ORGANIZATION."
+_ORGANIZATION_HELP: Final = "The organization's id. Default: ACCESSKEYS_ORGANIZATION."
+_VALUE_NAMES: Final = {Path: "FILE", int: "N", float: "SECONDS", str: "TEXT"}
 
 Organization = Annotated[
     str | None, typer.Argument(metavar="ORG", help=_ORGANIZATION_HELP, show_default=False)
@@ -26,7 +28,7 @@ Organization = Annotated[
 """The argument of a command about an organization."""
 
 KeyOrOrganization = Organization
-"""The first of two arguments: the organization, or the key where it is the only one."""
+"""The first of two arguments: the organization, or the key if it is the only one."""
 
 Key = Annotated[str | None, typer.Argument(metavar="KEY", help="The access key's id.", show_default=False)]
 """The second of two arguments, about a key."""
@@ -78,7 +80,9 @@ def _format(
     *,
     output_format: Annotated[
         Format | None,
-        typer.Option("--format", "-f", help="Else a table on a terminal, and ndjson elsewhere."),
+        typer.Option(
+            "--format", "-f", help="How data is written. Default: table on a terminal, ndjson elsewhere."
+        ),
     ] = None,
 ) -> Format | None:
     return output_format
@@ -89,14 +93,17 @@ def _connection(
     *,
     base_url: Annotated[
         str | None,
-        typer.Option(help="Where the API is; else ACCESSKEYS_BASE_URL, else the public service."),
+        typer.Option(
+            metavar="URL", help="The API's URL. Default: ACCESSKEYS_BASE_URL, then the public service."
+        ),
     ] = None,
     credential_file: Annotated[
-        Path | None, typer.Option(help="A file that holds the token on one line; else ACCESSKEYS_TOKEN.")
+        Path | None,
+        typer.Option(help="A file that holds the token on one line. Default: ACCESSKEYS_TOKEN."),
     ] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds for one attempt of a request.")] = 15.0,
+    timeout: Annotated[float, typer.Option(help="How long one attempt of a request may take.")] = 15.0,
     deadline: Annotated[
-        float, typer.Option(help="Seconds for a request with all its attempts and waits.")
+        float, typer.Option(help="How long a request may take with all its attempts and waits.")
     ] = 60.0,
 ) -> Invocation:
     return Invocation(
@@ -111,10 +118,8 @@ def _connection(
 
 def _surroundings(
     *,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing on stderr but errors.")] = False,
-    debug: Annotated[
-        bool, typer.Option("--debug", help="Show the log, and the traceback of an error.")
-    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Write nothing but errors to stderr.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the log, and an error's traceback.")] = False,
 ) -> tuple[bool, bool]:
     return quiet, debug
 
@@ -139,6 +144,8 @@ def _described(
     parameters = [context, *own]
     for function in shared:
         parameters += _options_of(function)
+    for parameter in parameters:
+        _name_value(parameter)
     callback.__name__ = command.__name__
     callback.__doc__ = command.__doc__
     callback.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
@@ -146,6 +153,16 @@ def _described(
         [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
     )
     return callback
+
+
+def _name_value(parameter: inspect.Parameter) -> None:
+    """Give an option's value a plain name in the help, `FILE` and not `<list[Path]>`, if it has none."""
+    kind, *infos = get_args(parameter.annotation) or (None,)
+    for info in infos:
+        if isinstance(info, OptionInfo) and info.metavar is None:
+            # `list[Path] | None` is about a Path.
+            inner = {kind, *get_args(kind), *(one for part in get_args(kind) for one in get_args(part))}
+            info.metavar = next((name for of, name in _VALUE_NAMES.items() if of in inner), None)
 
 
 def _options_of(function: Callable[..., object]) -> list[inspect.Parameter]:

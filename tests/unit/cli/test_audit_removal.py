@@ -152,7 +152,7 @@ def test_without_a_terminal_nothing_is_deleted_unless_told(service: Emulator, ca
     refused = call("audit", "apply", plan, "--max-deletes", 1)
 
     assert refused.code == ExitCode.USAGE
-    assert "say --yes" in refused.err
+    assert "use --yes" in refused.err
     assert service.journal.count(operation="delete") == 0
 
 
@@ -168,7 +168,7 @@ def test_what_the_bound_left_is_done_by_the_next_call(service: Emulator, call: C
 
     first = call("audit", "apply", plan, "--max-deletes", 2, "--yes")
     assert (first.code, first.out) == (ExitCode.REFUSED, "2 deleted, 1 left\n")
-    assert "--max-deletes is reached, and 1 key left; call it again to go on" in first.err
+    assert "--max-deletes is reached, and 1 key left; run the command again to continue" in first.err
 
     assert call("audit", "apply", plan, "--max-deletes", 2, "--yes").out == "1 deleted\n"
 
@@ -274,6 +274,6 @@ def test_an_interrupted_applying_goes_on_where_it_stood(
 
     assert process.wait(20) == ExitCode.INTERRUPTED
     assert process.stdout.read() == "1 deleted\n"
-    assert "interrupted; call it again to go on" in process.stderr.read()
+    assert "interrupted; run the same command again to continue" in process.stderr.read()
     assert _journal(plan) == ["deleting", "deleted", "deleting"]
     assert call("audit", "apply", plan, "--max-deletes", 9, "--yes").out == "1 deleted\n"

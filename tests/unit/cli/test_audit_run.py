@@ -335,7 +335,7 @@ def test_an_interrupted_audit_keeps_what_was_read_and_goes_on_later(
     process.send_signal(number)
 
     assert process.wait(20) == ExitCode.INTERRUPTED
-    assert f"interrupted; what was read is in {checkpoint}; go on with --resume" in process.stderr.read()
+    assert f"interrupted; what was read is in {checkpoint}; continue with --resume" in process.stderr.read()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint", "fleet.csv"]
     done = call("audit", *options, "--resume")
     assert done.code == ExitCode.FINDINGS

@@ -116,7 +116,7 @@ def test_ctrl_c_in_a_create_says_that_a_key_may_exist(
     _, err = process.communicate(timeout=20)
     assert process.returncode == 130
     assert err.splitlines() == [
-        "accesskeys: a key named half may exist all the same; look with: accesskeys list",
+        "accesskeys: a key named half may exist; look with: accesskeys list",
         "accesskeys: interrupted",
     ]
     assert not path.exists()
