@@ -16,7 +16,7 @@ from accesskeys_async.cli.options import local
 from accesskeys_async.cli.rows import count_of, moment, write_rows
 from accesskeys_async.cli.screen import Screen
 from accesskeys_async.cli.spans import read_span
-from accesskeys_async.printable import printable
+from accesskeys_async.cli.tables import TableColumn, render_table
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -37,6 +37,19 @@ _TREND: Final = (
     *("suppressed", "new", "fixed", "reopened", "policyHash"),
 )
 _DIFF: Final = ("change", "severity", "rule", "title", "organizationId", "keyId", "name", "message", "since")
+_DIFF_TABLE: Final = (
+    *(TableColumn(title) for title in ("CHANGE", "SEVERITY", "RULE", "ORGANIZATION", "KEY")),
+    TableColumn("NAME", wraps=True),
+    TableColumn("WHAT", wraps=True),
+)
+_TREND_TABLE: Final = (
+    TableColumn("RUN", right=True),
+    TableColumn("BEGAN (UTC)"),
+    *(
+        TableColumn(title, right=True)
+        for title in ("READ", "KEYS", "CRIT", "HIGH", "MED", "LOW", "INFO", "NEW", "FIXED")
+    ),
+)
 
 Earlier = Annotated[
     int | None,
@@ -203,7 +216,6 @@ def _row(change: str, organization_id: UUID, key_id: UUID | None, name: str | No
 
 
 def _draw_diff(screen: Screen, found: Diff, rows: list[dict[str, object]]) -> str:
-    from rich.table import Table
     from rich.text import Text
 
     head = (
@@ -214,37 +226,32 @@ def _draw_diff(screen: Screen, found: Diff, rows: list[dict[str, object]]) -> st
         f"{found.unchanged:,} unchanged; keys: {len(found.appeared):,} appeared, {len(found.gone):,} gone, "
         f"{len(found.edited):,} edited"
     )
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
-    for title in ("CHANGE", "SEVERITY", "RULE", "ORGANIZATION"):
-        table.add_column(title, no_wrap=True)
-    table.add_column("KEY", overflow="fold")
-    table.add_column("WHAT", overflow="fold")
-    for row in rows:
-        cells = (
-            row[name] or "" for name in ("change", "severity", "rule", "organizationId", "name", "message")
-        )
-        table.add_row(*(Text(printable(str(cell))) for cell in cells))
-    return screen.draw(Text(head), *([table] if rows else []), width=_width(screen))
+    cells = [
+        [str(row[name] or "") for name in ("change", "severity", "rule", "organizationId", "keyId")]
+        + [str(row["name"] or ""), str(row["message"] or "")]
+        for row in rows
+    ]
+    width = _width(screen)
+    return screen.draw(Text(head), width=width or UNBOUNDED) + render_table(
+        screen, _DIFF_TABLE, cells, width=width
+    )
 
 
 def _draw_trend(screen: Screen, runs: tuple[PastRun, ...]) -> str:
-    from rich.table import Table
-
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("RUN", justify="right")
-    table.add_column("BEGAN (UTC)", no_wrap=True)
-    table.add_column("READ", justify="right")
-    for title in ("KEYS", *(level.upper() for level in _LEVELS), "NEW", "FIXED"):
-        table.add_column(title, justify="right")
+    rows = []
     for past in runs:
         row = _tell_run(past)
         read = past.organizations - past.unreadable
-        counts = (f"{row[name]:,}" for name in ("keys", *_LEVELS, "new", "fixed"))
-        table.add_row(
-            str(past.number), f"{past.started_at:%Y-%m-%d %H:%M}", f"{read:,}/{past.organizations:,}", *counts
+        rows.append(
+            [
+                str(past.number),
+                f"{past.started_at:%Y-%m-%d %H:%M}",
+                f"{read:,}/{past.organizations:,}",
+                *(f"{row[name]:,}" for name in ("keys", *_LEVELS, "new", "fixed")),
+            ]
         )
-    return screen.draw(table, width=_width(screen)) if runs else ""
+    return render_table(screen, _TREND_TABLE, rows, width=_width(screen))
 
 
-def _width(screen: Screen) -> int:
-    return screen.console().width if screen.stdout_is_terminal else UNBOUNDED
+def _width(screen: Screen) -> int | None:
+    return screen.console().width if screen.stdout_is_terminal else None

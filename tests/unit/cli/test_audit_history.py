@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.text import Text
 
 from accesskeys_async.audit.history import History
 from accesskeys_async.cli.exits import ExitCode
@@ -230,3 +231,50 @@ def test_without_what_a_history_needs_it_says_what_to_install(
 
     assert refused.code == ExitCode.USAGE
     assert "a history needs sqlalchemy: pip install 'accesskeys-async[history]'" in refused.err
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_the_difference_is_whole_at_every_width(
+    service: Emulator,
+    call: Call,
+    history: Path,
+    deleted: str,
+    width: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    rows = [
+        json.loads(line)
+        for line in call("audit", "diff", "--history", history, "-f", "ndjson").out.splitlines()
+    ]
+
+    shown = Text.from_ansi(call("audit", "diff", "--history", history, terminal=True).out).plain
+
+    assert all(row["keyId"] is None or row["keyId"] in shown for row in rows)
+    assert service.organization_id in shown
+    assert all(row["change"] in shown and (row["rule"] or "") in shown for row in rows)
+    words = "".join(part for part in shown.split() if part not in {"NAME", "WHAT"})
+    assert all("".join(row["name"].split()) in words for row in rows if row["name"])
+    assert max(map(len, shown.splitlines())) <= width
+    assert "…" not in shown
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_the_trend_is_whole_at_every_width(
+    service: Emulator,
+    call: Call,
+    history: Path,
+    deleted: str,
+    width: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+
+    told = call("audit", "trend", "--history", history, terminal=True).out
+    lines = Text.from_ansi(told).plain.splitlines()
+
+    titles = ["RUN", "BEGAN (UTC)", "READ", "KEYS", "CRIT", "HIGH", "MED", "LOW", "INFO", "NEW", "FIXED"]
+    assert all(any(title in line for line in lines) for title in titles)
+    assert max(map(len, lines)) <= width
+    assert "…" not in "".join(lines)
+    assert len(lines) == (3 if width >= 80 else 2 * len(titles) + 1)

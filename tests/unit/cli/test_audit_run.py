@@ -52,7 +52,7 @@ def test_an_audit_says_what_was_read_what_was_found_and_why_it_ends_as_it_does(
     assert done.code == ExitCode.FINDINGS
     assert "Audit of 1 organization, 250 keys, in " in done.out
     assert "coverage  100 %, 1 of 1 read whole" in done.out
-    assert "AK003 rotation overdue" in done.out
+    assert "AK003  rotation overdue" in done.out
     assert service.organization_id in done.out.partition("Worst organizations")[2]
     assert "findings at high or worse" in done.out.partition("exit 1: ")[2]
     assert "\x1b" not in done.out
@@ -103,7 +103,7 @@ def test_an_inventory_brings_tokens_and_labels(service: Emulator, call: Call, in
 
     assert done.code == ExitCode.FINDINGS
     assert "2 of 2 read whole" in done.out
-    assert f"{service.organizations[1].id} prod" in done.out
+    assert f"{service.organizations[1].id}  prod" in done.out
 
 
 def test_an_organization_that_cannot_be_read_is_stronger_than_findings(

@@ -53,6 +53,43 @@ def test_no_name_breaks_the_layout(
     assert "\x1b" not in "".join(lines)
 
 
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_names_that_begin_alike_are_told_apart_at_every_width(
+    make_table: Callable[..., TableWriter], make_key: Callable[..., AccessKey], width: int
+) -> None:
+    names = [f"inbox-deploy-staging-of-the-team-in-lisbon-{number:04}" for number in range(3)]
+    text = make_table(width).page([make_key(number, name=name) for number, name in enumerate(names)])
+    together = "".join(text.split())
+    assert all(name in together for name in names)
+    assert all(cell_len(line) <= width for line in text.splitlines())
+    assert all(str(make_key(number).id) in text for number in range(3))
+
+
+def test_a_narrow_terminal_gets_a_block_for_each_key(
+    make_table: Callable[..., TableWriter], make_key: Callable[..., AccessKey]
+) -> None:
+    keys = [make_key(1, name="ci", last_used_at=USED), make_key(2, name="cd", last_used_at=None)]
+    assert make_table(60).page(keys).splitlines() == [
+        "00000000-0000-0000-0000-000000000001",
+        "  ci",
+        "  …AbCdEf  used 2026-03-04",
+        "00000000-0000-0000-0000-000000000002",
+        "  cd",
+        "  …AbCdEf  used never",
+    ]
+
+
+def test_numbers_end_at_the_same_place(make_desk: Callable) -> None:
+    columns = (TableColumn("RUN", right=True), TableColumn("WHEN"), TableColumn("KEYS", right=True))
+    rows = [("1", "today", "9"), ("12", "now", "1,000")]
+    assert render_table(make_desk().screen, columns, rows, width=80).splitlines() == [
+        "RUN  WHEN    KEYS",
+        "  1  today      9",
+        " 12  now    1,000",
+    ]
+    assert "RUN   1\n" in render_table(make_desk().screen, columns, rows, width=12)
+
+
 @pytest.mark.parametrize("width", [10, 36, 40, 60, 80, 100])
 def test_the_id_is_always_whole(
     make_table: Callable[..., TableWriter], make_key: Callable[..., AccessKey], width: int
@@ -64,10 +101,10 @@ def test_the_id_is_always_whole(
 @pytest.mark.parametrize(
     ("width", "titles"),
     [
-        (60, "ID NAME"),
-        (75, "ID LAST USED NAME"),
-        (80, "ID LAST USED SUFFIX NAME"),
-        (90, "ID LAST USED SUFFIX CREATED NAME"),
+        (66, "ID NAME"),
+        (80, "ID LAST USED NAME"),
+        (90, "ID LAST USED SUFFIX NAME"),
+        (120, "ID LAST USED SUFFIX CREATED NAME"),
     ],
 )
 def test_a_narrow_terminal_gets_fewer_columns(
