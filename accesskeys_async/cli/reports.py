@@ -51,6 +51,8 @@ def _report(error: BaseException, *, screen: Screen, debug: bool) -> ExitCode:
             screen.trace(line)
     code = exit_code(error)
     told = _name_arguments(error) or type(error).__name__
+    attempts = len(getattr(error, "attempts", ()))
+    told += f" (tried {attempts} times)" if attempts > 1 else ""
     if code is ExitCode.FAULT:
         told = f"a fault in this program, {type(error).__name__}: {told}"
         told += "" if debug else "; --debug shows where"
