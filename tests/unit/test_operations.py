@@ -260,8 +260,10 @@ def test_one_to_five_role_references_are_sent_in_their_order(count: int) -> None
         ),
         (
             [{"id": KEY, "workspaces": ["x"]}],
-            "role_refs[0].workspaces[0] is 1 characters and not a UUID; "
-            "give the id, 36 characters with hyphens",
+            (
+                "role_refs[0].workspaces[0] is 1 characters and not a UUID; "
+                "give the id, 36 characters with hyphens"
+            ),
         ),
         (
             [{"id": KEY, "workspaces": [ORG, str(ORG)]}],
