@@ -12,10 +12,18 @@ import typer
 from accesskeys_async.cli.exits import CommandError, ExitCode
 from accesskeys_async.cli.invocation import Invocation
 from accesskeys_async.cli.loop import run
-from accesskeys_async.cli.options import Key, KeyOrOrganization, RoleIds, connected
+from accesskeys_async.cli.options import (
+    Key,
+    KeyOrOrganization,
+    RoleIds,
+    Roles,
+    check_role_options,
+    connected,
+    read_role_option,
+)
 
 if TYPE_CHECKING:
-    from accesskeys_async.records import AccessKey
+    from accesskeys_async.records import AccessKey, RoleRef, Unset
 
 __all__ = ["delete_key", "get_key", "update_key"]
 
@@ -34,13 +42,22 @@ def update_key(
     *,
     name: Annotated[str | None, typer.Option(help="The new name, 1 to 256 characters.")] = None,
     description: Annotated[str | None, typer.Option(help="The new description, 1 to 256 characters.")] = None,
+    role: Roles = None,
     role_id: RoleIds = None,
 ) -> None:
-    """Change an access key. Only what you name changes."""
+    """Change an access key. Only what you name changes.
+
+    With --role, the roles that are given replace all roles that the key has.
+    """
     place = invocation.key(org, key)
-    if name is None and description is None and not role_id:
-        raise CommandError("nothing to change: give --name or --description")
-    updated = run(_update(invocation, *place, name=name, description=description, role_ids=role_id))
+    check_role_options(role, role_id)
+    role_refs = read_role_option(role)
+    if name is None and description is None and not role and not role_id:
+        raise CommandError("nothing to change: give --name, --description or --role")
+    change = _update(
+        invocation, *place, name=name, description=description, role_refs=role_refs, role_ids=role_id
+    )
+    updated = run(change)
     invocation.screen.write(invocation.writer().record(updated))
 
 
@@ -98,6 +115,7 @@ async def _update(
     *,
     name: str | None,
     description: str | None,
+    role_refs: tuple[RoleRef, ...] | Unset,
     role_ids: Sequence[str] | None,
 ) -> AccessKey:
     from accesskeys_async import UNSET
@@ -109,6 +127,7 @@ async def _update(
                 key,
                 name=UNSET if name is None else name,
                 description=UNSET if description is None else description,
+                role_refs=role_refs,
                 role_ids=role_ids or UNSET,
             )
 
@@ -117,7 +136,7 @@ async def _update(
 def deprecation_told(invocation: Invocation, role_ids: Sequence[str] | None) -> Generator[None]:
     """Tell the person once, on stderr, what the library would warn its caller of."""
     if role_ids:
-        invocation.screen.notice("--role-id: role ids are deprecated by the API")
+        invocation.screen.notice("--role-id is deprecated by the API; use --role")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         yield

@@ -4,20 +4,34 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Concatenate, Final, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, Final, get_args
 
 import typer
 from attrs import evolve
 from typer.models import OptionInfo
 
-from accesskeys_async.cli.exits import ExitCode
+from accesskeys_async.cli.exits import CommandError, ExitCode
 from accesskeys_async.cli.invocation import Format, Invocation
 from accesskeys_async.cli.reports import perform
 from accesskeys_async.cli.screen import Screen
 
-__all__ = ["Key", "KeyOrOrganization", "Organization", "RoleIds", "connected", "local", "reporting"]
+if TYPE_CHECKING:
+    from accesskeys_async.records import RoleRef, Unset
+
+__all__ = [
+    "Key",
+    "KeyOrOrganization",
+    "Organization",
+    "RoleIds",
+    "Roles",
+    "check_role_options",
+    "connected",
+    "local",
+    "read_role_option",
+    "reporting",
+]
 
 _ORGANIZATION_HELP: Final = "The organization's id. Default: ACCESSKEYS_ORGANIZATION."
 _VALUE_NAMES: Final = {Path: "FILE", int: "N", float: "SECONDS", str: "TEXT"}
@@ -33,10 +47,47 @@ KeyOrOrganization = Organization
 Key = Annotated[str | None, typer.Argument(metavar="KEY", help="The access key's id.", show_default=False)]
 """The second of two arguments, about a key."""
 
-RoleIds = Annotated[
-    list[str] | None, typer.Option("--role-id", help="A role's id, up to five times; deprecated by the API.")
+RoleIds = Annotated[list[str] | None, typer.Option("--role-id", help="Deprecated by the API: use --role.")]
+"""The roles of a key in the deprecated form."""
+
+Roles = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--role",
+        metavar="ROLE_ID[:WORKSPACE_ID,…]",
+        help="A role that the key gets, in all workspaces or in those named. Repeatable, up to 5 times.",
+    ),
 ]
-"""The roles of a key that is made or changed."""
+"""The roles of a key that is created or changed."""
+
+
+def read_role_option(roles: Sequence[str] | None) -> tuple[RoleRef, ...] | Unset:
+    """Read `ROLE_ID[:WORKSPACE_ID,…]`, once for each role; UNSET for none. Raises CommandError."""
+    from accesskeys_async.arguments import read_id
+    from accesskeys_async.errors import InvalidRequestError
+    from accesskeys_async.records import UNSET, RoleRef
+
+    if not roles:
+        return UNSET
+    refs: list[RoleRef] = []
+    for role in roles:
+        role_id, colon, workspaces = role.partition(":")
+        try:
+            ids = (
+                tuple(read_id("a workspace's id", one.strip()) for one in workspaces.split(","))
+                if colon
+                else UNSET
+            )
+            refs.append(RoleRef(read_id("the role's id", role_id.strip()), workspaces=ids))
+        except InvalidRequestError as error:
+            raise CommandError(f"--role takes ROLE_ID[:WORKSPACE_ID,…], and {error}") from error
+    return tuple(refs)
+
+
+def check_role_options(roles: Sequence[str] | None, role_ids: Sequence[str] | None) -> None:
+    """Check that roles are given in one form. Raises CommandError."""
+    if roles and role_ids:
+        raise CommandError("--role replaces --role-id; use --role alone")
 
 
 def connected(command: Callable[Concatenate[Invocation, ...], ExitCode | None]) -> Callable[..., None]:

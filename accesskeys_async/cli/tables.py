@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from rich.text import Text
 
+    from accesskeys_async.records import Policy
+
 __all__ = ["TableColumn", "TableWriter", "date", "last_use", "render_records", "render_table"]
 
 ABSENT: Final = "–"
@@ -284,5 +286,39 @@ def _fields(key: AccessKey) -> Iterable[tuple[str, Text]]:
     yield "created", moment(key.created_at)
     yield "updated", moment(key.updated_at)
     yield "last used", Text("never", style="yellow") if key.last_used_at is None else moment(key.last_used_at)
+    yield from _role_fields(key)
     if isinstance(key.role_ids, tuple):
         yield "role ids", Text(printable(" ".join(key.role_ids)))
+
+
+def _role_fields(key: AccessKey) -> Iterable[tuple[str, Text]]:
+    """Give each role a line, and with `get` its policies below."""
+    from rich.text import Text
+
+    whole = {role.id: role for role in key.roles} if isinstance(key.roles, tuple) else {}
+    refs = key.role_refs if isinstance(key.role_refs, tuple) else None
+    if refs == ():
+        yield "roles", Text("none: the service denies everything to this key", style="yellow")
+    for number, ref in enumerate(refs or ()):
+        role = whole.get(ref.id)
+        words = [str(ref.id)]
+        words += [str(word) for word in (role.name if role else None, ref.type) if word]
+        if isinstance(ref.workspaces, tuple) and ref.workspaces:
+            words.append(f"in workspaces {' '.join(map(str, ref.workspaces))}")
+        yield "" if number else "roles", Text(printable(", ".join(words)))
+        for policy in role.policies or () if role else ():
+            yield "", Text(f"  policy {printable(_tell_policy(policy))}")
+
+
+def _tell_policy(policy: Policy) -> str:
+    statements = [
+        " ".join(
+            [
+                statement.effect or "?",
+                ",".join(statement.actions or ()) or "?",
+                f"on {','.join(statement.resources or ()) or '?'}",
+            ]
+        )
+        for statement in policy.definitions or ()
+    ]
+    return f"{policy.name or policy.id}: {'; '.join(statements) or 'no statement'}"

@@ -12,7 +12,7 @@ from accesskeys_async.records import AccessKey, Token
 
 __all__ = ["CsvWriter", "JsonLinesWriter", "JsonWriter", "Writer"]
 
-TOKEN_FIELD: Final = "accessKey"  # noqa: S105 - the contract's name of the field, not a token
+TOKEN_FIELD: Final = "token"  # noqa: S105 - the contract's name of the field, not a token
 COLUMNS: Final = (
     "id",
     "organizationId",
@@ -24,6 +24,7 @@ COLUMNS: Final = (
     "createdAt",
     "updatedAt",
     "roleIds",
+    "roleRefs",
 )
 
 
@@ -103,7 +104,8 @@ class JsonWriter:
 class CsvWriter:
     """A header line and a line a key, safe to open in a spreadsheet; JSON is the form that loses nothing.
 
-    Absent and null both leave the cell empty, and role ids stand in one cell with spaces between.
+    Absent and null both leave the cell empty. Roles stand in one cell with spaces between, each as
+    `--role` takes it.
     """
 
     for_terminal: bool = False
@@ -142,5 +144,8 @@ def _cell(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, list | tuple):
-        return " ".join(str(part) for part in value)
+        return " ".join(_cell(part) for part in value)
+    if isinstance(value, Mapping):
+        workspaces = value.get("workspaces")
+        return f"{value.get('id')}{':' + ','.join(map(str, workspaces)) if workspaces else ''}"
     return str(value)

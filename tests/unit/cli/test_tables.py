@@ -2,12 +2,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
 
 import pytest
 from rich.cells import cell_len
 
 from accesskeys_async.cli.tables import TableColumn, TableWriter, date, last_use, render_table
-from accesskeys_async.records import UNSET, AccessKey, Token
+from accesskeys_async.records import UNSET, AccessKey, Policy, PolicyDefinition, Role, RoleRef, Token
 
 USED = datetime(2026, 3, 4, 23, 59, tzinfo=UTC)
 
@@ -145,6 +147,37 @@ def test_a_record_shows_every_field_a_line_each(
         "last used": "2026-03-04 23:59:00+00:00",
         "role ids": "r1 r2",
     }
+
+
+def test_a_record_shows_each_role_with_its_policies(
+    make_table: Callable[..., TableWriter], make_key: Callable[..., AccessKey]
+) -> None:
+    one, two, workspace = UUID(int=1), UUID(int=2), UUID(int=3)
+    statement = PolicyDefinition("allow", ("/organizations/x/*",), ("view", "create"))
+    roles = (
+        Role(one, name="deployer", policies=(Policy(two, "deploys", definitions=(statement,)),)),
+        Role(two),
+    )
+    key = make_key(role_refs=(RoleRef(one, "managed"), RoleRef(two, workspaces=(workspace,))), roles=roles)
+
+    lines = make_table(80).record(key).splitlines()
+
+    found = lines.index(next(line for line in lines if line.startswith("roles")))
+    assert [line.strip() for line in lines[found : found + 3]] == [
+        f"roles         {one}, deployer, managed",
+        "policy deploys: allow view,create on /organizations/x/*",
+        f"{two}, in workspaces {workspace}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("refs", "shown"), [((), "none: the service denies everything to this key"), (UNSET, ""), (None, "")]
+)
+def test_a_record_says_of_a_key_without_roles_that_it_is_denied_everything(
+    make_table: Callable[..., TableWriter], make_key: Callable[..., AccessKey], refs: Any, shown: str
+) -> None:
+    roles = [line for line in make_table(80).record(make_key(role_refs=refs)).splitlines() if "roles" in line]
+    assert [line.split(maxsplit=1)[1] for line in roles] == ([shown] if shown else [])
 
 
 def test_a_record_shows_a_token_only_where_one_is_given(
