@@ -62,7 +62,7 @@ def make_plan(
     wanted = check_rules((rule.strip() for rule in rules.split(",") if rule.strip()), scope.policy.registry)
     planner = Planner(wanted)
     summary = run_interruptible(_follow(invocation, scope, planner), advice="no plan was written")
-    return _write_plan(invocation, output, planner, summary)
+    return _write_plan(invocation, output, planner, summary, inventory=inventory)
 
 
 @reporting
@@ -92,6 +92,7 @@ def apply_plan(
     found = load_plan(plan)
     place = plan.with_name(f"{plan.name}.journal") if journal is None else journal
     scope = None if inventory is None else read_scope(invocation, None, inventory, policy)
+    _check_inventory(plan, found, scope)
     own_keys = (scope.policy if scope is not None else read_policy(policy)).own_keys
     with RemovalJournal.open(place, plan_hash=found.hash) as opened:
         pending = [one for one in found.candidates if one.key_id not in opened.settled]
@@ -110,6 +111,25 @@ def apply_plan(
         return _decide(invocation, removals)
 
 
+def _check_inventory(path: Path, plan: Plan, scope: AuditScope | None) -> None:
+    """Refuse a plan without the tokens that it was made with. Raises CommandError."""
+    wanted = dict.fromkeys(candidate.organization_id for candidate in plan.candidates)
+    if plan.inventory is None or not wanted:
+        return
+    if scope is None:
+        raise CommandError(
+            f"{path}: is of {count_of(len(wanted), 'organization')}, whose tokens are in an inventory; "
+            f"add --inventory {plan.inventory}"
+        )
+    known = {entry.subject.organization_id for entry in scope.entries}
+    if missing := [organization_id for organization_id in wanted if organization_id not in known]:
+        raise CommandError(
+            f"{path}: the inventory does not have organization {missing[0]}"
+            f"{f' and {len(missing) - 1:,} others' if len(missing) > 1 else ''} of the plan; "
+            f"the plan was made with {plan.inventory}"
+        )
+
+
 async def _follow(invocation: Invocation, scope: AuditScope, planner: Planner) -> Summary:
     from accesskeys_async.audit import Progress, Summary, audit
     from accesskeys_async.cli.audit_progress import show_progress
@@ -125,10 +145,12 @@ async def _follow(invocation: Invocation, scope: AuditScope, planner: Planner) -
     raise AssertionError("unreachable: an audit ends with its summary")
 
 
-def _write_plan(invocation: Invocation, output: Path, planner: Planner, summary: Summary) -> ExitCode:
+def _write_plan(
+    invocation: Invocation, output: Path, planner: Planner, summary: Summary, *, inventory: Path | None
+) -> ExitCode:
     from accesskeys_async.audit.remediation import dump_plan
 
-    made = planner.finish(summary)
+    made = planner.finish(summary, inventory=None if inventory is None else str(inventory))
     _write(output, dump_plan(made))
     screen = invocation.screen
     left_out = {
@@ -208,8 +230,10 @@ def _decide(invocation: Invocation, removals: list[Removal]) -> ExitCode:
     failures = [removal.failure for removal in removals if removal.act is Act.FAILED]
     left = sum(removal.act is Act.LEFT for removal in removals)
     if failures:
+        denied = set(failures) <= _TOKEN_PROBLEMS | {"permission"}
+        advice = "check the tokens and their roles, and then run" if denied else "run"
         invocation.screen.error(
-            f"{count_of(len(failures), 'key')} could not be read or deleted; call it again"
+            f"{count_of(len(failures), 'key')} could not be read or deleted; {advice} the command again"
         )
         only_tokens = len(failures) == len(removals) and set(failures) <= _TOKEN_PROBLEMS
         return ExitCode.AUTHENTICATION if only_tokens else ExitCode.UNREACHABLE
