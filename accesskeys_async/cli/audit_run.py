@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
-from uuid import UUID
 
 import typer
 from attrs import frozen
@@ -222,16 +221,6 @@ def _open_checkpoint(job: Job) -> Checkpoint:
 
 
 def _make_background(job: Job, past: Past | None) -> Background:
-    from accesskeys_async.audit import Subject
     from accesskeys_async.audit.reports import Background
 
-    # The charts have one line each: where most organizations have theirs.
-    settings = {
-        setting.rule.id: setting.parameters for setting in job.scope.policy.settle(Subject(UUID(int=0)))
-    }
-    return Background(
-        rules=tuple(job.scope.policy.registry.values()),
-        rotation_days=settings["AK003"].number("max_age_days"),
-        idle_days=settings["AK001"].number("max_idle_days"),
-        trend=() if past is None else past.trend,
-    )
+    return Background.of(job.scope.policy, trend=() if past is None else past.trend)

@@ -219,7 +219,7 @@ def _describe(name: str, rule: Rule | Finding) -> Row:
     }
     if isinstance(rule, Rule):
         row["fullDescription"] = {"text": _plain(rule.condition)}
-        row["help"] = {"text": _plain(" ".join(filter(None, (rule.condition, rule.mind))))}
+        row["help"] = {"text": _plain(" ".join(filter(None, (rule.condition, rule.remedy, rule.mind))))}
         properties["tags"] = ["security", "access-keys", *rule.controls]
     return {**row, "properties": properties}
 
