@@ -13,6 +13,7 @@ import typer
 from accesskeys_async.cli.audit_scope import PolicyFile, read_policy
 from accesskeys_async.cli.exits import CommandError, ExitCode
 from accesskeys_async.cli.options import local
+from accesskeys_async.cli.rows import count_of
 from accesskeys_async.cli.screen import Screen
 from accesskeys_async.printable import printable
 
@@ -83,7 +84,8 @@ def check(
     expired = [one for one in checked.suppressions if one.expires < datetime.now(UTC).date()]
     screen.write(
         f"{printable(str(file))} is valid: {count} of {len(settings)} rules are on, "
-        f"{len(checked.overrides)} overrides, {len(checked.suppressions)} suppressions; hash {checked.hash}\n"
+        f"{count_of(len(checked.overrides), 'override')}, "
+        f"{count_of(len(checked.suppressions), 'suppression')}; hash {checked.hash}\n"
     )
     for one in expired:
         screen.notice(f"{file}: {one.place} expired on {one.expires}: {one.tell()}; renew or remove it")

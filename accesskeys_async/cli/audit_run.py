@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from attrs import frozen
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Job", "conduct", "run_audit"]
 
+_STDOUT: Final = (Path("-"), Path("/dev/stdout"))
+
 
 @frozen(kw_only=True)
 class Job:
@@ -42,6 +44,8 @@ class Job:
 
     scope: AuditScope
     outputs: tuple[Path, ...] = ()
+    to_stdout: bool = False
+    """Whether all that was found goes to stdout as JSON lines."""
     checkpoint: Path | None = None
     resume: bool = False
     history: str | None = None
@@ -63,7 +67,7 @@ def run_audit(
             "--output",
             "-o",
             help="Write a report to this file. Its name says its form: .json, .ndjson, .csv, .md, .sarif, "
-            ".parquet or .html. Repeatable.",
+            ".parquet or .html. Repeatable. With `-` all findings go to stdout as JSON lines.",
         ),
     ] = None,
     fail_on: Annotated[
@@ -118,7 +122,8 @@ def run_audit(
         )
     job = Job(
         scope=read_scope(invocation, orgs, inventory, policy),
-        outputs=tuple(output or ()),
+        outputs=tuple(path for path in output or () if path not in _STDOUT),
+        to_stdout=any(path in _STDOUT for path in output or ()),
         checkpoint=checkpoint,
         resume=resume,
         history=history,
@@ -139,7 +144,12 @@ def run_audit(
         failed_rules=len(overview.failed_rules),
     )
     screen = invocation.screen
-    screen.write(draw_summary(screen, summary, overview, verdict, comparison=comparison, reports=job.outputs))
+    drawn = draw_summary(screen, summary, overview, verdict, comparison=comparison, reports=job.outputs)
+    if not job.to_stdout:
+        screen.write(drawn)
+        return verdict.code
+    for line in drawn.splitlines():
+        screen.notice(line)
     return verdict.code
 
 
@@ -166,8 +176,11 @@ async def conduct(invocation: Invocation, job: Job) -> tuple[Summary, Overview, 
             past = await stack.enter_async_context(
                 open_past(job.history, job.scope.policy, started_at=started_at, journal=job.journal)
             )
+        background = _make_background(job, past)
+        screen = invocation.screen
+        stream = (lambda data: screen.write(data.decode())) if job.to_stdout else None
         try:
-            reports = stack.enter_context(open_reports(job.outputs, background=_make_background(job, past)))
+            reports = stack.enter_context(open_reports(job.outputs, background=background, stream=stream))
         except ReportError as error:
             raise CommandError(str(error)) from error  # as wrong as any other option, while nothing is read
         parts = await stack.enter_async_context(_start(invocation, job, checkpoint, started_at, past))

@@ -108,6 +108,11 @@ def test_suppressions_own_keys_and_days_to_fix_are_read() -> None:
         (MUTE.replace('owner = "o"', 'owner = " "'), "suppressions[0].owner: expected text, got ' '"),
         (MUTE.replace("expires = 2027-01-31", ""), "suppressions[0].expires: expected a date such as"),
         (MUTE.replace("2027-01-31", "2027-01-31T00:00:00Z"), "suppressions[0].expires: expected a date"),
+        (
+            MUTE.replace("2027-01-31", '"2027-01-31"'),
+            "suppressions[0].expires: expected a date without quotes: expires = 2027-01-31; ",
+        ),
+        (MUTE.replace("2027-01-31", '"soon"'), "suppressions[0].expires: expected a date such as 2027-03-31"),
         (MUTE + 'key = "ci"', "suppressions[0].key: expected a UUID, got 'ci'"),
         (MUTE + "keys = 1", "suppressions[0].keys: expected one of expires, key, organization, "),
     ],

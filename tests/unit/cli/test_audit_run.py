@@ -98,6 +98,26 @@ def test_a_policy_that_finds_nothing_ends_with_zero(service: Emulator, call: Cal
     assert "exit 0: all was read, and nothing was found at info or worse" in done.out
 
 
+@pytest.mark.parametrize("place", ["-", "/dev/stdout"])
+def test_all_that_was_found_goes_to_stdout_as_lines_and_the_summary_to_stderr(
+    service: Emulator, call: Call, tmp_path: Path, place: str
+) -> None:
+    file = tmp_path / "audit.ndjson"
+
+    done = call("audit", "--output", place, "--output", file)
+
+    assert done.code == ExitCode.FINDINGS
+    rows = [json.loads(line) for line in done.out.splitlines()]
+    assert rows[-1]["kind"] == "summary"
+    assert len([row for row in rows if row["kind"] == "finding"]) > 100
+    assert [row for row in rows if row["kind"] == "finding"] == [
+        row for row in map(json.loads, file.read_text().splitlines()) if row["kind"] == "finding"
+    ]
+    assert "exit 1: " in done.err
+    assert "Worst findings" in done.err
+    assert call("audit", "--output", place, "--quiet").err == ""
+
+
 def test_an_inventory_brings_tokens_and_labels(service: Emulator, call: Call, inventory: Path) -> None:
     done = call("audit", "--inventory", inventory)
 
