@@ -189,7 +189,7 @@ def test_a_terminal_sees_a_coloured_table(service: Emulator) -> None:
     assert terminal.end() == 0
     assert "\x1b[" in terminal.shown
     header, *_, count = plain(terminal.shown).splitlines()
-    assert header.split() == ["ID", "LAST", "USED", "SUFFIX", "NAME"]
+    assert header.split() == ["ID", "LAST", "USED", "NAME"]
     assert count == "5 access keys"
 
 
