@@ -37,6 +37,30 @@ __all__ = ["Job", "conduct", "run_audit"]
 
 _STDOUT: Final = (Path("-"), Path("/dev/stdout"))
 
+Outputs = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--output",
+        "-o",
+        help="Write a report to this file. Its name says its form: .json, .ndjson, .csv, .md, .sarif, "
+        ".parquet or .html. Repeatable. With `-` all findings go to stdout as JSON lines.",
+    ),
+]
+HistoryToAddTo = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE|URL",
+        help="Compare with the earlier audits of this history (an SQLite file or a URL), and add this one.",
+    ),
+]
+KnownRotations = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE|URL",
+        help="A rotation journal: keys that a rotation created or deleted are not reported as changes.",
+    ),
+]
+
 
 @frozen(kw_only=True)
 class Job:
@@ -61,15 +85,7 @@ def run_audit(
     *,
     inventory: InventoryFile = None,
     policy: PolicyFile = None,
-    output: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--output",
-            "-o",
-            help="Write a report to this file. Its name says its form: .json, .ndjson, .csv, .md, .sarif, "
-            ".parquet or .html. Repeatable. With `-` all findings go to stdout as JSON lines.",
-        ),
-    ] = None,
+    output: Outputs = None,
     fail_on: Annotated[
         Level, typer.Option(help="Exit with 1 if a finding is this severe or worse.")
     ] = Level.HIGH,
@@ -80,21 +96,8 @@ def run_audit(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue from --checkpoint if the file exists.")
     ] = False,
-    history: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE|URL",
-            help="Compare with the earlier audits of this history (an SQLite file or a URL), and add this "
-            "one.",
-        ),
-    ] = None,
-    journal: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE|URL",
-            help="A rotation journal: keys that a rotation created or deleted are not reported as changes.",
-        ),
-    ] = None,
+    history: HistoryToAddTo = None,
+    journal: KnownRotations = None,
     at_once: Annotated[
         int | None,
         typer.Option(
