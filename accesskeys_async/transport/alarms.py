@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import math
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 __all__ = ["Alarm", "Alarms"]
+
+MAX_GRACE: Final = 1.0
+"""Seconds that the loop gets at most to read what came while it was blocked."""
 
 Alarm: TypeAlias = object
 """One task's time limit, to be told apart from all others that are armed."""
@@ -76,10 +79,18 @@ class Alarms:
         self._timer = self._loop.call_at(when, self._ring_due)
 
     def _ring_due(self) -> None:
+        """Let the loop read what lies in its sockets, for as long as it was late; then ring what is due.
+
+        A loop that was blocked learns of a response and of the time at once, and the response counts.
+        """
         # What it was set for is due, though the loop's clock may read a grain less.
-        now = max(self._loop.time(), self._next)
+        due = max(self._loop.time(), self._next)
+        grace = min(due - self._next, MAX_GRACE)
+        self._timer = self._loop.call_at(due + grace, self._ring_until, due)
+
+    def _ring_until(self, due: float) -> None:
         self._timer, self._next = None, math.inf
-        for alarm in [alarm for alarm, (when, _, _) in self._armed.items() if when <= now]:
+        for alarm in [alarm for alarm, (when, _, _) in self._armed.items() if when <= due]:
             self.ring(alarm)
         soonest = min((when for when, _, _ in self._armed.values()), default=math.inf)
         if soonest < math.inf:

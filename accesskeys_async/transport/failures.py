@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import ssl
-from typing import Final
+from typing import Final, Literal
 
 import aiohttp
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
@@ -14,7 +14,14 @@ from aiohttp.http_exceptions import ContentEncodingError
 from accesskeys_async.errors import APIConnectionError, APIResponseError, APITimeoutError, one_line
 from accesskeys_async.transport.exchange import Request
 
-__all__ = ["DroppedError", "classify", "drop", "stop_resending"]
+__all__ = [
+    "DroppedError",
+    "MalformedResponseError",
+    "StaleConnectionError",
+    "classify",
+    "drop",
+    "stop_resending",
+]
 
 _UNREGISTERED: Final = "Connection refused: "
 """How aioresponses begins to say that it has no response for a URL."""
@@ -27,6 +34,28 @@ class DroppedError(aiohttp.ClientError):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class StaleConnectionError(DroppedError):
+    """Raised when a connection that was kept is found dead before a byte of the response came."""
+
+    def __init__(self, reason: str, *, sent: Literal[False] | None) -> None:
+        super().__init__(reason)
+        self.sent: Literal[False] | None = sent
+        """False: nothing of the request was sent. None: it is not known whether it took effect."""
+
+    @classmethod
+    def of(cls, error: BaseException) -> StaleConnectionError:
+        """Return the error for a request that was written already."""
+        return cls(_reason(error), sent=None)
+
+
+class MalformedResponseError(aiohttp.ClientError):
+    """Raised when a body is not framed as HTTP, though its head was."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
 
 
 async def stop_resending(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
@@ -67,7 +96,7 @@ def classify(error: Exception, request: Request) -> APIConnectionError | APIResp
         return APIConnectionError(f"{request}: could not connect{_tell_where(error)}", sent=False)
     if isinstance(error, aiohttp.ClientPayloadError) and _has_bad_encoding(error):
         return _out_of_contract(request, "a body in the encoding that it names")
-    if isinstance(error, aiohttp.ClientResponseError):
+    if isinstance(error, aiohttp.ClientResponseError | MalformedResponseError):
         # The rest of aiohttp's message quotes the answer, which may echo the token.
         problem = one_line(_QUOTED.split(error.message, maxsplit=1)[0], 100)
         return _out_of_contract(request, f"an HTTP answer, found something else ({problem})")

@@ -1,15 +1,154 @@
-"""The requests of our own aiohttp sessions."""
+"""The requests of our own aiohttp sessions, and the connections that requests of ours go over."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import select
+from collections.abc import Coroutine, Iterable, Mapping
+from contextvars import ContextVar
+from typing import Any, Final
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.connector import Connection
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import LooseHeaders
 from multidict import CIMultiDict
 from yarl import URL
 
-__all__ = ["OwnRequest"]
+from accesskeys_async.transport.failures import (
+    MalformedResponseError,
+    StaleConnectionError,
+    stop_resending,
+)
+
+__all__ = ["OwnRequest", "WatchedConnection", "needs_fresh_connection", "watch_borrowed"]
+
+needs_fresh_connection: Final[ContextVar[bool]] = ContextVar("needs_fresh_connection", default=False)
+"""Whether the request that this task sends must not go over a connection that was kept."""
+
+_NEEDED: Final[dict[type, tuple[str, ...]]] = {
+    ResponseHandler: ("abort", "data_received", "is_connected", "set_exception", "should_close"),
+    Connection: ("add_callback", "protocol"),
+    aiohttp.ClientRequest: ("send",),
+}
+"""What aiohttp must have for connections to be watched. It documents none of it."""
+
+
+def can_watch(needed: Mapping[type, Iterable[str]]) -> bool:
+    """Tell whether classes have what is needed of them; connections go unwatched if not."""
+    return all(hasattr(kind, name) for kind, names in needed.items() for name in names)
+
+
+_CAN_WATCH: Final = can_watch(_NEEDED)
+_LOST: Final = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
+
+
+class WatchedConnection(ResponseHandler):
+    """A connection of aiohttp's, which also knows whether it rests, and whether it was used before.
+
+    aiohttp creates a `ResponseHandler`, whose class is changed to this one before a request goes over it. So
+    all fields have their defaults here.
+    """
+
+    was_used = False
+    """Whether a response of ours came over it."""
+    _rests = False
+    """Whether nobody awaits a response on it."""
+    _is_ours = False
+    """Whether the request in flight is one of ours."""
+    _has_begun = False
+    """Whether a byte of the response has come."""
+    _poller: select.poll | None = None
+
+    def is_dead(self) -> bool:
+        """Tell whether it can't be used: it was closed, or bytes came that nobody requested."""
+        if self.should_close or not self.is_connected():
+            return True
+        return self._poller is not None and bool(self._poller.poll(0))
+
+    def begin(self) -> None:
+        """Expect a response to a request of ours."""
+        self._rests = self._has_begun = False
+        self._is_ours = True
+
+    def rest(self) -> None:
+        """Expect nothing: the response has come."""
+        self._rests = self.was_used = True
+        self._is_ours = False
+
+    def data_received(self, data: bytes) -> None:
+        """Close the connection if nobody expects the data."""
+        if self._rests and data:
+            self.abort()
+            return
+        self._has_begun = True
+        super().data_received(data)
+
+    # aiohttp passes the cause by position; what it is by default is private.
+    def set_exception(self, exc: BaseException, *cause: BaseException) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Tell the reader of a body, too; and tell a dead kept connection from a failing service."""
+        if self._is_ours and self.was_used and not self._has_begun and isinstance(exc, _LOST):
+            super().set_exception(StaleConnectionError.of(exc))
+            return
+        super().set_exception(exc, *cause)
+        body: aiohttp.StreamReader | None = getattr(self, "_payload", None)
+        if body is None or body.is_eof() or body.exception() is not None:
+            return
+        if isinstance(exc, HttpProcessingError):
+            body.set_exception(MalformedResponseError(exc.message))
+
+    def watch(self) -> None:
+        """Take over a connection that aiohttp has made."""
+        assert self.transport is not None
+        self.transport.set_protocol(self)  # uvloop keeps the methods of the class before
+        sock = self.transport.get_extra_info("socket")
+        if sock is not None and hasattr(select, "poll"):
+            self._poller = select.poll()
+            self._poller.register(sock.fileno(), select.POLLIN)
+
+
+class _LentConnection(WatchedConnection):
+    """One of a borrowed session, whose owner's requests go over it, too."""
+
+    def set_response_params(self, **params: Any) -> None:
+        """Serve whoever sends."""
+        self._rests = self._is_ours = False
+        super().set_response_params(**params)
+
+
+def check_before_sending(
+    connection: Connection, *, kind: type[WatchedConnection] = WatchedConnection
+) -> None:
+    """Watch the connection that a request is about to be written to.
+
+    Raises StaleConnectionError, and nothing was sent, if it was kept and is dead.
+    """
+    protocol = connection.protocol if _CAN_WATCH else None
+    if not isinstance(protocol, WatchedConnection):
+        if type(protocol) is not ResponseHandler or protocol.transport is None:
+            return  # somebody's own, of which nothing is known
+        protocol.__class__ = kind
+        assert isinstance(protocol, WatchedConnection)
+        protocol.watch()
+    elif protocol.was_used and (needs_fresh_connection.get() or protocol.is_dead()):
+        raise StaleConnectionError("the connection was closed while it was kept", sent=False)
+    protocol.begin()
+    connection.add_callback(protocol.rest)
+
+
+async def watch_borrowed(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Watch the connection of a request that goes through a borrowed session, and send it once."""
+    if _CAN_WATCH:
+        send = request.send
+
+        def check_and_send(connection: Connection) -> Coroutine[Any, Any, aiohttp.ClientResponse]:
+            check_before_sending(connection, kind=_LentConnection)
+            return send(connection)
+
+        setattr(request, "send", check_and_send)  # noqa: B010 - a borrowed session has no other way in
+    return await stop_resending(request, handler)
 
 
 class OwnRequest(aiohttp.ClientRequest):
@@ -25,3 +164,8 @@ class OwnRequest(aiohttp.ClientRequest):
 
     def update_auto_headers(self, skip_auto_headers: Iterable[str] | None) -> None:
         """Add none: the session's own have them all."""
+
+    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+        """Send it, unless the connection is found dead."""
+        check_before_sending(conn)
+        return await super().send(conn)

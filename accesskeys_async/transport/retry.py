@@ -184,17 +184,21 @@ class Retry:
         """
         earlier: tuple[Attempt, ...] = ()
         outcome: Outcome | None = None
+        tries = 0
         while True:
+            tries += 1
             began = self._clock()
             try:
                 outcome = await call_next(request)
             except (APIConnectionError, APIResponseError) as error:
                 outcome = error
             except AccessKeysError as error:  # it came to no attempt this time
-                error.attempts = earlier
+                error.attempts = (*earlier, *error.attempts)
                 if isinstance(error, DeadlineExceededError):
                     error.last = outcome
                 raise
+            for lost in outcome.earlier if isinstance(outcome, Response) else outcome.attempts:
+                earlier = (*earlier, self._note_lost(request, lost, number=len(earlier) + 1))
             if self._notify is not None or logger.isEnabledFor(logging.DEBUG):
                 self._report(request, outcome, number=len(earlier) + 1, elapsed=self._clock() - began)
             if isinstance(outcome, Response) and (outcome.status < 500 and outcome.status != 429):
@@ -202,7 +206,7 @@ class Retry:
                     self._budget.give()
                 return evolve(outcome, earlier=earlier) if earlier else outcome
             elapsed = self._clock() - began
-            decision = self._decide(request, outcome, attempt=len(earlier) + 1)
+            decision = self._decide(request, outcome, attempt=tries)
             wait = decision.seconds if isinstance(decision, Wait) else 0.0
             attempt = describe_attempt(
                 outcome,
@@ -267,6 +271,14 @@ class Retry:
             started_at = self._wall_clock() - elapsed
             attempt = describe_attempt(outcome, number=number, started_at=started_at, elapsed=elapsed)
             self._notify(AttemptFinished(request, attempt))
+
+    def _note_lost(self, request: Request, lost: Attempt, *, number: int) -> Attempt:
+        """Report what was lost with a dead kept connection: that is no retry, and costs no budget."""
+        attempt = evolve(lost, number=number)
+        logger.debug("%s: %s, sent again at once, attempt %d", request, lost.error, number)
+        if self._notify is not None:
+            self._notify(AttemptFinished(request, attempt))
+        return attempt
 
     def _announce(self, request: Request, wait: Wait, *, attempt: int) -> None:
         logger.warning("%s: %s; trying again in %.3f s", request, wait.reason, wait.seconds)

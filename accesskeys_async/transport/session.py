@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import re
 import ssl
 import time
@@ -20,9 +21,10 @@ from accesskeys_async.errors import (
     ClientClosedError,
     ResponseTooLargeError,
 )
-from accesskeys_async.records import Token
-from accesskeys_async.transport.exchange import Request, Response
-from accesskeys_async.transport.failures import classify, stop_resending
+from accesskeys_async.records import Attempt, Token
+from accesskeys_async.transport.exchange import Request, Response, describe_attempt
+from accesskeys_async.transport.failures import StaleConnectionError, classify
+from accesskeys_async.transport.messages import needs_fresh_connection, watch_borrowed
 from accesskeys_async.transport.pool import COMMON_HEADERS, PACKED, Lines, Pool
 from accesskeys_async.transport.settings import Timeout, TokenSource, find_proxy, read_token
 
@@ -72,7 +74,7 @@ class Session:
         options = _Options(allow_redirects=False)
         if self._pool.borrowed is not None:
             options["raise_for_status"] = False
-            options["middlewares"] = (stop_resending,)
+            options["middlewares"] = (watch_borrowed,)
             options["timeout"] = self._timeout
             if self._pool.ssl_context is not None:
                 options["ssl"] = self._pool.ssl_context
@@ -95,6 +97,7 @@ class Session:
         whole = False
         headers: dict[str, str] | None = None
         body: bytes | None = None
+        lost: list[Attempt] = []
         failure: AccessKeysError
         alarm = alarms.arm(request.deadline, within=self._attempt_timeout)
         try:
@@ -104,9 +107,7 @@ class Session:
             else:
                 http, headers = self._dress(request, await self._find_token())
             sent = None
-            reply = await http.request(
-                request.method, self._url(request), data=request.body, headers=headers, **self._options
-            )
+            reply = await self._exchange(request, http, headers, lost, began)
             body = await reply.content.readany()
             whole = len(body) <= self._max_bytes and reply.content.at_eof()
             if not whole:
@@ -125,18 +126,60 @@ class Session:
         else:
             if body is None:
                 failure = self._too_large(request)
-            elif reply.status < 300:
-                return Response(reply.status, reply.headers, body, started_at, time.perf_counter() - began)
             else:
-                return self._mask(reply, body, started_at, time.perf_counter() - began)
+                elapsed = time.perf_counter() - began
+                if reply.status >= 300:
+                    return self._mask(reply, body, started_at, elapsed, tuple(lost))
+                return Response(reply.status, reply.headers, body, started_at, elapsed, tuple(lost))
         finally:
             alarms.stop(alarm)
             headers = body = None  # a traceback with locals shows no secret
             if reply is not None and not whole:
                 reply.close()
             reply = None
+        if lost:
+            failure.attempts = tuple(lost)
+            if isinstance(failure, APIConnectionError):
+                failure.sent = None
         # Raised here, and not in the handler: aiohttp's errors know the request and its headers.
         raise failure
+
+    async def _exchange(
+        self,
+        request: Request,
+        http: aiohttp.ClientSession,
+        headers: dict[str, str] | None,
+        lost: list[Attempt],
+        began: float,
+    ) -> aiohttp.ClientResponse:
+        """Send a request over a connection that is alive, and return the response when its head has come.
+
+        What a dead kept connection has not taken goes over another at once. What it may have taken is noted
+        in `lost`, and goes over a fresh one if it is repeatable. Each turn drops one of those that were kept.
+        """
+        fresh: contextvars.Token[bool] | None = None
+        try:
+            while True:
+                try:
+                    return await http.request(
+                        request.method,
+                        self._url(request),
+                        data=request.body,
+                        headers=headers,
+                        **self._options,
+                    )
+                except StaleConnectionError as error:
+                    stale = error.with_traceback(None)
+                if stale.sent is None:
+                    if not request.repeatable:
+                        raise stale
+                    elapsed = time.perf_counter() - began
+                    outcome, started_at = classify(stale, request), time.time() - elapsed
+                    lost.append(describe_attempt(outcome, number=1, started_at=started_at, elapsed=elapsed))
+                    fresh = fresh or needs_fresh_connection.set(True)
+        finally:
+            if fresh is not None:
+                needs_fresh_connection.reset(fresh)
 
     def _dress(self, request: Request, token: Token) -> tuple[aiohttp.ClientSession, dict[str, str] | None]:
         """Return the session that a request goes through, and the headers which that does not add itself."""
@@ -204,7 +247,12 @@ class Session:
         return classify(error, request)
 
     def _mask(
-        self, reply: aiohttp.ClientResponse, body: bytes, started_at: float, elapsed: float
+        self,
+        reply: aiohttp.ClientResponse,
+        body: bytes,
+        started_at: float,
+        elapsed: float,
+        earlier: tuple[Attempt, ...],
     ) -> Response:
         # A refusal may end up in an error, and so in a log: should it echo the token, it goes no further.
         secret = reply.request_info.headers["Authorization"].removeprefix("AccessKey ")
@@ -213,7 +261,7 @@ class Session:
         if b"\\" in body:
             body = _escaped(secret).sub(MASK.encode(), body)
         advice = FOREIGN_ADVICE if reply.status == 401 and secret.startswith(FOREIGN_PREFIX) else None
-        return Response(reply.status, headers, body, started_at, elapsed, advice=advice)
+        return Response(reply.status, headers, body, started_at, elapsed, earlier, advice=advice)
 
 
 def _secret(token: Token) -> dict[str, str]:

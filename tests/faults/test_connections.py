@@ -81,10 +81,9 @@ async def test_a_connection_that_breaks_as_a_request_is_sent_is_tried_again(
     make_client: MakeClient, server: RawServer
 ) -> None:
     client = make_client(retry=RetryPolicy(max_retries=1, base_delay=0))
-    server.play(answer(), Scripted(then="reset"))
+    server.play(Scripted(then="reset"))
     await client.get(ORGANIZATION, KEY_ID)
-    await client.get(ORGANIZATION, KEY_ID)
-    assert len(server.heads) == 3
+    assert len(server.heads) == 2
 
 
 async def test_connections_are_kept_and_never_more_than_allowed(
@@ -301,9 +300,8 @@ async def test_an_aiohttp_without_the_switch_is_kept_from_sending_twice_as_well(
                 return super().__getattribute__(name)
 
     monkeypatch.setattr(aiohttp, "ClientSession", Switchless)
-    server.play(answer(), Scripted(then="reset"))
+    server.play(Scripted(then="reset"))
     client = make_client(retry=RetryPolicy(max_retries=0))
-    await client.get(ORGANIZATION, KEY_ID)
     with pytest.raises(APIConnectionError, match="Connection reset by peer"):
         await client.get(ORGANIZATION, KEY_ID)
-    assert len(server.heads) == 2
+    assert len(server.heads) == 1

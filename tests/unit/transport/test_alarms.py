@@ -222,3 +222,37 @@ def test_of_a_time_and_a_span_the_sooner_counts(when: int | None, within: int | 
 
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         assert runner.run(main()) == pytest.approx(rings)
+
+
+@pytest.mark.parametrize(("blocked", "rings"), [(5.0, 6.0), (2.25, 2.5), (1.0, 2.0)])
+def test_a_loop_that_was_blocked_gets_as_long_as_it_was_late_up_to_a_second(
+    blocked: float, rings: float
+) -> None:
+    async def main() -> float:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        alarms = Alarms(loop)
+        alarm = alarms.arm(2.0)
+        loop.selector.now += blocked
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.sleep(NEVER)
+        assert alarms.stop(alarm)
+        return loop.time()
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        assert runner.run(main()) == rings
+
+
+def test_what_came_together_with_the_time_counts() -> None:
+    async def main() -> bool:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        alarms = Alarms(loop)
+        came = loop.create_future()
+        loop.call_at(2.0, came.set_result, "it")
+        alarm = alarms.arm(2.0)
+        await came
+        return alarms.stop(alarm)
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        assert not runner.run(main())

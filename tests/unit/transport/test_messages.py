@@ -5,7 +5,7 @@ import asyncio
 from multidict import CIMultiDict
 from yarl import URL
 
-from accesskeys_async.transport.messages import OwnRequest
+from accesskeys_async.transport.messages import OwnRequest, can_watch
 
 
 async def test_headers_stay_as_the_session_merged_them() -> None:
@@ -15,3 +15,8 @@ async def test_headers_stay_as_the_session_merged_them() -> None:
     request = OwnRequest("GET", URL("http://127.0.0.1:8080/path"), headers=headers, loop=loop)
 
     assert [*request.headers.items()] == [("Host", "127.0.0.1:8080"), ("Authorization", "AccessKey secret")]
+
+
+def test_connections_are_watched_only_with_an_aiohttp_that_has_all_that_is_needed() -> None:
+    assert can_watch({str: ("join", "split"), int: ("real",)})
+    assert not can_watch({str: ("join", "disjoin"), int: ("real",)})
