@@ -49,6 +49,7 @@ from accesskeys_async.transport.settings import (
     Timeout,
     hide_token,
     read_base_url,
+    read_proxy,
     read_ssl,
     read_token,
 )
@@ -83,7 +84,9 @@ class AccessKeysClient(FanOut):
         middlewares: Async callables `(request, call_next) -> response`, outermost first, run once a call.
         hooks: Plain callables that are told of each call, attempt, wait and outcome.
         ssl: A path of a CA bundle, or an `ssl.SSLContext`; None verifies by the system's authorities.
-        trust_env: Whether a proxy is taken from the environment: HTTPS_PROXY, HTTP_PROXY, NO_PROXY.
+        trust_env: Whether a proxy is taken from the environment: HTTPS_PROXY and NO_PROXY, which takes names,
+            domains, addresses and networks. Loopback addresses never go through it.
+        proxy: The URL of an http proxy, `http://user:password@host:port`; the environment's is ignored then.
 
     Raises:
         ConfigurationError: No token, http to a foreign host, or a setting that makes no sense.
@@ -106,6 +109,7 @@ class AccessKeysClient(FanOut):
         hooks: Iterable[Hook] = (),
         ssl: ssl.SSLContext | str | os.PathLike[str] | None = None,
         trust_env: bool = False,
+        proxy: str | None = None,
     ) -> None:
         token = hide_token(token)  # from here on no frame of ours, which a traceback may show, has its text
         retry = RetryPolicy() if retry is None else check_retry(retry)
@@ -129,6 +133,7 @@ class AccessKeysClient(FanOut):
             size=max_concurrency,
             ssl_context=read_ssl(ssl),
             trust_env=trust_env,
+            proxy=None if proxy is None else read_proxy(proxy),
             made_at=f"{frame.f_code.co_filename}:{frame.f_lineno}",
         )
         shared = Shared(

@@ -40,6 +40,10 @@ class Invocation:
     """None: a table on a terminal, JSON lines elsewhere."""
     base_url: str | None = None
     credential_file: Path | None = None
+    proxy: str | None = field(default=None, repr=False)
+    """Not in the repr: it may hold a password."""
+    no_proxy: bool = False
+    """Whether the environment's proxy is ignored."""
     timeout: float = 15.0
     deadline: float = 60.0
 
@@ -53,6 +57,8 @@ class Invocation:
         for option, seconds in (("--timeout", self.timeout), ("--deadline", self.deadline)):
             if not seconds > 0:
                 raise CommandError(f"{option} is {seconds:g}; it takes a number of seconds above 0")
+        if self.proxy is not None and self.no_proxy:
+            raise CommandError("--proxy and --no-proxy were both given; give one of them")
         has_token = self.credential_file is not None or bool(self.environ.get("ACCESSKEYS_TOKEN"))
         token = self._token() if token_needed or has_token else _refuse
         try:
@@ -61,6 +67,8 @@ class Invocation:
                 base_url=self.base_url or self.environ.get("ACCESSKEYS_BASE_URL") or None,
                 timeout=Timeout(connect=min(5.0, self.timeout), attempt=self.timeout),
                 deadline=self.deadline,
+                proxy=self.proxy,
+                trust_env=not self.no_proxy,
             )
         except ConfigurationError as error:
             place = "--base-url" if self.base_url else "ACCESSKEYS_BASE_URL"

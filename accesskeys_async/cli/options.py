@@ -152,6 +152,12 @@ def _connection(
         Path | None,
         typer.Option(help="A file that holds the token on one line. Default: ACCESSKEYS_TOKEN."),
     ] = None,
+    proxy: Annotated[
+        str | None, typer.Option(metavar="URL", help="An http proxy. Default: HTTPS_PROXY and NO_PROXY.")
+    ] = None,
+    no_proxy: Annotated[
+        bool, typer.Option("--no-proxy", help="Use no proxy, whatever the environment says.")
+    ] = False,
     timeout: Annotated[float, typer.Option(help="How long one attempt of a request may take.")] = 15.0,
     deadline: Annotated[
         float, typer.Option(help="How long a request may take with all its attempts and waits.")
@@ -162,6 +168,8 @@ def _connection(
         environ=os.environ,
         base_url=base_url,
         credential_file=credential_file,
+        proxy=proxy,
+        no_proxy=no_proxy,
         timeout=timeout,
         deadline=deadline,
     )

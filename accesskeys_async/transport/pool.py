@@ -22,6 +22,7 @@ from accesskeys_async.records import Token
 from accesskeys_async.transport.alarms import Alarms
 from accesskeys_async.transport.failures import stop_resending
 from accesskeys_async.transport.messages import OwnRequest
+from accesskeys_async.transport.settings import Proxy
 
 __all__ = ["COMMON_HEADERS", "PACKED", "Lines", "Pool", "keep_receive_buffers"]
 
@@ -129,12 +130,15 @@ class Pool:
         ssl_context: ssl.SSLContext | None,
         trust_env: bool,
         made_at: str,
+        proxy: Proxy | None = None,
     ) -> None:
         self.closed = False
         self.made_at = made_at
         self.borrowed = borrowed
         self.ssl_context = ssl_context
         self.trust_env = trust_env
+        self.proxy = proxy
+        """Given by the caller; the environment's is not asked for then."""
         self._size = size
         self._connector: aiohttp.BaseConnector | None = None
         self._lines: WeakValueDictionary[_Key, Lines] = WeakValueDictionary()
@@ -167,6 +171,9 @@ class Pool:
     def _open(self, loop: asyncio.AbstractEventLoop) -> Alarms:
         if self.closed:
             raise self._closed_error()
+        if self._loop is None and self.borrowed is None:
+            # There is nothing yet that a process could not use.
+            self._process, self._forks = os.getpid(), _Family.forks
         if self._is_forked():
             raise ClientClosedError(
                 f"the client made at {self.made_at} belongs to process {self._process}; make one after a fork"

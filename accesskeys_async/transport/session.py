@@ -26,7 +26,14 @@ from accesskeys_async.transport.exchange import Request, Response, describe_atte
 from accesskeys_async.transport.failures import StaleConnectionError, classify
 from accesskeys_async.transport.messages import needs_fresh_connection, watch_borrowed
 from accesskeys_async.transport.pool import COMMON_HEADERS, PACKED, Lines, Pool
-from accesskeys_async.transport.settings import Timeout, TokenSource, find_proxy, read_token
+from accesskeys_async.transport.settings import (
+    Proxy,
+    Timeout,
+    TokenSource,
+    check_proxy,
+    find_proxy,
+    read_token,
+)
 
 __all__ = ["Session"]
 
@@ -78,7 +85,11 @@ class Session:
             options["timeout"] = self._timeout
             if self._pool.ssl_context is not None:
                 options["ssl"] = self._pool.ssl_context
-        if self._pool.trust_env and (found := find_proxy(self._base_url)):
+        if self._pool.proxy is not None:
+            found: Proxy | None = check_proxy(self._pool.proxy, self._base_url)
+        else:
+            found = find_proxy(self._base_url) if self._pool.trust_env else None
+        if found is not None:
             options["proxy"], options["proxy_headers"] = found
         return options
 

@@ -18,12 +18,16 @@ from accesskeys_async.errors import ConfigurationError, one_line
 from accesskeys_async.records import Token
 
 __all__ = [
+    "Proxy",
     "Timeout",
     "TokenSource",
+    "check_proxy",
     "find_proxy",
     "hide_token",
+    "is_excepted",
     "is_number",
     "read_base_url",
+    "read_proxy",
     "read_ssl",
     "read_token",
 ]
@@ -32,6 +36,9 @@ T = TypeVar("T")
 
 TokenSource: TypeAlias = Token | Callable[[], Awaitable[str | Token]]
 """A token, or an async callable that gives the one to use now; it is asked before each attempt."""
+
+Proxy: TypeAlias = tuple[URL, dict[str, str]]
+"""Where a proxy is, and the headers that it requires."""
 
 MAX_TOKEN_LENGTH: Final = 4096
 
@@ -90,11 +97,15 @@ def read_base_url(text: str) -> URL:
     Raises ConfigurationError: it takes https, or http to a loopback address, since http shows the token to
     all between; and no user, query or fragment.
     """
+    shown = _show_url(text)
+    if isinstance(text, str) and not all(character >= "!" and character.isprintable() for character in text):
+        raise ConfigurationError(
+            f"base_url is {shown!r}; it takes no white space or control character: leave them out"
+        )
     try:
         url = URL(text)
     except (ValueError, TypeError):
         url = URL()
-    shown = _show_url(text)
     if url.scheme not in {"http", "https"} or not url.host:
         advice = _advise_url(shown if isinstance(text, str) else "")
         raise ConfigurationError(f"base_url is {shown!r}; {advice}")
@@ -128,7 +139,7 @@ def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
+        return f".{host.rstrip('.')}".endswith(".localhost")
 
 
 def read_ssl(value: ssl.SSLContext | str | PathLike[str] | None) -> ssl.SSLContext | None:
@@ -150,25 +161,71 @@ def read_ssl(value: ssl.SSLContext | str | PathLike[str] | None) -> ssl.SSLConte
     raise ConfigurationError(f"ssl is {fspath(value)!r}, which can't be read as a CA bundle: {problem}")
 
 
-def find_proxy(url: URL) -> tuple[URL, dict[str, str]] | None:
-    """Return the environment's proxy for a URL, and the headers that it asks for; None where it has none.
-
-    aiohttp's own `trust_env` reads .netrc, too, whose entries clash with the token's header. Raises
-    ConfigurationError for a proxy of another kind than http.
-    """
-    address = getproxies().get(url.scheme)
-    if not address or (url.host and proxy_bypass(url.host)):
-        return None
+def read_proxy(text: str, *, origin: str = "proxy") -> Proxy:
+    """Read a proxy's URL, which may hold credentials. Raises ConfigurationError, which shows none of it."""
     try:
-        proxy = URL(address if "://" in address else f"http://{address}")
+        proxy = URL(text if "://" in text else f"http://{text}")
     except ValueError:
         proxy = URL()
     if proxy.scheme != "http" or not proxy.host:
         raise ConfigurationError(
-            f"the environment's proxy for {url.scheme} can't be used; it takes http://host:port, and "
-            "trust_env=False leaves it alone"
+            f"{origin} can't be used; it takes http://host:port. Give another as proxy= (or --proxy), or use "
+            "none with trust_env=False (or --no-proxy)"
         )
     if proxy.user is None:
         return proxy, {}
     credentials = base64.b64encode(f"{proxy.user}:{proxy.password or ''}".encode()).decode()
     return proxy.with_user(None), {"Proxy-Authorization": f"Basic {credentials}"}
+
+
+def check_proxy(proxy: Proxy, url: URL) -> Proxy:
+    """Return a proxy that the caller gave. Raises ConfigurationError if it would get the token in clear."""
+    if url.scheme == "http" and not _is_loopback(proxy[0].host or ""):
+        raise ConfigurationError(
+            f"proxy is at {proxy[0].host}, and http shows the token to all between: use an https base_url"
+        )
+    return proxy
+
+
+def find_proxy(url: URL) -> Proxy | None:
+    """Return the environment's proxy for a URL, or None; a loopback address has none.
+
+    aiohttp's own `trust_env` reads .netrc, too, whose entries clash with the token's header, and knows no
+    networks in NO_PROXY. Raises ConfigurationError for a proxy of another kind than http.
+    """
+    host = url.host or ""
+    proxies = getproxies()
+    address = proxies.get(url.scheme)
+    if not address or _is_loopback(host) or is_excepted(url, proxies.get("no", "")) or proxy_bypass(host):
+        return None
+    return read_proxy(address, origin=f"the environment's proxy for {url.scheme}")
+
+
+def is_excepted(url: URL, no_proxy: str) -> bool:
+    """Tell whether NO_PROXY names a URL's host: by name, domain, address or network, perhaps with a port."""
+    host = (url.host or "").rstrip(".")
+    for entry in re.split(r"[\s,]+", no_proxy.lower()):
+        name, port = _split_port(entry)
+        if port and port != str(url.port):
+            continue
+        if name == "*" or _is_in_network(host, name):
+            return True
+        domain = name.removeprefix("*").strip(".")
+        if domain and f".{host}".endswith(f".{domain}"):
+            return True
+    return False
+
+
+def _split_port(entry: str) -> tuple[str, str]:
+    """Split a port off an entry of NO_PROXY; an IPv6 address has one only behind its brackets."""
+    found = re.fullmatch(r"\[(.*)\](?::(\d+))?|([^:]*)(?::(\d+))?", entry)
+    if found is None:
+        return entry, ""
+    return found[1] or found[3] or "", found[2] or found[4] or ""
+
+
+def _is_in_network(host: str, network: str) -> bool:
+    try:
+        return ipaddress.ip_address(host) in ipaddress.ip_network(network, strict=False)
+    except ValueError:
+        return False

@@ -190,7 +190,8 @@ async def test_a_borrowed_session_with_auth_of_its_own_is_refused() -> None:
 def environment(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, unused_tcp_port_factory: object
 ) -> pytest.MonkeyPatch:
-    for name in ("HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy", "ALL_PROXY", "all_proxy"):
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name.lower(), raising=False)
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "netrc").write_text("default login user password word\n")
     (tmp_path / "netrc").chmod(0o600)
@@ -198,30 +199,67 @@ def environment(
     return monkeypatch
 
 
-async def test_a_proxy_from_the_environment_is_ignored_unless_asked_for(
-    make_client: MakeClient, server: RawServer, environment: pytest.MonkeyPatch, unused_tcp_port: int
+SERVICE = "https://service.example"
+REFUSED = answer("407 Proxy Authentication Required", b"")
+
+
+async def test_a_proxy_from_the_environment_is_ignored_unless_requested(
+    make_client: MakeClient, server: RawServer, environment: pytest.MonkeyPatch
 ) -> None:
-    environment.setenv("http_proxy", f"http://127.0.0.1:{unused_tcp_port}")
-    await make_client().get(ORGANIZATION, KEY_ID)
+    environment.setenv("https_proxy", server.url)
+    with pytest.raises(APIConnectionError):
+        await make_client(base_url="https://127.0.0.1:1").get(ORGANIZATION, KEY_ID)
+    assert server.connections == 0
+
+
+@pytest.mark.parametrize("how", ["environment", "argument"])
+async def test_a_proxy_is_used_when_requested(
+    make_client: MakeClient, server: RawServer, environment: pytest.MonkeyPatch, how: str
+) -> None:
+    environment.setenv("HTTPS_PROXY", server.url if how == "environment" else "http://127.0.0.1:1")
+    options = {"trust_env": True} if how == "environment" else {"trust_env": True, "proxy": server.url}
+    server.play(REFUSED)
+    with pytest.raises(APIConnectionError):
+        await make_client(base_url=SERVICE, **options).get(ORGANIZATION, KEY_ID)
+    assert server.heads[0].startswith(b"CONNECT service.example:443 ")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+async def test_a_loopback_address_never_goes_through_the_environments_proxy(
+    make_client: MakeClient, server: RawServer, environment: pytest.MonkeyPatch, host: str
+) -> None:
+    async with asyncio.timeout(5):
+        proxy = await asyncio.start_server(lambda reader, writer: seen.append(writer), "127.0.0.1", 0)
+    seen: list[asyncio.StreamWriter] = []
+    address = f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}"
+    environment.setenv("http_proxy", address)
+    client = make_client(base_url=server.url.replace("127.0.0.1", host), trust_env=True)
+    await client.get(ORGANIZATION, KEY_ID)
     assert len(server.heads) == 1
+    assert seen == []
+    proxy.close()
 
 
-async def test_a_proxy_from_the_environment_is_used_when_asked_for(
-    make_client: MakeClient, server: RawServer, environment: pytest.MonkeyPatch, unused_tcp_port: int
+async def test_a_proxy_that_was_given_is_used_for_a_loopback_address_from_one(
+    make_client: MakeClient, server: RawServer, unused_tcp_port: int
 ) -> None:
-    environment.setenv("http_proxy", server.url)
-    client = make_client(base_url=f"http://127.0.0.1:{unused_tcp_port}", trust_env=True)
+    client = make_client(base_url=f"http://127.0.0.1:{unused_tcp_port}", proxy=server.url)
     await client.get(ORGANIZATION, KEY_ID)
     assert server.heads[0].startswith(f"GET http://127.0.0.1:{unused_tcp_port}/".encode())
+
+
+def test_a_proxy_elsewhere_would_see_the_token_of_an_http_url() -> None:
+    with pytest.raises(ConfigurationError, match="proxy is at proxy"):
+        AccessKeysClient(TOKEN, base_url="http://127.0.0.1:1", proxy="http://user:word@proxy.example:1")
 
 
 async def test_a_proxy_is_told_the_credentials_in_its_url_and_never_the_token(
     make_client: MakeClient, server: RawServer, environment: pytest.MonkeyPatch
 ) -> None:
     environment.setenv("https_proxy", server.url.replace("http://", "user:word@"))
-    server.play(answer("407 Proxy Authentication Required", b""))
+    server.play(REFUSED)
     with pytest.raises(APIConnectionError) as caught:
-        await make_client(base_url="https://service.example", trust_env=True).get(ORGANIZATION, KEY_ID)
+        await make_client(base_url=SERVICE, trust_env=True).get(ORGANIZATION, KEY_ID)
     assert caught.value.sent is False
     assert_ours(caught.value)
     assert server.heads[0].startswith(b"CONNECT service.example:443 ")
@@ -229,28 +267,21 @@ async def test_a_proxy_is_told_the_credentials_in_its_url_and_never_the_token(
     assert TOKEN.encode() not in server.heads[0]
 
 
-async def test_no_proxy_excepts_hosts(
-    make_client: MakeClient, server: RawServer, environment: pytest.MonkeyPatch, unused_tcp_port: int
-) -> None:
-    environment.setenv("http_proxy", f"http://127.0.0.1:{unused_tcp_port}")
-    environment.setenv("no_proxy", "127.0.0.1")
-    await make_client(trust_env=True).get(ORGANIZATION, KEY_ID)
-    assert server.heads[0].startswith(b"GET /organizations")
-
-
 @pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "http://", "http://[::1", "https://proxy:1"])
 def test_a_proxy_that_cannot_be_used_is_refused_at_once(environment: pytest.MonkeyPatch, proxy: str) -> None:
     environment.setenv("https_proxy", proxy)
-    with pytest.raises(ConfigurationError, match="proxy"):
+    with pytest.raises(ConfigurationError, match="the environment's proxy for https can't be used"):
         AccessKeysClient(TOKEN, trust_env=True)
+    with pytest.raises(ConfigurationError, match=r"^proxy can't be used"):
+        AccessKeysClient(TOKEN, proxy=proxy)
 
 
 async def test_a_proxy_that_is_not_there_sent_nothing(
     make_client: MakeClient, server: RawServer, environment: pytest.MonkeyPatch, unused_tcp_port: int
 ) -> None:
-    environment.setenv("http_proxy", f"http://user:word@127.0.0.1:{unused_tcp_port}")
+    environment.setenv("https_proxy", f"http://user:word@127.0.0.1:{unused_tcp_port}")
     with pytest.raises(APIConnectionError) as caught:
-        await make_client(trust_env=True).get(ORGANIZATION, KEY_ID)
+        await make_client(base_url=SERVICE, trust_env=True).get(ORGANIZATION, KEY_ID)
     assert caught.value.sent is False
     assert "word" not in str(caught.value)
     assert_ours(caught.value)

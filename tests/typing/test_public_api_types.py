@@ -95,6 +95,7 @@ def make_clients(session: ClientSession, throttle: Throttle) -> list[AccessKeysC
             hooks=(hook, print),
             ssl=Path("bundle.pem"),
             trust_env=True,
+            proxy="http://proxy:3128",
         ),
         AccessKeysClient(ssl=ssl.create_default_context(), throttle=SharedPause(default=1)),
     ]

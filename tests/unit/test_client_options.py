@@ -142,7 +142,7 @@ async def test_a_clone_s_settings_are_checked_too(changes: dict[str, Any], clien
 
 
 async def test_a_clone_takes_no_option_that_belongs_to_the_pool(client: AccessKeysClient) -> None:
-    for name in ("session", "max_concurrency", "ssl", "trust_env", "retires"):
+    for name in ("session", "max_concurrency", "ssl", "trust_env", "proxy", "retires"):
         with pytest.raises(ConfigurationError, match=f"with_options can't change {name}; it takes token, "):
             client.with_options(**{name: None})  # type: ignore[misc] # what is under test
 

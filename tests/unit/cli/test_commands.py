@@ -140,6 +140,6 @@ def test_completion_for_a_shell_that_is_not_known_is_wrong_usage(
 @pytest.mark.parametrize("command", CONNECTED)
 def test_every_command_that_connects_takes_the_same_settings(command: str) -> None:
     options = {option for parameter in load(command).params for option in parameter.opts}
-    settings = "--format --base-url --credential-file --timeout --deadline --quiet --debug"
+    settings = "--format --base-url --credential-file --proxy --no-proxy --timeout --deadline --quiet --debug"
     assert set(settings.split()) <= options
     assert "--token" not in options

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from accesskeys_async.emulator import Emulator, Fault
+from tests.faults.threaded_server import Link, serve_in_threads
 
 
 @pytest.fixture
@@ -178,6 +179,47 @@ def test_a_credential_file_that_others_can_read_is_told_of(
     done = call("get", key, "--credential-file", path)
     assert done.code == 0
     assert done.err == f"others can read the credential file {path}; run: chmod 600 {path}\n"
+
+
+@pytest.mark.parametrize(
+    ("host", "environment", "option", "is_used"),
+    [
+        ("service.invalid", "PROXY", (), True),
+        ("service.invalid", "PROXY", ("--no-proxy",), False),
+        ("service.invalid", "http://127.0.0.1:1", ("--proxy", "PROXY"), True),
+        ("127.255.0.9:1", "PROXY", (), False),
+        ("excepted.invalid", "PROXY", (), False),
+    ],
+)
+def test_a_proxy_is_the_one_of_the_option_or_else_of_the_environment(
+    call: Callable,
+    service: Emulator,
+    key: str,
+    monkeypatch: pytest.MonkeyPatch,
+    host: str,
+    environment: str,
+    option: tuple[str, ...],
+    is_used: bool,
+) -> None:
+    def refuse(link: Link) -> None:
+        link.read_request()
+        link.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+
+    with serve_in_threads(refuse) as proxy:
+        for name in ("HTTPS_PROXY", "NO_PROXY"):
+            monkeypatch.delenv(name.lower(), raising=False)
+        monkeypatch.setenv("HTTPS_PROXY", environment.replace("PROXY", proxy.url))
+        monkeypatch.setenv("NO_PROXY", "192.0.2.0/24,excepted.invalid")
+        options = [part.replace("PROXY", proxy.url) for part in option]
+        done = call("get", key, "--base-url", f"https://{host}", "--deadline", "0.5", *options)
+        assert done.code == 4
+        assert {head.split()[1] for head in proxy.heads} == ({f"{host}:443".encode()} if is_used else set())
+
+
+def test_two_ways_to_a_proxy_are_wrong_usage(call: Callable, service: Emulator, key: str) -> None:
+    done = call("get", key, "--proxy", "http://proxy:1", "--no-proxy")
+    assert done.code == 2
+    assert done.err.count("\n") == 1
 
 
 def test_nobody_listening_ends_with_4(call: Callable, service: Emulator, key: str) -> None:

@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 
 from accesskeys_async.errors import ConfigurationError
 from accesskeys_async.records import Token
-from accesskeys_async.transport.settings import Timeout, hide_token, read_base_url, read_ssl, read_token
+from accesskeys_async.transport.settings import (
+    Timeout,
+    find_proxy,
+    hide_token,
+    is_excepted,
+    read_base_url,
+    read_proxy,
+    read_ssl,
+    read_token,
+)
 
 
 @pytest.mark.parametrize(
@@ -89,6 +98,97 @@ def test_a_secret_in_a_base_url_is_not_shown(text: str) -> None:
         read_base_url(text)
     assert "hush" not in str(caught.value)
     assert "api.example" in str(caught.value) or "[::1" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "character", ["\n", "\r", "\t", " ", "\0", "\x1b", "\x7f", "\x85", "\u2028", "\ud800"]
+)
+@pytest.mark.parametrize(
+    "text", ["{}https://api.example", "https://api{}.example", "https://api.example/v1{}"]
+)
+def test_a_base_url_with_a_control_character_or_white_space_is_refused(text: str, character: str) -> None:
+    with pytest.raises(ConfigurationError, match="takes no white space or control character") as caught:
+        read_base_url(text.format(character))
+    assert str(caught.value).isprintable()
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    return monkeypatch
+
+
+@pytest.mark.parametrize(
+    ("no_proxy", "url", "excepted"),
+    [
+        ("", "https://api.example", False),
+        ("*", "https://api.example", True),
+        ("other.example, *", "https://api.example", True),
+        ("api.example", "https://api.example", True),
+        ("API.example", "https://api.EXAMPLE", True),
+        ("api.example", "https://api.example.:8443", True),
+        ("example", "https://api.example", True),
+        (".example", "https://api.example", True),
+        ("*.example", "https://api.example", True),
+        ("ample", "https://api.example", False),
+        ("api.example.org", "https://api.example", False),
+        ("api.example:443", "https://api.example", True),
+        ("api.example:8443", "https://api.example", False),
+        ("one.example two.example", "https://two.example", True),
+        ("10.0.0.0/8", "https://10.1.2.3", True),
+        ("10.0.0.0/8", "https://11.1.2.3", False),
+        ("192.168.7.9/24", "https://192.168.7.200", True),
+        ("10.0.0.0/8", "https://ten.example", False),
+        ("10.1.2.3", "https://10.1.2.3", True),
+        ("10.1.2.3:443", "https://10.1.2.3", True),
+        ("10.1.2.3:80", "https://10.1.2.3", False),
+        ("fd00::/8", "https://[fd00::7]", True),
+        ("fd00:0:0::7", "https://[fd00::7]", True),
+        ("[fd00::7]", "https://[fd00::7]", True),
+        ("[fd00::7]:443", "https://[fd00::7]", True),
+        ("[fd00::7]:444", "https://[fd00::7]", False),
+        ("fd00::/8", "https://10.1.2.3", False),
+        ("10.0.0.0/99,[,:,/,:443:", "https://10.1.2.3", False),
+    ],
+)
+def test_no_proxy_names_hosts_domains_addresses_and_networks(
+    environment: pytest.MonkeyPatch, no_proxy: str, url: str, excepted: bool
+) -> None:
+    environment.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    environment.setenv("NO_PROXY", no_proxy)
+    assert (find_proxy(read_base_url(url)) is None) == excepted
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:8080",
+        "http://localhost",
+        "https://localhost.",
+        "http://[::1]",
+        "https://a.localhost",
+    ],
+)
+def test_a_loopback_address_has_no_proxy_in_the_environment(
+    environment: pytest.MonkeyPatch, url: str
+) -> None:
+    environment.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    environment.setenv("HTTP_PROXY", "http://proxy.example:3128")
+    assert find_proxy(read_base_url(url)) is None
+
+
+@given(st.text(), st.sampled_from(["https://api.example", "https://10.1.2.3", "https://[fd00::7]:8443"]))
+def test_no_text_of_no_proxy_fails(no_proxy: str, url: str) -> None:
+    assert is_excepted(read_base_url(url), no_proxy) in {True, False}
+
+
+@pytest.mark.parametrize("text", ["http://user:w%40rd@proxy:1", "user:w%40rd@proxy:1"])
+def test_the_credentials_of_a_proxy_become_its_header(text: str) -> None:
+    proxy, headers = read_proxy(text)
+    assert (str(proxy), proxy.host, proxy.port) == ("http://proxy:1", "proxy", 1)
+    assert headers == {"Proxy-Authorization": "Basic dXNlcjp3QHJk"}
 
 
 @given(st.text())
