@@ -34,7 +34,7 @@ from accesskeys_async.options import (
     find_token,
     take_callables,
 )
-from accesskeys_async.paging import FetchPage
+from accesskeys_async.paging import MAX_EMPTY_PAGES, FetchPage
 from accesskeys_async.raw import RawOperations
 from accesskeys_async.records import UNSET, AccessKey, CreatedAccessKey, Unset
 from accesskeys_async.scanning import Scan
@@ -81,6 +81,7 @@ class AccessKeysClient(FanOut):
             `Adaptive` of its own, which learns quotas on the way.
         priority: Where calls wait for a place or a quota that they share, a higher one goes first.
         max_response_bytes: The bound of an answer's body, after decompression.
+        max_empty_pages: How many pages of a listing may bring no new key in a row; then PaginationError.
         middlewares: Async callables `(request, call_next) -> response`, outermost first, run once a call.
         hooks: Plain callables that are told of each call, attempt, wait and outcome.
         ssl: A path of a CA bundle, or an `ssl.SSLContext`; None verifies by the system's authorities.
@@ -105,6 +106,7 @@ class AccessKeysClient(FanOut):
         throttle: Throttle | None = None,
         priority: int = 0,
         max_response_bytes: int = 4 * 2**20,
+        max_empty_pages: int = MAX_EMPTY_PAGES,
         middlewares: Iterable[Middleware] = (),
         hooks: Iterable[Hook] = (),
         ssl: ssl.SSLContext | str | os.PathLike[str] | None = None,
@@ -124,6 +126,7 @@ class AccessKeysClient(FanOut):
             else check_throttle(throttle),
             priority=check_whole("priority", priority),
             max_response_bytes=max_response_bytes,
+            max_empty_pages=max_empty_pages,
             middlewares=take_callables("middlewares", middlewares),
             hooks=take_callables("hooks", hooks),
         )
@@ -170,7 +173,7 @@ class AccessKeysClient(FanOut):
 
         It needs no closing of its own, and ends with the client that it was made from. Takes `token`,
         `base_url`, `timeout`, `deadline`, `retry`, `throttle`, `priority`, `max_response_bytes`,
-        `middlewares` and `hooks`. Raises ConfigurationError as the class does.
+        `max_empty_pages`, `middlewares` and `hooks`. Raises ConfigurationError as the class does.
         """
         if "token" in changes:
             changes["token"] = hide_token(changes["token"])
@@ -242,7 +245,14 @@ class AccessKeysClient(FanOut):
         )
 
     def _pages_of(self, org: Id, *, limit: int, reverse: bool = False) -> FetchPage:
-        return KeyPages(self._send, org, limit=limit, reverse=reverse, latest=self._latest)
+        return KeyPages(
+            self._send,
+            org,
+            limit=limit,
+            reverse=reverse,
+            latest=self._latest,
+            max_empty_pages=self._options.max_empty_pages,
+        )
 
     async def get(self, org: Id, key_id: Id) -> AccessKey:
         """Read one key (`getAccessKey`).

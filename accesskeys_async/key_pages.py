@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from accesskeys_async import arguments, operations, wire
 from accesskeys_async.arguments import Id
-from accesskeys_async.paging import PageSource
+from accesskeys_async.paging import MAX_EMPTY_PAGES, PageSource
 from accesskeys_async.records import AccessKeyPage
 from accesskeys_async.transport.exchange import Next, Request, Response
 
@@ -17,13 +17,21 @@ class KeyPages(PageSource[tuple[Request, Response]]):
     """One organization's pages, in one direction. Fetching checks `org`."""
 
     def __init__(
-        self, send: Next, org: Id, *, limit: int, reverse: bool, latest: Callable[[], float | None]
+        self,
+        send: Next,
+        org: Id,
+        *,
+        limit: int,
+        reverse: bool,
+        latest: Callable[[], float | None],
+        max_empty_pages: int = MAX_EMPTY_PAGES,
     ) -> None:
         self._send = send
         self._org = org
         self._limit = limit
         self._reverse = reverse
         self._latest = latest
+        self.max_empty_pages = max_empty_pages
 
     async def ask(self, page_token: str | None) -> tuple[Request, Response]:
         """Send the request for a page."""

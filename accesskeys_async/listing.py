@@ -11,7 +11,15 @@ from typing import Any, Final, Generic
 from attrs import evolve
 
 from accesskeys_async.errors import AccessKeysError
-from accesskeys_async.paging import Answer, FetchPage, PageSource, PlainSource, Reading, Steps
+from accesskeys_async.paging import (
+    Answer,
+    FetchPage,
+    PageSource,
+    PlainSource,
+    Reading,
+    Steps,
+    nothing_new_error,
+)
 from accesskeys_async.records import AccessKey, AccessKeyPage
 from accesskeys_async.tasks import stop_tasks
 
@@ -70,14 +78,18 @@ class Listing(Reading):
             self._walk = self._make_walk()
         walk = self._walk
         walk.is_taken = True
+        repeated = 0
         try:
             while (page := await walk.next()) is not None:
                 fresh = window.admit(page.results)
                 if len(fresh) < len(page.results):
                     self.duplicates += len(page.results) - len(fresh)
+                    repeated = 0 if fresh else repeated + 1
                     page = evolve(page, results=fresh)
                 yield page
                 self.cursor = page.next_page_token
+                if repeated >= walk.max_empty_pages:
+                    raise nothing_new_error(repeated, self.cursor)
                 # Let go of the page before the next is decoded, which then finds its memory warm.
                 del page, fresh
             self.complete = True
@@ -141,6 +153,7 @@ class _Walk(Generic[Answer]):
     def __init__(self, source: PageSource[Answer], page_token: str | None, ahead: int) -> None:
         self._source = source
         self._steps = Steps(source, page_token)
+        self.max_empty_pages = source.max_empty_pages
         self._ahead = ahead
         self._ready: deque[AccessKeyPage] = deque()
         self._answers: deque[tuple[str | None, Answer]] = deque()

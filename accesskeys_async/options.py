@@ -134,6 +134,7 @@ class Options:
     throttle: Throttle
     priority: int
     max_response_bytes: int = field(validator=_check_bound)
+    max_empty_pages: int = field(validator=_check_bound)
     middlewares: tuple[Middleware, ...]
     hooks: tuple[Hook, ...]
 
@@ -158,6 +159,7 @@ class ClientOptions(TypedDict, total=False):
     throttle: Throttle
     priority: int
     max_response_bytes: int
+    max_empty_pages: int
     middlewares: Iterable[Middleware]
     hooks: Iterable[Hook]
 

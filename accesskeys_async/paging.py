@@ -5,12 +5,24 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
-from typing import Generic, TypeAlias, TypeVar
+from typing import Final, Generic, TypeAlias, TypeVar
 
 from accesskeys_async.errors import AccessKeysError, PaginationError
 from accesskeys_async.records import AccessKey, AccessKeyPage
 
-__all__ = ["Answer", "FetchPage", "PageSource", "PlainSource", "Reading", "Steps"]
+__all__ = [
+    "MAX_EMPTY_PAGES",
+    "Answer",
+    "FetchPage",
+    "PageSource",
+    "PlainSource",
+    "Reading",
+    "Steps",
+    "nothing_new_error",
+]
+
+MAX_EMPTY_PAGES: Final = 1000
+"""How many pages in a row may bring no key, unless the client says otherwise."""
 
 FetchPage: TypeAlias = Callable[[str | None], Awaitable[AccessKeyPage]]
 """Gives the page at a page token; None for the first."""
@@ -20,6 +32,9 @@ Answer = TypeVar("Answer")
 
 class PageSource(ABC, Generic[Answer]):
     """A `FetchPage` in its parts, so that the next request can go out before an answer is read."""
+
+    max_empty_pages: int = MAX_EMPTY_PAGES
+    """How many pages in a row may bring no new key."""
 
     @abstractmethod
     async def ask(self, page_token: str | None) -> Answer:
@@ -97,15 +112,17 @@ class Reading(ABC):
 
 
 class Steps:
-    """Take the pages of one direction, one by one, and notice when they go in circles."""
+    """Take the pages of one direction, one by one, and notice when they go in circles, or lead nowhere."""
 
-    __slots__ = ("_circle", "_fetch", "_seen", "is_over", "token")
+    __slots__ = ("_circle", "_empty", "_fetch", "_max_empty", "_seen", "is_over", "token")
 
     def __init__(self, fetch: FetchPage, page_token: str | None = None) -> None:
         self._fetch = fetch
         # Their hashes, to be small; Python draws new ones for each process, so none can be made to collide.
         self._seen = {hash(page_token)}
         self._circle: PaginationError | None = None
+        self._empty = 0
+        self._max_empty = fetch.max_empty_pages if isinstance(fetch, PageSource) else MAX_EMPTY_PAGES
         self.token = page_token
         """Of the page that comes next."""
         self.is_over = False
@@ -127,7 +144,7 @@ class Steps:
         return page
 
     def check(self) -> None:
-        """Raise PaginationError where the next page's token came before."""
+        """Raise PaginationError if the next page's token came before, or too many pages were empty."""
         if self._circle is not None:
             raise self._circle
 
@@ -141,9 +158,21 @@ class Steps:
                 # The page that led here is sound: it is passed on first.
                 self._circle = _go_in_circles(self.token)
             self._seen.add(seen)
+            self._empty = 0 if page.results else self._empty + 1
+            if self._empty >= self._max_empty:
+                self._circle = nothing_new_error(self._empty, self.token)
 
 
 def _go_in_circles(token: str | None) -> PaginationError:
     error = PaginationError("the listing goes in circles: a page token came that had come before; start anew")
+    error.cursor = token
+    return error
+
+
+def nothing_new_error(pages: int, token: str | None) -> PaginationError:
+    """Return the error for a listing that goes on and on, and brings no key."""
+    error = PaginationError(
+        f"the listing brought no new key in {pages:,} pages in a row; start anew, or raise max_empty_pages"
+    )
     error.cursor = token
     return error

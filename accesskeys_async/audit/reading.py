@@ -29,7 +29,7 @@ from accesskeys_async.errors import (
     one_line,
 )
 from accesskeys_async.operations import MAX_PAGE_SIZE
-from accesskeys_async.paging import PageSource, PlainSource
+from accesskeys_async.paging import PageSource, PlainSource, nothing_new_error
 from accesskeys_async.records import AccessKey
 
 __all__ = ["Access", "Answers", "name_reason"]
@@ -91,6 +91,7 @@ class Answers:
         self._waiting: list[tuple[Any, str | None]] = []
         self._next: str | None = None
         self._passed: set[str] = set()
+        self._empty = 0
         self._unreadable: Unreadable | None = None
         self._is_over = False
 
@@ -159,6 +160,9 @@ class Answers:
                         "the listing goes in circles: a page token came that had come before"
                     )
                 self._passed.add(token)
+                self._empty = 0 if page.results else self._empty + 1
+                if self._empty >= self._source.max_empty_pages:
+                    raise nothing_new_error(self._empty, token)
                 if token != glanced:
                     return
         except AccessKeysError as error:

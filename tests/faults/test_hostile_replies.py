@@ -19,6 +19,7 @@ from accesskeys_async import (
     APIResponseError,
     APIStatusError,
     APITimeoutError,
+    PaginationError,
     RedirectError,
     ResponseTooLargeError,
 )
@@ -330,3 +331,12 @@ async def test_a_bomb_in_gzip_ends_at_the_bound_in_little_memory(
         tracemalloc.stop()
     assert peak < 16 * 2**20
     await assert_works(client)
+
+
+async def test_the_bound_of_empty_pages_is_the_clients(make_client: MakeClient, server: RawServer) -> None:
+    for number in range(20):
+        server.play(answer(body={"results": [], "nextPageToken": f"t{number}"}))
+    client = make_client(max_empty_pages=5)
+    with pytest.raises(PaginationError, match="no new key in 5 pages"):
+        await client.list(ORGANIZATION).collect()
+    assert len(server.heads) <= 7

@@ -91,6 +91,7 @@ def make_clients(session: ClientSession, throttle: Throttle) -> list[AccessKeysC
             max_concurrency=1,
             throttle=throttle,
             max_response_bytes=1,
+            max_empty_pages=10,
             middlewares=[middleware],
             hooks=(hook, print),
             ssl=Path("bundle.pem"),

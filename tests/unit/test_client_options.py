@@ -90,6 +90,7 @@ async def test_token_and_address_come_from_the_environment_where_they_are_not_gi
         ({"deadline": -1.5}, "deadline is -1.5"),
         ({"deadline": float("nan")}, "deadline is nan"),
         ({"max_response_bytes": 0}, "max_response_bytes is 0"),
+        ({"max_empty_pages": 0}, "max_empty_pages is 0"),
         ({"max_concurrency": 0}, "max_concurrency is 0; it takes 1 or more"),
         ({"ssl": "/no/such/bundle.pem"}, "ssl is '/no/such/bundle.pem', which can't be read"),
         ({"ssl": False}, "ssl is False; it takes a CA bundle's path"),

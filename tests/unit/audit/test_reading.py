@@ -3,12 +3,14 @@ from __future__ import annotations
 from uuid import UUID
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
 from accesskeys_async import AccessKeysClient, ClientClosedError
 from accesskeys_async.audit.reading import WAITING, Answers
 from accesskeys_async.audit.records import Unreadable
+from accesskeys_async.paging import MAX_EMPTY_PAGES
 from accesskeys_async.records import AccessKey, AccessKeyPage
 from tests.unit.audit.judged import ORGANIZATION, make_key
 from tests.unit.audit.scripted import Pages, Scripted, make_pages
@@ -74,6 +76,15 @@ async def test_pages_that_go_in_circles_are_no_reading_and_soon_noticed() -> Non
     assert unreadable.reason == "response"
     assert "goes in circles" in unreadable.message
     assert script.asked <= 4
+
+
+async def test_empty_pages_without_end_are_no_reading() -> None:
+    pages = make_pages(MAX_EMPTY_PAGES + 10)
+    script = Pages({token: evolve(page, results=()) for token, page in pages.items()})
+    unreadable = await read(script)
+    assert isinstance(unreadable, Unreadable)
+    assert "no new key in 1,000 pages" in unreadable.message
+    assert script.read_pages == MAX_EMPTY_PAGES
 
 
 async def test_one_that_fails_in_the_middle_is_no_reading() -> None:
