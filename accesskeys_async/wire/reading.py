@@ -22,7 +22,7 @@ def read_page(body: bytes, *, organization_id: UUID) -> AccessKeyPage:
     page = fast.decode_page(body, organization_id)
     if page is not None:
         return page
-    page = strict.read(body, AccessKeyPage)
+    page = strict.read_page(body)
     for index, key in enumerate(page.results):
         check_id(key.organization_id, organization_id, f"$.results[{index}].organizationId")
     return page
@@ -49,7 +49,7 @@ def read_key(body: bytes, *, organization_id: UUID, key_id: UUID, text: str | No
     """
     key = fast.decode_key(body, organization_id, key_id, text or format_uuid(key_id))
     if key is None:
-        key = strict.read(body, AccessKey)
+        key = strict.read_key(body)
         check_id(key.organization_id, organization_id, "$.organizationId")
         check_id(key.id, key_id, "$.id")
     return key
@@ -59,6 +59,10 @@ def check_id(found: UUID, requested: UUID, place: str) -> None:
     """Check that a response is about what was requested. Raises APIResponseError."""
     if found.int != requested.int:
         raise APIResponseError(place, f"expected {requested}, which was requested, found another")
+
+
+MAX_ERROR_BYTES: Final = 65_536
+"""A larger body of a refusal is no message for people, and not worth its time."""
 
 
 @frozen
@@ -71,7 +75,9 @@ class ErrorBody:
 
 
 def read_error(body: bytes) -> ErrorBody:
-    """Read the body of a refusal. Any body will do, and so will none."""
+    """Read the body of a refusal. Any body will do, and so will none; one that is too large is not read."""
+    if len(body) > MAX_ERROR_BYTES:
+        return ErrorBody()
     try:
         value = strict.parse(body)
     except APIResponseError:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import math
+import re
+import types
 from collections.abc import Callable
-from datetime import UTC, datetime
-from typing import Any, TypeAlias, TypeVar
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, NoReturn, TypeAlias, TypeVar
 from uuid import UUID
 
 import msgspec
-from attrs import evolve
+from attrs import NOTHING, evolve, fields
 from cattrs import AttributeValidationNote, Converter, IterableValidationNote
 from cattrs.gen import make_dict_structure_fn, override
 
@@ -44,11 +48,16 @@ def _read_uuid(value: object, _: object) -> UUID:
     return parse_uuid(value)
 
 
+_LEAP_SECOND: Final = re.compile(r"(?<=[Tt ][0-9]{2}:[0-9]{2}):60")
+"""Read as the second that follows it, since `datetime` has none."""
+
+
 def _read_time(value: object, _: object) -> datetime:
     if isinstance(value, str):
+        plain, seconds = _LEAP_SECOND.subn(":59", value, count=1)
         try:
-            time: datetime = msgspec.convert(value, Time)
-            return time.astimezone(UTC)
+            time: datetime = msgspec.convert(plain, Time)
+            return time.astimezone(UTC) + timedelta(seconds=seconds)
         except (msgspec.ValidationError, OverflowError):
             pass
     raise ValueError("expected a date-time with its offset")
@@ -168,36 +177,141 @@ def _make_converter() -> Converter:
         return key
 
     converter.register_structure_hook(AccessKey, read_key_with_refs)
-    converter.register_structure_hook(
-        AccessKeyPage,
-        _object_hook(
-            AccessKeyPage,
-            converter,
-            results=_items_hook(AccessKey, converter),
-            next_page_token=lambda value, kind: text_or_null(value, kind) or None,
-        ),
-    )
     return converter
 
 
 _converter = _make_converter()
 
+_ABSENT: Any = UNSET
+_ROLE_FIELDS: Final = frozenset({"role_ids", "role_refs", "roles"})
+"""The fields whose value is an array."""
+
+
+def _raw_struct(kind: type) -> Any:
+    """Return the class of a record's fields, undecoded; fields that nobody knows are passed over."""
+    required = [(field.name, msgspec.Raw) for field in fields(kind) if field.default is NOTHING]
+    optional = [(field.name, msgspec.Raw, _ABSENT) for field in fields(kind) if field.default is not NOTHING]
+    return msgspec.defstruct(
+        f"Raw{kind.__name__}", [*required, *optional], rename=wire_name, gc=False, kw_only=True
+    )
+
+
+_RawKey = _raw_struct(AccessKey)
+_RawKeys: Any = types.GenericAlias(list, _RawKey)
+_RawPage = msgspec.defstruct(
+    "RawPage",
+    [("results", _RawKeys), ("next_page_token", msgspec.Raw, _ABSENT)],
+    rename=wire_name,
+    gc=False,
+)
+_decode_raw_key = msgspec.json.Decoder(_RawKey).decode
+_decode_raw_page = msgspec.json.Decoder(_RawPage).decode
+
+
+def _read_number(text: str) -> float | int | str:
+    """Read a number; one past a double's range stays text."""
+    number = float(text)
+    return (number if set(text) & set(".eE") else int(text)) if math.isfinite(number) else text
+
+
+def _refuse_constant(text: str) -> NoReturn:
+    raise msgspec.DecodeError(f"JSON has no {text}")
+
+
+def _decode_any(body: bytes) -> JSON:
+    value: JSON
+    try:
+        value = msgspec.json.decode(body)
+    except msgspec.ValidationError:  # a number is out of range
+        value = json.loads(
+            body, parse_int=_read_number, parse_float=_read_number, parse_constant=_refuse_constant
+        )
+    return value
+
+
+def _check_json(body: bytes) -> None:
+    body.decode()
+    msgspec.json.decode(body, type=msgspec.Raw)
+
+
+_HALF_PAIRS: Final = re.compile(rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(u[dD][89a-fA-F]..)|.)", re.DOTALL)
+
+
+def replace_half_pairs(body: bytes) -> bytes:
+    r"""Put U+FFFD in place of each escape of half a surrogate pair, such as `\ud83d` alone."""
+    if b"\\ud" not in body and b"\\uD" not in body:
+        return body
+    return _HALF_PAIRS.sub(lambda found: rb"\ufffd" if found[1] else found[0], body)
+
+
+def _decode(decode: Callable[[bytes], Any], body: bytes) -> Any:
+    """Decode JSON. Raises APIResponseError that says what is wrong with the JSON, and where."""
+    place, body = "$", replace_half_pairs(body)
+    try:
+        try:
+            return decode(body)
+        except msgspec.ValidationError as error:
+            place, problem = _explain(str(error))
+        _check_json(body)
+    except RecursionError:
+        place, problem = "$", "expected JSON, found it nested too deep"
+    except (msgspec.DecodeError, ValueError) as error:
+        place, size = "$", len(body)
+        problem = f"expected JSON, found {size} bytes of something else ({one_line(str(error), 100)})"
+    raise APIResponseError(place, problem)
+
+
+_EXPECTED: Final = re.compile(r"Expected `(array|object)`")
+_MISSING: Final = re.compile(r"missing required field `(\w+)`")
+_PLACE: Final = re.compile(r" - at `(\$[\w.\[\]]*)`$")
+
+
+def _explain(message: str) -> tuple[str, str]:
+    """Say in our words what msgspec says, as far as it is understood."""
+    found = _PLACE.search(message)
+    place = found[1] if found else "$"
+    if missing := _MISSING.search(message):
+        return f"{place}.{missing[1]}", "expected a value, found none"
+    if expected := _EXPECTED.match(message):
+        return place, f"expected an {expected[1]}"
+    return place, one_line(_PLACE.sub("", message), 100)
+
 
 def parse(body: bytes) -> JSON:
     """Read any JSON. Raises APIResponseError that says where it breaks off."""
-    try:
-        value: JSON = msgspec.json.decode(body)
-        return value
-    except RecursionError:
-        problem = "expected JSON, found it nested too deep"
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        problem = f"expected JSON, found {len(body)} bytes of something else ({one_line(str(error), 100)})"
-    raise APIResponseError("$", problem)
+    value: JSON = _decode(_decode_any, body)
+    return value
 
 
-def read(body: bytes, kind: type[T]) -> T:
-    """Read an AccessKey or AccessKeyPage. Raises APIResponseError with the place of the first mistake."""
-    return structure(parse(body), kind)
+def read_page(body: bytes) -> AccessKeyPage:
+    """Read a page. Raises APIResponseError with the place of the first mistake, and reads none after it."""
+    page = _decode(_decode_raw_page, body)
+    rows = enumerate(page.results)
+    keys = tuple(structure(_open(row), AccessKey, place=f"$.results[{index}]") for index, row in rows)
+    value = [] if page.next_page_token is _ABSENT else [_open_field("", page.next_page_token)]
+    if not value or value[0] is None:
+        return AccessKeyPage(keys)
+    if not isinstance(value[0], str):
+        raise APIResponseError("$.nextPageToken", "expected a string")
+    return AccessKeyPage(keys, value[0] or None)
+
+
+def read_key(body: bytes) -> AccessKey:
+    """Read a key. Raises APIResponseError with the place of the first mistake."""
+    return structure(_open(_decode(_decode_raw_key, body)), AccessKey)
+
+
+def _open(row: Any) -> dict[str, JSON]:
+    present = ((name, getattr(row, name)) for name in row.__struct_fields__)
+    return {wire_name(name): _open_field(name, raw) for name, raw in present if raw is not _ABSENT}
+
+
+def _open_field(name: str, raw: msgspec.Raw) -> JSON:
+    """Decode a field's value; an array or object in place of plain text is not worth its memory."""
+    text = bytes(raw)
+    if text[:1] in (b"[", b"{") and name not in _ROLE_FIELDS:
+        return []
+    return parse(text)
 
 
 def structure(value: JSON, kind: type[T], *, place: str = "$") -> T:

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import contextlib
 import json
+import time
 import traceback
+import tracemalloc
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -149,9 +152,7 @@ def test_a_page_of_another_shape_is_named_with_its_place(
         b'{"results": []} and more',
         b'\xef\xbb\xbf{"results": []}',
         b'{"results": [], "nextPageToken": "\xff"}',
-        b'{"results": [], "nextPageToken": "\\ud800"}',
         b'{"results": ' + b"[" * 100_000,
-        b'{"results": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
     ],
 )
 def test_what_is_no_json_is_said_to_be_none(body: bytes, organization_id: UUID, key_id: UUID) -> None:
@@ -164,6 +165,117 @@ def test_what_is_no_json_is_said_to_be_none(body: bytes, organization_id: UUID, 
             read()
         assert caught.value.place == "$"
         assert caught.value.expected.startswith("expected JSON, found")
+
+
+DEEP = b"[" * 100_000 + b"]" * 100_000
+
+
+def test_a_value_nested_deep_is_passed_over_or_an_error_of_ours(
+    make_row: MakeRow, organization_id: UUID, key_id: UUID
+) -> None:
+    """How deep is too deep, the interpreter says."""
+    row = json.dumps(make_row()).encode()
+    for body in (
+        b'{"results": %b}' % DEEP,
+        b'{"results": [], "later": %b}' % DEEP,
+        row[:-1] + b', "later": %b}' % DEEP,
+        row[:-1] + b', "roles": %b}' % DEEP,
+    ):
+        for read in (
+            lambda body=body: wire.read_page(body, organization_id=organization_id),
+            lambda body=body: wire.read_key(body, organization_id=organization_id, key_id=key_id),
+            lambda body=body: wire.read_created(body, organization_id=organization_id),
+        ):
+            with contextlib.suppress(APIResponseError):
+                assert read()
+
+
+VALID = {
+    "an unknown field with half a surrogate pair": (b'"later": "\\ud83d"', {}),
+    "another half": (b'"later": {"\\uDE00": ["\\ud83d\\ud83d\\ude00"]}', {}),
+    "a name with half a pair": (b'"name": "a\\ud83db"', {"name": "a\ufffdb"}),
+    "a name with the other half at its end": (b'"name": "a\\uDe00"', {"name": "a\ufffd"}),
+    "a name with a pair": (b'"name": "a\\ud83d\\ude00b"', {"name": "a\U0001f600b"}),
+    "a name with a backslash before what looks like one": (b'"name": "\\\\ud83d"', {"name": "\\ud83d"}),
+    "both": (b'"name": "\\\\\\ud83d\\\\"', {"name": "\\\ufffd\\"}),
+    "an unknown number past a double": (b'"later": [1e999, -1E+999, 1e-999]', {}),
+    "an unknown integer of many digits": (b'"later": ' + b"9" * 5000, {}),
+    "a leap second": (
+        b'"createdAt": "2016-12-31T23:59:60Z"',
+        {"created_at": datetime(2017, 1, 1, tzinfo=UTC)},
+    ),
+    "a leap second with a fraction, elsewhere": (
+        b'"lastUsedAt": "2017-01-01T01:59:60.25+02:00"',
+        {"last_used_at": datetime(2017, 1, 1, 0, 0, 0, 250_000, tzinfo=UTC)},
+    ),
+}
+
+
+@pytest.mark.parametrize("narrow", [False, True], ids=["", "where the fast way is too narrow"])
+@pytest.mark.parametrize(("part", "expected"), VALID.values(), ids=VALID)
+def test_valid_json_is_not_refused(
+    part: bytes,
+    expected: dict[str, object],
+    narrow: bool,
+    make_row: MakeRow,
+    organization_id: UUID,
+    key_id: UUID,
+) -> None:
+    row = make_row(updatedAt="2026-01-02T03:04:05+01:00") if narrow else make_row()
+    body = json.dumps(row).encode()[:-1] + b", " + part + b"}"
+    key = wire.read_key(body, organization_id=organization_id, key_id=key_id)
+    (listed,) = wire.read_page(b'{"results": [%b]}' % body, organization_id=organization_id).results
+    created = wire.read_created(
+        b'{"accessKey": %b, "token": "long%b", "later": {%b}}' % (body, key.suffix.encode(), part),
+        organization_id=organization_id,
+    )
+    assert created.token.reveal() == f"long{key.suffix}"
+    for record in (key, listed, created):
+        for name, value in expected.items():
+            assert getattr(record, name) == value
+        assert record.name.encode()
+
+
+def test_a_number_past_a_double_in_a_refusal_is_kept_as_text() -> None:
+    error = wire.read_error(b'{"code": "c", "message": "m", "details": {"limit": 1e999, "used": 1.5}}')
+    assert (error.code, error.message, error.details) == ("c", "m", {"limit": "1e999", "used": 1.5})
+
+
+HOSTILE = {
+    "empty results": b'{"results":[' + b",".join([b"{}"] * 1_400_000) + b"]}",
+    "an unknown field of the page": b'{"results":[{}],"later":[' + b",".join([b"{}"] * 1_400_000) + b"]}",
+    "a name": b'{"results":[ROW,"name":[' + b",".join([b"{}"] * 1_300_000) + b"]}]}",
+    "an unknown field of a key": b'{"results":[ROW,"name":1,"later":['
+    + b",".join([b"{}"] * 1_300_000)
+    + b"]}]}",
+    "no time": b'{"results":[' + b",".join([b'ROW,"createdAt":1}'] * 10_000) + b"]}",
+}
+
+
+@pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_page_costs_no_more_than_a_good_one_of_its_size(
+    body: bytes, make_row: MakeRow, organization_id: UUID
+) -> None:
+    row = json.dumps(make_row()).encode()
+    body = body.replace(b"ROW", row[:-1])
+    good = b'{"results":[' + b",".join([row] * (len(body) // len(row))) + b"]}"
+
+    def measure(page: bytes) -> tuple[int, float]:
+        began = time.process_time()
+        with contextlib.suppress(APIResponseError):
+            wire.read_page(page, organization_id=organization_id)
+        seconds = time.process_time() - began
+        tracemalloc.start()
+        with contextlib.suppress(APIResponseError):
+            wire.read_page(page, organization_id=organization_id)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak, seconds
+
+    peak, seconds = measure(body)
+    good_peak, good_seconds = measure(good)
+    assert peak < 2 * good_peak
+    assert seconds < 4 * good_seconds + 0.1
 
 
 def test_another_key_or_organization_than_was_asked_for_is_refused(
@@ -236,7 +348,8 @@ def test_an_error_carries_no_value_of_the_answer_and_no_other_error(
         (b"<html>", None, None, None),
         (b'{"message": "\xff"}', None, None, None),
         (b'{"details": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", None, None, None),
-        (b'{"code": 1' + b"0" * 5000 + b"}", None, None, None),
+        (b'{"code": 1' + b"0" * 5000 + b"}", "1" + "0" * 5000, None, None),
+        (b'{"details": [' + b",".join([b"{}"] * 30_000) + b"]}", None, None, None),
     ],
 )
 def test_any_body_of_a_refusal_will_do(body: bytes, code: str, message: str, details: object) -> None:
