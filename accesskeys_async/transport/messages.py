@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import select
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextvars import ContextVar
 from typing import Any, Final
 
@@ -27,11 +27,13 @@ needs_fresh_connection: Final[ContextVar[bool]] = ContextVar("needs_fresh_connec
 """Whether the request that this task sends must not go over a connection that was kept."""
 
 _NEEDED: Final[dict[type, tuple[str, ...]]] = {
-    ResponseHandler: ("abort", "data_received", "is_connected", "set_exception", "should_close"),
-    Connection: ("add_callback", "protocol"),
+    ResponseHandler: ("abort", "data_received", "set_exception", "should_close"),
+    Connection: ("protocol",),
     aiohttp.ClientRequest: ("send",),
 }
 """What aiohttp must have for connections to be watched. It documents none of it."""
+_FIELDS: Final = ("_buffer", "_payload", "_waiter")
+"""What each of its connections must have besides."""
 
 
 def can_watch(needed: Mapping[type, Iterable[str]]) -> bool:
@@ -43,55 +45,60 @@ _CAN_WATCH: Final = can_watch(_NEEDED)
 _LOST: Final = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
 
 
+_receive: Final = ResponseHandler.data_received
+
+
 class WatchedConnection(ResponseHandler):
-    """A connection of aiohttp's, which also knows whether it rests, and whether it was used before.
+    """A connection of aiohttp's, which also knows whether a response is awaited, and whether it was kept.
 
     aiohttp creates a `ResponseHandler`, whose class is changed to this one before a request goes over it. So
     all fields have their defaults here.
     """
 
-    was_used = False
-    """Whether a response of ours came over it."""
-    _rests = False
-    """Whether nobody awaits a response on it."""
     _is_ours = False
-    """Whether the request in flight is one of ours."""
+    """Whether the latest request over it was one of ours."""
+    _is_kept = False
+    """Whether that was not the first."""
     _has_begun = False
     """Whether a byte of the response has come."""
-    _poller: select.poll | None = None
-
-    def is_dead(self) -> bool:
-        """Tell whether it can't be used: it was closed, or bytes came that nobody requested."""
-        if self.should_close or not self.is_connected():
-            return True
-        return self._poller is not None and bool(self._poller.poll(0))
+    _poll: Callable[[int], list[tuple[int, int]]] = staticmethod(lambda _: [])
+    """Gives what the system knows of the socket, and the event loop perhaps not yet."""
 
     def begin(self) -> None:
-        """Expect a response to a request of ours."""
-        self._rests = self._has_begun = False
-        self._is_ours = True
+        """Expect a response to a request of ours. Raises StaleConnectionError if it can't be used.
 
-    def rest(self) -> None:
-        """Expect nothing: the response has come."""
-        self._rests = self.was_used = True
-        self._is_ours = False
+        That is so if it was closed meanwhile, or bytes came that nobody requested: those that the event loop
+        has seen have closed it.
+        """
+        if self._has_begun:
+            if needs_fresh_connection.get() or self._poll(0):
+                raise StaleConnectionError("the connection was closed while it was kept", sent=False)
+            self._is_kept = True
+            self._has_begun = False
+        self._is_ours = True
 
     def data_received(self, data: bytes) -> None:
         """Close the connection if nobody expects the data."""
-        if self._rests and data:
+        if not self._has_begun:
+            self._has_begun = True
+        elif data and self._is_ours and self._is_done():
             self.abort()
             return
-        self._has_begun = True
-        super().data_received(data)
+        _receive(self, data)
+
+    def _is_done(self) -> bool:
+        body: aiohttp.StreamReader | None = self._payload
+        has_reader = self._waiter is not None or bool(self._buffer)
+        return not has_reader and (body is None or body.is_eof())
 
     # aiohttp passes the cause by position; what it is by default is private.
     def set_exception(self, exc: BaseException, *cause: BaseException) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Tell the reader of a body, too; and tell a dead kept connection from a failing service."""
-        if self._is_ours and self.was_used and not self._has_begun and isinstance(exc, _LOST):
+        if self._is_ours and self._is_kept and not self._has_begun and isinstance(exc, _LOST):
             super().set_exception(StaleConnectionError.of(exc))
             return
         super().set_exception(exc, *cause)
-        body: aiohttp.StreamReader | None = getattr(self, "_payload", None)
+        body: aiohttp.StreamReader | None = self._payload
         if body is None or body.is_eof() or body.exception() is not None:
             return
         if isinstance(exc, HttpProcessingError):
@@ -103,16 +110,23 @@ class WatchedConnection(ResponseHandler):
         self.transport.set_protocol(self)  # uvloop keeps the methods of the class before
         sock = self.transport.get_extra_info("socket")
         if sock is not None and hasattr(select, "poll"):
-            self._poller = select.poll()
-            self._poller.register(sock.fileno(), select.POLLIN)
+            poller = select.poll()
+            poller.register(sock.fileno(), select.POLLIN)
+            self._poll = poller.poll
 
 
 class _LentConnection(WatchedConnection):
     """One of a borrowed session, whose owner's requests go over it, too."""
 
+    def begin(self) -> None:
+        """Expect a response to a request of ours, unless it holds what the owner has not read."""
+        if self._has_begun and self.should_close:
+            raise StaleConnectionError("the connection was closed while it was kept", sent=False)
+        super().begin()
+
     def set_response_params(self, **params: Any) -> None:
         """Serve whoever sends."""
-        self._rests = self._is_ours = False
+        self._is_ours = False
         super().set_response_params(**params)
 
 
@@ -126,14 +140,13 @@ def check_before_sending(
     protocol = connection.protocol if _CAN_WATCH else None
     if not isinstance(protocol, WatchedConnection):
         if type(protocol) is not ResponseHandler or protocol.transport is None:
-            return  # somebody's own, of which nothing is known
+            return  # somebody's own, of which nothing is known, or lost already
+        if not all(hasattr(protocol, name) for name in _FIELDS):
+            return
         protocol.__class__ = kind
         assert isinstance(protocol, WatchedConnection)
         protocol.watch()
-    elif protocol.was_used and (needs_fresh_connection.get() or protocol.is_dead()):
-        raise StaleConnectionError("the connection was closed while it was kept", sent=False)
     protocol.begin()
-    connection.add_callback(protocol.rest)
 
 
 async def watch_borrowed(

@@ -118,7 +118,14 @@ class Session:
             else:
                 http, headers = self._dress(request, await self._find_token())
             sent = None
-            reply = await self._exchange(request, http, headers, lost, began)
+            try:
+                reply = await http.request(
+                    request.method, self._url(request), data=request.body, headers=headers, **self._options
+                )
+            except StaleConnectionError as error:
+                reply = await self._send_again(
+                    request, http, headers, error.with_traceback(None), lost, started_at
+                )
             body = await reply.content.readany()
             whole = len(body) <= self._max_bytes and reply.content.at_eof()
             if not whole:
@@ -155,39 +162,36 @@ class Session:
         # Raised here, and not in the handler: aiohttp's errors know the request and its headers.
         raise failure
 
-    async def _exchange(
+    async def _send_again(
         self,
         request: Request,
         http: aiohttp.ClientSession,
         headers: dict[str, str] | None,
+        stale: StaleConnectionError,
         lost: list[Attempt],
         began: float,
     ) -> aiohttp.ClientResponse:
-        """Send a request over a connection that is alive, and return the response when its head has come.
+        """Send what a dead kept connection has not taken, or has lost, and return the response's head.
 
-        What a dead kept connection has not taken goes over another at once. What it may have taken is noted
-        in `lost`, and goes over a fresh one if it is repeatable. Each turn drops one of those that were kept.
+        What it has not taken goes over another at once. What it may have taken is noted in `lost`, and goes
+        over a fresh one if it is repeatable. Each turn drops one of those that were kept.
         """
         fresh: contextvars.Token[bool] | None = None
         try:
             while True:
-                try:
-                    return await http.request(
-                        request.method,
-                        self._url(request),
-                        data=request.body,
-                        headers=headers,
-                        **self._options,
-                    )
-                except StaleConnectionError as error:
-                    stale = error.with_traceback(None)
                 if stale.sent is None:
                     if not request.repeatable:
                         raise stale
-                    elapsed = time.perf_counter() - began
-                    outcome, started_at = classify(stale, request), time.time() - elapsed
-                    lost.append(describe_attempt(outcome, number=1, started_at=started_at, elapsed=elapsed))
+                    outcome, elapsed = classify(stale, request), max(0.0, time.time() - began)
+                    lost.append(describe_attempt(outcome, number=1, started_at=began, elapsed=elapsed))
                     fresh = fresh or needs_fresh_connection.set(True)
+                try:
+                    url = self._url(request)
+                    return await http.request(
+                        request.method, url, data=request.body, headers=headers, **self._options
+                    )
+                except StaleConnectionError as error:
+                    stale = error.with_traceback(None)
         finally:
             if fresh is not None:
                 needs_fresh_connection.reset(fresh)

@@ -61,7 +61,8 @@ class Watch:
             self.waits.append(event)
 
     def options(self) -> dict[str, object]:
-        return {"retry": RetryPolicy(base_delay=0, budget=self.budget), "hooks": [self.hook]}
+        retry = RetryPolicy(base_delay=0, budget=self.budget)
+        return {"retry": retry, "hooks": [self.hook], "timeout": Timeout(), "deadline": 60.0}
 
     def assert_nothing_spent(self) -> None:
         assert self.budget.tokens == self.budget.capacity
