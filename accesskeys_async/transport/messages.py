@@ -21,7 +21,14 @@ from accesskeys_async.transport.failures import (
     stop_resending,
 )
 
-__all__ = ["OwnRequest", "WatchedConnection", "needs_fresh_connection", "watch_borrowed"]
+__all__ = [
+    "OwnRequest",
+    "WatchedConnection",
+    "can_watch",
+    "check_before_sending",
+    "needs_fresh_connection",
+    "watch_borrowed",
+]
 
 needs_fresh_connection: Final[ContextVar[bool]] = ContextVar("needs_fresh_connection", default=False)
 """Whether the request that this task sends must not go over a connection that was kept."""
