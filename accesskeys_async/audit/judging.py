@@ -24,6 +24,7 @@ __all__ = ["Judgement", "by_weight", "judge", "make_findings", "mute"]
 
 MAX_MESSAGE: Final = 200
 _BY_RULE: Final = attrgetter("rule", "fingerprint")
+_RULE_OF: Final = attrgetter("rule")
 _BY_SEVERITY: Final = attrgetter("severity")
 _OF_KEYS: Final = Scope.KEY  # looking a member up takes longer than many a rule does
 
@@ -49,25 +50,33 @@ def judge(
     """Judge a snapshot by every rule that is on. A rule that raises is not evaluated, and says so."""
     findings: list[Finding] = []
     results: list[RuleResult] = []
-    for setting in settings:
-        if not setting.is_on or setting.rule.judge is None:
-            continue
-        units = len(snapshot.keys) if setting.rule.scope is _OF_KEYS else 1
+    verdicts: dict[str, Verdict] = {}
+    on = [one for one in settings if one.is_on and (one.rule.judge or one.rule.combine)]
+    for setting in sorted(on, key=_combines):
+        rule = setting.rule
+        units = len(snapshot.keys) if rule.scope is _OF_KEYS else 1
         try:
-            verdict = setting.rule.judge(snapshot, setting.parameters)
+            if rule.judge is not None:
+                verdict = verdicts[rule.id] = rule.judge(snapshot, setting.parameters)
+            else:
+                assert rule.combine is not None
+                verdict = rule.combine(snapshot, verdicts)
             hits = verdict.hits
             if hits:
                 findings += make_findings(snapshot, setting, hits, own_keys=own_keys)
         except Exception as error:  # noqa: BLE001 - a rule may be anybody's, and the audit goes on
-            results.append(RuleResult(setting.rule.id, not_evaluated=units, reason=_tell(error)))
+            results.append(RuleResult(rule.id, not_evaluated=units, reason=_tell(error)))
         else:
             passed = verdict is PASSED
-            results.append(
-                _make_result(setting.rule.id, units) if passed else _count(setting, verdict, units)
-            )
+            results.append(_make_result(rule.id, units) if passed else _count(setting, verdict, units))
     findings.sort(key=_BY_RULE)
     findings.sort(key=_BY_SEVERITY, reverse=True)  # what is as severe stays in order
+    results.sort(key=_RULE_OF)
     return Judgement(tuple(findings), tuple(results))
+
+
+def _combines(setting: RuleSetting) -> bool:
+    return setting.rule.judge is None
 
 
 def make_findings(

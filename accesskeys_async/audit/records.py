@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import enum
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any
 from uuid import UUID
 
 from attrs import field, frozen
 
+from accesskeys_async.audit.columns import Column, count_unset, drop_empty, fill_empty
 from accesskeys_async.audit.naming import fold_all, strip_marks
+from accesskeys_async.audit.permissions import Permissions, evaluate_roles
 from accesskeys_async.audit.texts import are_plain, find_suspects
-from accesskeys_async.records import UNSET, AccessKey, Unset
+from accesskeys_async.records import UNSET, AccessKey, RoleRef, Unset
 from accesskeys_async.wire import format_uuid
 
 __all__ = [
@@ -32,24 +34,7 @@ __all__ = [
 ]
 
 
-T = TypeVar("T")
-
 _filter: Any = filter  # a type checker does not see that UNSET is false, and goes
-
-
-class _Column(Generic[T]):
-    """Make an attribute when it is first asked for; functools.cached_property takes a lock for that."""
-
-    def __init__(self, make: Callable[[Snapshot], T]) -> None:
-        self._make = make
-        self.__doc__ = make.__doc__
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
-
-    def __get__(self, snapshot: Snapshot, owner: type) -> T:
-        value = snapshot.__dict__[self._name] = self._make(snapshot)
-        return value
 
 
 class Severity(enum.IntEnum):
@@ -95,67 +80,69 @@ class Snapshot:
     keys: tuple[AccessKey, ...] = field(repr=False)
     own_suffix: str = ""
     """The suffix of the auditor's own token; empty where it is not known."""
+    unread_roles: Mapping[UUID, str] | None = field(default=None, repr=False)
+    """Why the whole roles of some keys could not be read, by key; None if nobody requested roles."""
 
-    @_Column
+    @Column
     def names(self) -> list[str]:
         """Every key's name."""
         return [key.name for key in self.keys]
 
-    @_Column
+    @Column
     def descriptions(self) -> list[str | Unset | None]:
         """Every key's description."""
         return [key.description for key in self.keys]
 
-    @_Column
+    @Column
     def suffixes(self) -> list[str]:
         """Every key's suffix."""
         return [key.suffix for key in self.keys]
 
-    @_Column
+    @Column
     def unset_used(self) -> int:
         """How many answers did not say when the key was last used."""
         return len(self.used) - len(self.uses) - len(self.never_used)
 
-    @_Column
+    @Column
     def unset_updated(self) -> int:
         """How many answers did not say when the key was last changed."""
         return count_unset(self.updated)
 
-    @_Column
+    @Column
     def unset_descriptions(self) -> int:
         """How many answers had no description."""
         return sum(self.descriptions[place] is UNSET for place in self.undescribed)
 
-    @_Column
+    @Column
     def undescribed(self) -> list[int]:
         """The places of keys whose description is absent, null or empty."""
         if all(self.descriptions):
             return []
         return [place for place, text in enumerate(self.descriptions) if not text]
 
-    @_Column
+    @Column
     def description_set(self) -> set[str]:
         """The descriptions that there are; those that are empty are none."""
         return set(_filter(None, self.descriptions))
 
-    @_Column
+    @Column
     def folded_names(self) -> list[str]:
         """Every key's name as names are compared: NFKC, then case folded."""
         return fold_all(self.names)
 
-    @_Column
+    @Column
     def folded_name_set(self) -> set[str]:
         """The folded names that there are."""
         return set(self.folded_names)
 
-    @_Column
+    @Column
     def suspicious_names(self) -> list[int]:
         """The places of names that a rule about texts may find something in."""
         names = self.names
         # Sets have the hashes of their members, which lists have not.
         return [] if self.folded_names is names and are_plain(self.folded_name_set) else find_suspects(names)
 
-    @_Column
+    @Column
     def suspicious_descriptions(self) -> list[int]:
         """The places of descriptions that a rule about texts may find something in."""
         if are_plain(self.description_set):
@@ -166,7 +153,7 @@ class Snapshot:
             return []
         return [place for place, text in enumerate(self.descriptions) if text and text in suspects]
 
-    @_Column
+    @Column
     def families(self) -> list[list[AccessKey]]:
         """Keys whose names are equal but for a mark such as `-v2`: two or more each, the oldest first."""
         bases = self.folded_names
@@ -185,98 +172,94 @@ class Snapshot:
             keys.sort(key=lambda key: (key.created_at, key.id.int))
         return found
 
-    @_Column
+    @Column
     def suffix_set(self) -> set[str]:
         """The suffixes that there are."""
         return set(self.suffixes)
 
-    @_Column
+    @Column
     def never_used(self) -> list[int]:
         """The places of keys that were never used."""
         if len(self.uses) == len(self.used):
             return []
         return [place for place, used in enumerate(self.used) if used is None]
 
-    @_Column
+    @Column
     def uses(self) -> list[datetime]:
         """The last uses of keys that were used."""
-        return _drop_empty(self.used)
+        return drop_empty(self.used)
 
-    @_Column
+    @Column
     def first_use(self) -> datetime | None:
         """The earliest of the last uses; None where there is none."""
         return min(self.uses, default=None)
 
-    @_Column
+    @Column
     def last_use(self) -> datetime | None:
         """The latest of the last uses; None where there is none."""
         return max(self.uses, default=None)
 
-    @_Column
+    @Column
     def last_update(self) -> datetime | None:
         """The latest last change, or creation where it is later; None where there is no key."""
         return max(self.updated_or_created, default=None)
 
-    @_Column
+    @Column
     def used_or_created(self) -> list[datetime]:
         """When each key was last used, or made where it was never used or the answer did not say."""
         places = self.never_used
         if self.unset_used:
             places = [place for place, used in enumerate(self.used) if not used]
-        return _fill(self.used, places, self.created)
+        return fill_empty(self.used, places, self.created)
 
-    @_Column
+    @Column
     def updated_or_created(self) -> list[datetime]:
         """When each key was last changed, or made where it never was or the answer did not say."""
         places: list[int] = []
         if not all(self.updated):
             places = [place for place, updated in enumerate(self.updated) if not updated]
-        return _fill(self.updated, places, self.created)
+        return fill_empty(self.updated, places, self.created)
 
-    @_Column
+    @Column
     def creations(self) -> list[datetime]:
         """When keys were made, the earliest first."""
         return sorted(self.created)
 
-    @_Column
+    @Column
+    def role_refs(self) -> list[tuple[RoleRef, ...] | Unset | None]:
+        """Every key's references to roles."""
+        return [key.role_refs for key in self.keys]
+
+    @Column
+    def role_sets(self) -> dict[int, tuple[RoleRef, ...] | Unset | None]:
+        """The references that there are, by `id`: few, since equal ones are one object in a response."""
+        return dict(zip(map(id, self.role_refs), self.role_refs, strict=True))
+
+    @Column
+    def permissions(self) -> list[Permissions | None]:
+        """What every key's roles permit; None if its roles are not known."""
+        found = {id(key.roles): key.roles for key in self.keys}
+        organization_id = self.subject.organization_id
+        known = {
+            number: None if roles is UNSET else evaluate_roles(roles, organization_id)
+            for number, roles in found.items()
+        }
+        return [known[id(key.roles)] for key in self.keys]
+
+    @Column
     def created(self) -> list[datetime]:
         """When each key was made."""
         return [key.created_at for key in self.keys]
 
-    @_Column
+    @Column
     def used(self) -> list[datetime | Unset | None]:
         """When each key was last used; None is never."""
         return [key.last_used_at for key in self.keys]
 
-    @_Column
+    @Column
     def updated(self) -> list[datetime | Unset | None]:
         """When each key was last changed."""
         return [key.updated_at for key in self.keys]
-
-
-def _drop_empty(times: Sequence[datetime | Unset | None]) -> list[datetime]:
-    """Return the times without what is none."""
-    return list(_filter(None, times))
-
-
-def _fill(
-    times: Sequence[datetime | Unset | None], places: Sequence[int], others: Sequence[datetime]
-) -> list[datetime]:
-    """Return the times, those at the places, where there are none, replaced by others."""
-    filled: list[datetime] = list[Any](times)
-    for place in places:
-        filled[place] = others[place]
-    return filled
-
-
-def count_unset(values: Sequence[object]) -> int:
-    """Count the values that were not in the answer; quick where there are none, or nothing else."""
-    if all(values):
-        return 0
-    kinds = set(map(type, values))
-    if Unset not in kinds:
-        return 0
-    return len(values) if len(kinds) == 1 else sum(type(value) is Unset for value in values)
 
 
 def fingerprint(rule: str, organization_id: UUID, *what: object) -> str:

@@ -13,7 +13,19 @@ from typing import Final
 from attrs import frozen
 
 from accesskeys_async.audit.errors import PolicyError
-from accesskeys_async.audit.rules import Rule, age, changes, descriptions, names, numbers, records, use
+from accesskeys_async.audit.rules import (
+    Rule,
+    age,
+    changes,
+    descriptions,
+    names,
+    numbers,
+    records,
+    role_changes,
+    role_policies,
+    roles,
+    use,
+)
 
 __all__ = ["BUILT_IN", "ENTRY_POINTS", "Registry", "find_rules"]
 
@@ -28,7 +40,10 @@ BUILT_IN: Final = tuple(
             *names.RULES,
             *descriptions.RULES,
             *records.RULES,
+            *roles.RULES,
+            *role_policies.RULES,
             *changes.RULES,
+            *role_changes.RULES,
         ),
         key=lambda rule: rule.id,
     )

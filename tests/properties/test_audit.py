@@ -7,7 +7,7 @@ from uuid import UUID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accesskeys_async.audit import Policy, Severity, Snapshot, Subject, find_rules
+from accesskeys_async.audit import Policy, RuleChange, Severity, Snapshot, Subject, find_rules
 from accesskeys_async.audit.judging import by_weight, judge
 from accesskeys_async.audit.naming import fold, fold_all, strip_marks
 from accesskeys_async.audit.records import Finding
@@ -21,11 +21,13 @@ from accesskeys_async.audit.texts import (
     has_temporary_word,
     is_meaningless,
 )
-from accesskeys_async.records import UNSET, AccessKey
+from accesskeys_async.records import UNSET, AccessKey, PolicyDefinition, Role, RoleRef, Unset
+from accesskeys_async.records import Policy as RolePolicy
 
 AT = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
 ORGANIZATION = UUID(int=0xA0D17)
-POLICY = Policy(registry=find_rules(installed=()))
+EVERY_RULE = {rule: RuleChange(enabled=True) for rule in ("AK033", "AK035")}
+POLICY = Policy(registry=find_rules(installed=()), rules=EVERY_RULE)
 
 words = st.sampled_from(
     ["temp", "test2", "template", "until 2026-01-02", "expires 3 May 2025", "billing", "ci-v2", "x", "TODO",
@@ -34,6 +36,23 @@ words = st.sampled_from(
 texts = st.one_of(st.text(max_size=30), st.lists(words, max_size=4).map(" ".join))
 times = st.integers(-400 * 86_400, 2 * 86_400).map(lambda seconds: AT + timedelta(seconds=seconds))
 maybe_times = st.one_of(times, st.none(), st.just(UNSET))
+
+ONE, TWO = UUID(int=1), UUID(int=2)
+REFERENCES: tuple[tuple[RoleRef, ...] | Unset | None, ...] = (
+    UNSET,
+    None,
+    (),
+    (RoleRef(ONE, "managed", (TWO,)),),
+    (RoleRef(TWO, "organization"), RoleRef(ONE)),
+    tuple(RoleRef(UUID(int=number), "organization") for number in range(5)),
+)
+EVERYTHING = PolicyDefinition("allow", ("*",), ("any",))
+ROLES: tuple[tuple[Role, ...] | Unset | None, ...] = (
+    UNSET,
+    None,
+    (Role(ONE), Role(TWO, policies=None)),
+    (Role(ONE, policies=(RolePolicy(ONE, definitions=(EVERYTHING,)),)),),
+)
 
 
 @st.composite
@@ -52,6 +71,8 @@ def keys(draw: st.DrawFn) -> tuple[AccessKey, ...]:
                 draw(maybe_times),
                 draw(maybe_times),
                 draw(st.sampled_from([(), ("a",), None, UNSET])),
+                draw(st.sampled_from(REFERENCES)),
+                draw(st.sampled_from(ROLES)),
             )
         )
     return tuple(made)

@@ -9,6 +9,11 @@ from typing import Final, TypeAlias
 from accesskeys_async.audit.changes import Changes
 from accesskeys_async.audit.parameters import Parameter, Parameters
 from accesskeys_async.audit.records import Severity, count_unset
+from accesskeys_async.audit.rules.role_changes import (
+    are_roles_edited,
+    judge_roles_added,
+    judge_roles_taken,
+)
 from accesskeys_async.audit.rules.rule import Hit, Rule, Scope, Verdict
 from accesskeys_async.records import UNSET, AccessKey
 
@@ -121,7 +126,10 @@ def _find_edits(before: AccessKey, after: AccessKey) -> list[str]:
         "type": (before.type, after.type),
         "roles": (before.role_ids, after.role_ids),
     }
-    return [field for field, (old, new) in pairs.items() if old != new and UNSET not in (old, new)]
+    found = [field for field, (old, new) in pairs.items() if old != new and UNSET not in (old, new)]
+    if "roles" not in found and are_roles_edited(before, after):
+        found.append("roles")
+    return found
 
 
 def _count_without_use(changes: Changes) -> int:
@@ -268,5 +276,7 @@ JUDGES: Final[Mapping[str, JudgeChanges]] = {
     "AK105": judge_use_went_back,
     "AK106": judge_edited,
     "AK107": judge_short_lived,
+    "AK110": judge_roles_added,
+    "AK111": judge_roles_taken,
 }
 """What judges each rule about two readings; AK108 is about findings, and AK109 about an unreadable one."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from attrs import evolve, field, frozen, validators
@@ -15,7 +15,7 @@ from accesskeys_async.drafts import open_twin
 from accesskeys_async.errors import one_line
 from accesskeys_async.records import AccessKey
 
-__all__ = ["PASSED", "Hit", "Judge", "Rule", "Scope", "Verdict", "conclude", "make_hit"]
+__all__ = ["PASSED", "Combine", "Hit", "Judge", "Rule", "Scope", "Verdict", "conclude", "make_hit"]
 
 
 class Scope(enum.Enum):
@@ -80,6 +80,9 @@ def conclude(hits: Sequence[Hit], not_evaluated: int = 0, reason: str | None = N
 Judge: TypeAlias = Callable[[Snapshot, Parameters], Verdict]
 """A pure function: the same snapshot and parameters give the same verdict, and nothing else happens."""
 
+Combine: TypeAlias = Callable[[Snapshot, Mapping[str, Verdict]], Verdict]
+"""A pure function of a snapshot and the verdicts of the rules that are on, by their ids."""
+
 
 @frozen(kw_only=True)
 class Rule:
@@ -92,7 +95,9 @@ class Rule:
     condition: str
     """When it finds something, in one sentence."""
     judge: Judge | None = None
-    """None where it is judged elsewhere: along the fleet, or with history."""
+    """None where it is judged elsewhere: along the fleet, with history, or by `combine`."""
+    combine: Combine | None = None
+    """Judges by what other rules say, after all of them."""
     scope: Scope = Scope.KEY
     controls: tuple[str, ...] = ()
     """Controls of published catalogues that it is an analogue of."""

@@ -8,12 +8,14 @@ from typing import Any
 from uuid import UUID
 
 from accesskeys_async.audit import Parameters, Severity, Snapshot, Subject, Verdict, find_rules
-from accesskeys_async.records import AccessKey
+from accesskeys_async.records import AccessKey, RoleRef
 
 AT = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
 """T."""
 ORGANIZATION = UUID(int=0xA0D17)
 SECOND = timedelta(seconds=1)
+NARROW = (RoleRef(UUID(int=0x201E), "organization", (UUID(int=0x5ACE),)),)
+"""Roles that no rule has anything against."""
 _numbers = itertools.count(1)
 
 
@@ -35,6 +37,7 @@ def make_key(*, age: timedelta | None = None, **fields: Any) -> AccessKey:
         "last_used_at": AT - timedelta(hours=1),
         "updated_at": AT - timedelta(hours=2),
         "role_ids": (),
+        "role_refs": NARROW,
     }
     return AccessKey(**{**values, **fields})
 
@@ -45,11 +48,16 @@ def take(*keys: AccessKey, own_suffix: str = "") -> Snapshot:
 
 def ask(rule_id: str, *keys: AccessKey, **parameters: Any) -> Verdict:
     """What a rule says of keys, with its defaults but for the parameters that are named."""
+    return ask_of(rule_id, take(*keys), **parameters)
+
+
+def ask_of(rule_id: str, snapshot: Snapshot, **parameters: Any) -> Verdict:
+    """What a rule says of a snapshot, with its defaults but for the parameters that are named."""
     rule = find_rules(installed=())[rule_id]
     assert rule.judge is not None
     unknown = parameters.keys() - set(rule.defaults)
     assert not unknown, unknown
-    return rule.judge(take(*keys), Parameters({**rule.defaults, **parameters}))
+    return rule.judge(snapshot, Parameters({**rule.defaults, **parameters}))
 
 
 def found(verdict: Verdict) -> list[AccessKey | None]:

@@ -9,6 +9,7 @@ from attrs import evolve
 
 from accesskeys_async.audit import Parameters, Scope, Severity, Snapshot, Subject, Verdict, find_rules
 from accesskeys_async.audit.changes import Changes, compare_keys
+from accesskeys_async.audit.rules import role_changes
 from accesskeys_async.audit.rules.changes import (
     JUDGES,
     RULES,
@@ -20,13 +21,13 @@ from accesskeys_async.audit.rules.changes import (
     judge_short_lived,
     judge_use_went_back,
 )
-from accesskeys_async.records import UNSET, AccessKey
+from accesskeys_async.records import UNSET, AccessKey, RoleRef
 
 T = datetime(2026, 11, 2, 2, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
 SECOND = timedelta(seconds=1)
 ORGANIZATION = UUID(int=0xACE)
-RULE = {rule.id: rule for rule in RULES}
+RULE = {rule.id: rule for rule in (*RULES, *role_changes.RULES)}
 
 
 def _key(number: int = 1, **fields: Any) -> AccessKey:
@@ -59,14 +60,15 @@ def _told(verdict: Verdict) -> list[str]:
 
 
 def test_an_unchanged_organization_has_no_finding_of_any_rule() -> None:
-    keys = [_key(1), _key(2, last_used_at=None), _key(3, role_ids=())]
+    keys = [_key(1), _key(2, last_used_at=None), _key(3, role_ids=(), role_refs=(RoleRef(UUID(int=1)),))]
+    keys[:2] = [evolve(key, role_refs=()) for key in keys[:2]]
     for rule_id in JUDGES:
         verdict = _judge(rule_id, _changes(keys, keys))
         assert (list(verdict.hits), verdict.not_evaluated) == ([], 0)
 
 
 def test_the_rules_are_those_of_the_table_and_in_every_registry() -> None:
-    assert {rule.id: rule.severity for rule in RULES} == {
+    assert {rule.id: rule.severity for rule in RULE.values()} == {
         "AK101": Severity.HIGH,
         "AK102": Severity.MEDIUM,
         "AK103": Severity.MEDIUM,
@@ -76,8 +78,10 @@ def test_the_rules_are_those_of_the_table_and_in_every_registry() -> None:
         "AK107": Severity.HIGH,
         "AK108": Severity.INFO,
         "AK109": Severity.HIGH,
+        "AK110": Severity.HIGH,
+        "AK111": Severity.INFO,
     }
-    assert {rule.scope for rule in RULES} == {Scope.HISTORY}
+    assert {rule.scope for rule in RULE.values()} == {Scope.HISTORY}
     assert set(JUDGES) == set(RULE) - {"AK108", "AK109"}
     assert set(RULE) <= set(find_rules(installed=()))
 
@@ -176,6 +180,17 @@ def test_a_last_use_that_went_back_is_found(before: Any, after: Any, expected: l
         ({"description": "a"}, {"description": None}, "description"),
         ({"type": "a"}, {"type": "b"}, "type"),
         ({"role_ids": ("a",)}, {"role_ids": ()}, "roles"),
+        ({"role_refs": ()}, {"role_refs": (RoleRef(UUID(int=1)),)}, "roles"),
+        (
+            {"role_refs": (RoleRef(UUID(int=1), "x"),)},
+            {"role_refs": (RoleRef(UUID(int=1), "managed"),)},
+            "roles",
+        ),
+        (
+            {"role_refs": None, "role_ids": None},
+            {"role_refs": (RoleRef(UUID(int=1)),), "role_ids": ("a",)},
+            "roles",
+        ),
         ({"name": "a", "role_ids": None}, {"name": "b", "role_ids": ("a",)}, "name, roles"),
     ],
 )

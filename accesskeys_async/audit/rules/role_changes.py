@@ -1,0 +1,112 @@
+"""Rules about roles that a key got or lost since the last complete reading of its organization.
+
+A grant is a role in a set of workspaces: a role that moved to other workspaces was added and taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final, TypeAlias
+from uuid import UUID
+
+from accesskeys_async.audit.changes import Changes
+from accesskeys_async.audit.parameters import Parameters
+from accesskeys_async.audit.records import Severity
+from accesskeys_async.audit.rules.roles import MANAGED
+from accesskeys_async.audit.rules.rule import Hit, Rule, Scope, Verdict, conclude
+from accesskeys_async.records import UNSET, AccessKey, RoleRef
+
+__all__ = ["RULES", "are_roles_edited", "judge_roles_added", "judge_roles_taken"]
+
+NOT_TOLD: Final = "a reading did not tell the key's roles"
+
+_Grant: TypeAlias = tuple[UUID, frozenset[UUID]]
+
+
+def judge_roles_added(changes: Changes, _: Parameters) -> Verdict:
+    """Find keys that have a role, or have it in workspaces, that they had not; critical if it is managed."""
+    hits: list[Hit] = []
+    for before, after in changes.changed:
+        if added := _find_grants(after, besides=before):
+            severity = Severity.CRITICAL if any(one.type == MANAGED for one in added.values()) else None
+            hits.append(Hit(f"added since {_at(changes)}: {_tell(added, before)}", after, severity))
+    return conclude(hits, _count_without_roles(changes), NOT_TOLD)
+
+
+def judge_roles_taken(changes: Changes, _: Parameters) -> Verdict:
+    """Find keys that no longer have a role, or no longer in the same workspaces."""
+    hits: list[Hit] = []
+    for before, after in changes.changed:
+        if taken := _find_grants(before, besides=after):
+            hits.append(Hit(f"taken since {_at(changes)}: {_tell(taken, after)}", after))
+    return conclude(hits, _count_without_roles(changes), NOT_TOLD)
+
+
+def are_roles_edited(before: AccessKey, after: AccessKey) -> bool:
+    """Tell whether two readings of a key tell other roles, or other types of them; order is no matter."""
+    old, new = before.role_refs, after.role_refs
+    if old is new or old is UNSET or new is UNSET:
+        return False
+    return {(_make_grant(one), one.type) for one in old or ()} != {
+        (_make_grant(one), one.type) for one in new or ()
+    }
+
+
+def _find_grants(key: AccessKey, *, besides: AccessKey) -> Mapping[_Grant, RoleRef]:
+    """Return the grants that one reading of a key has and the other has not; none if either did not tell."""
+    refs, others = key.role_refs, besides.role_refs
+    if refs is others or refs is UNSET or others is UNSET:
+        return {}
+    there = set(map(_make_grant, others or ()))
+    return {grant: one for one in refs or () if (grant := _make_grant(one)) not in there}
+
+
+def _make_grant(reference: RoleRef) -> _Grant:
+    return reference.id, frozenset(reference.workspaces or ())
+
+
+def _tell(grants: Mapping[_Grant, RoleRef], other: AccessKey) -> str:
+    roles: Iterable[RoleRef] = sorted(grants.values(), key=lambda one: one.id.int)
+    known = {one.id for one in other.role_refs or ()}
+    return ", ".join(
+        f"{'managed ' if one.type == MANAGED else ''}role {one.id}"
+        f"{' in other workspaces' if one.id in known else ''}"
+        for one in roles
+    )
+
+
+def _count_without_roles(changes: Changes) -> int:
+    """Count the keys of both readings of which either did not tell the roles."""
+    now = changes.now
+    count = sum(
+        before.role_refs is UNSET and after.role_refs is not UNSET for before, after in changes.changed
+    )
+    if UNSET in now.role_sets.values():
+        count += now.role_refs.count(UNSET) - sum(key.role_refs is UNSET for key in changes.appeared)
+    return count
+
+
+def _at(changes: Changes) -> str:
+    return f"{changes.earlier_at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+RULES: Final = (
+    Rule(
+        id="AK110",
+        title="roles added",
+        severity=Severity.HIGH,
+        condition="The key has a role, or workspaces of it, that it had not; critical for a managed role.",
+        scope=Scope.HISTORY,
+        controls=("NIST AC-2", "NIST AC-6(1)"),
+        mind="Somebody gave the key what it needs; look who it was.",
+    ),
+    Rule(
+        id="AK111",
+        title="roles taken",
+        severity=Severity.INFO,
+        condition="The key no longer has a role, or no longer in the same workspaces.",
+        scope=Scope.HISTORY,
+        controls=("NIST AC-2",),
+        mind="Fewer roles are better; what the key is for may fail.",
+    ),
+)

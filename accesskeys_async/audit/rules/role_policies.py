@@ -1,0 +1,142 @@
+"""Rules about what a key's roles permit, which takes a GET of every key: the list tells no policies."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from operator import attrgetter
+from typing import Final, TypeAlias
+
+from accesskeys_async.audit.parameters import Parameters
+from accesskeys_async.audit.permissions import Permissions
+from accesskeys_async.audit.records import Severity, Snapshot
+from accesskeys_async.audit.rules.rule import Hit, Rule, Verdict, conclude, make_hit
+from accesskeys_async.records import UNSET, AccessKey
+
+__all__ = [
+    "NOT_REQUESTED",
+    "RULES",
+    "find_unevaluated",
+    "judge_full_access",
+    "judge_manages_keys",
+    "judge_manages_roles",
+    "judge_role_gone",
+    "take_full_access",
+]
+
+NOT_REQUESTED: Final = "roles were not requested; --roles does so, with one request a key more"
+NOT_TOLD: Final = "the response did not tell all of the key's roles"
+_CAUTION: Final = "Policies are read with caution: an allow with conditions counts, and such a deny does not."
+
+_Take: TypeAlias = Callable[[Permissions], str | None]
+"""Takes one power of several; it is told in one line, None if it is not there."""
+
+take_full_access: Final[_Take] = attrgetter("full_access")
+
+
+def judge_full_access(snapshot: Snapshot, _: Parameters) -> Verdict:
+    """Find keys whose roles permit every action on everything in the organization."""
+    return _judge(snapshot, take_full_access)
+
+
+def judge_manages_keys(snapshot: Snapshot, _: Parameters) -> Verdict:
+    """Find keys that may create, update or delete access keys."""
+    return _judge(snapshot, attrgetter("manages_keys"))
+
+
+def judge_manages_roles(snapshot: Snapshot, _: Parameters) -> Verdict:
+    """Find keys that may create, update or delete roles or policies."""
+    return _judge(snapshot, attrgetter("manages_roles"))
+
+
+def judge_role_gone(snapshot: Snapshot, _: Parameters) -> Verdict:
+    """Find keys with a reference to a role that their GET does not tell."""
+    if _has_no_roles(snapshot):
+        return Verdict((), len(snapshot.keys), NOT_REQUESTED)
+    hits: list[Hit] = []
+    unknown: list[AccessKey] = []
+    for key in snapshot.keys:
+        if key.roles is UNSET or key.role_refs is UNSET:
+            unknown.append(key)
+            continue
+        there = {role.id for role in key.roles or ()}
+        gone = sorted({str(one.id) for one in key.role_refs or () if one.id not in there})
+        if gone:
+            hits.append(
+                make_hit(f"GET does not tell role{'s' if len(gone) > 1 else ''} {', '.join(gone)}", key)
+            )
+    return conclude(hits, len(unknown), _tell_why(snapshot, unknown))
+
+
+def find_unevaluated(snapshot: Snapshot, take: _Take) -> list[AccessKey]:
+    """Return the keys of which nobody can tell whether they have a power."""
+    return [
+        key
+        for key, permissions in zip(snapshot.keys, snapshot.permissions, strict=True)
+        if permissions is None or not (permissions.is_whole or take(permissions))
+    ]
+
+
+def _judge(snapshot: Snapshot, take: _Take) -> Verdict:
+    if _has_no_roles(snapshot):
+        return Verdict((), len(snapshot.keys), NOT_REQUESTED)
+    hits = [
+        make_hit(told, key)
+        for key, permissions in zip(snapshot.keys, snapshot.permissions, strict=True)
+        if permissions is not None and (told := take(permissions)) is not None
+    ]
+    unknown = find_unevaluated(snapshot, take)
+    return conclude(hits, len(unknown), _tell_why(snapshot, unknown))
+
+
+def _has_no_roles(snapshot: Snapshot) -> bool:
+    return snapshot.unread_roles is None and not any(snapshot.permissions)
+
+
+def _tell_why(snapshot: Snapshot, unknown: Sequence[AccessKey]) -> str:
+    """Say why keys are not evaluated, those whose GET failed by their reasons."""
+    unread = snapshot.unread_roles or {}
+    reasons = Counter(unread[key.id] for key in unknown if key.id in unread)
+    if not reasons:
+        return NOT_TOLD
+    return f"roles could not be read: {', '.join(sorted(reasons))}"
+
+
+RULES: Final = (
+    Rule(
+        id="AK036",
+        title="full access",
+        severity=Severity.CRITICAL,
+        condition="The key's roles allow every action on everything in the organization.",
+        judge=judge_full_access,
+        controls=("OWASP NHI5", "NIST AC-6(5)"),
+        mind=f"{_CAUTION} A deny counts here only if it is as wide as the organization.",
+    ),
+    Rule(
+        id="AK037",
+        title="may manage keys",
+        severity=Severity.HIGH,
+        condition="The key's roles allow to create, update or delete access keys.",
+        judge=judge_manages_keys,
+        controls=("NIST AC-6(1)",),
+        mind=f"{_CAUTION} What rotates keys needs this, and little else.",
+    ),
+    Rule(
+        id="AK038",
+        title="may manage roles or policies",
+        severity=Severity.CRITICAL,
+        condition="The key's roles allow to create, update or delete roles or policies.",
+        judge=judge_manages_roles,
+        controls=("NIST AC-6(1)",),
+        mind=f"{_CAUTION} Such a key can give itself every other permission.",
+    ),
+    Rule(
+        id="AK039",
+        title="role gone",
+        severity=Severity.MEDIUM,
+        condition="The list names a role of the key that its GET does not tell.",
+        judge=judge_role_gone,
+        controls=("integrity",),
+        mind="A role that was taken from the key between the two requests.",
+    ),
+)

@@ -1,0 +1,239 @@
+"""Rules about the roles that a key refers to: none, too many, too wide.
+
+Equal references are one object in a response, so each rule looks at every distinct set of them once.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, TypeAlias
+
+from accesskeys_async.audit.parameters import Parameter, Parameters
+from accesskeys_async.audit.records import Severity, Snapshot
+from accesskeys_async.audit.rules.role_policies import find_unevaluated, take_full_access
+from accesskeys_async.audit.rules.rule import PASSED, Hit, Rule, Scope, Verdict, conclude, make_hit
+from accesskeys_async.records import UNSET, RoleRef, Unset
+
+__all__ = [
+    "MANAGED",
+    "RULES",
+    "judge_all_workspaces",
+    "judge_managed_role",
+    "judge_many_roles",
+    "judge_no_roles",
+    "judge_shared_roles",
+    "judge_unused_and_powerful",
+]
+
+MANAGED: Final = "managed"
+NOT_TOLD: Final = "the response did not tell the key's roles"
+TYPE_NOT_TOLD: Final = "the response did not tell the key's roles, or a role's type"
+UNUSED: Final = ("AK001", "AK002")
+POWERFUL: Final = ("AK031", "AK036")
+
+_References: TypeAlias = Sequence[RoleRef]
+_Find: TypeAlias = Callable[[_References], str | Unset | None]
+"""Says what is wrong with references, None if nothing is, UNSET if the response does not tell."""
+
+
+def judge_no_roles(snapshot: Snapshot, parameters: Parameters) -> Verdict:
+    """Find keys without any role that are older than `min_age_days`."""
+    found = _look(
+        snapshot, lambda references: None if references else "has no roles, and is denied everything"
+    )
+    cutoff = snapshot.taken_at - parameters.days("min_age_days")
+    verdict = _judge(snapshot, found, NOT_TOLD)
+    if not verdict.hits:
+        return verdict
+    hits = [hit for hit in verdict.hits if hit.key is not None and hit.key.created_at < cutoff]
+    return conclude(hits, verdict.not_evaluated, verdict.reason)
+
+
+def judge_managed_role(snapshot: Snapshot, _: Parameters) -> Verdict:
+    """Find keys with a managed role."""
+    return _judge(snapshot, _look(snapshot, _find_managed), TYPE_NOT_TOLD)
+
+
+def judge_many_roles(snapshot: Snapshot, parameters: Parameters) -> Verdict:
+    """Find keys with more than `max_roles` roles."""
+    most = int(parameters.number("max_roles"))
+
+    def find(references: _References) -> str | None:
+        count = len(references)
+        return f"has {count} roles; the policy allows {most}" if count > most else None
+
+    return _judge(snapshot, _look(snapshot, find), NOT_TOLD)
+
+
+def judge_all_workspaces(snapshot: Snapshot, _: Parameters) -> Verdict:
+    """Find keys with a role that is granted in all workspaces: whose workspaces are absent, null or empty."""
+
+    def find(references: _References) -> str | None:
+        wide = [one for one in references if not one.workspaces]
+        return f"has {_name_roles(wide)} in all workspaces" if wide else None
+
+    return _judge(snapshot, _look(snapshot, find), NOT_TOLD)
+
+
+def judge_shared_roles(snapshot: Snapshot, parameters: Parameters) -> Verdict:
+    """Find sets of roles, with their workspaces, that `min_keys` keys or more have."""
+    fewest = max(2, int(parameters.number("min_keys")))
+    counts: Counter[frozenset[tuple[int, frozenset[int]]]] = Counter()
+    shown: dict[frozenset[tuple[int, frozenset[int]]], _References] = {}
+    for number, count in Counter(map(id, snapshot.role_refs)).items():
+        references = snapshot.role_sets[number]
+        if references:
+            grants = frozenset(
+                (one.id.int, frozenset(w.int for w in one.workspaces or ())) for one in references
+            )
+            counts[grants] += count
+            shown[grants] = references
+    hits = [
+        Hit(f"{count:,} keys have the same roles: {_name_roles(shown[grants])}", about=_identify(grants))
+        for grants, count in counts.items()
+        if count >= fewest
+    ]
+    if not hits and UNSET in snapshot.role_sets.values():
+        return Verdict((), 1, "the response did not tell the roles of every key")
+    return conclude(sorted(hits, key=lambda hit: hit.about))
+
+
+def judge_unused_and_powerful(snapshot: Snapshot, verdicts: Mapping[str, Verdict]) -> Verdict:
+    """Find keys that AK001 or AK002 find, and AK031 or AK036 do, too; rules that are off find nothing."""
+    unused = [verdicts[rule] for rule in UNUSED if rule in verdicts]
+    powerful = [verdicts[rule] for rule in POWERFUL if rule in verdicts]
+    if not unused or not powerful:
+        return Verdict(
+            (), len(snapshot.keys), "takes AK001 or AK002, and AK031 or AK036; turn one of each on"
+        )
+    idle, strong = _messages(unused), _messages(powerful)
+    hits: list[Hit] = []
+    if both := idle.keys() & strong.keys():
+        hits = [
+            make_hit(f"{idle[id(key)]}; {strong[id(key)]}", key) for key in snapshot.keys if id(key) in both
+        ]
+    return conclude(
+        hits,
+        _count_undecided(snapshot, idle, strong, verdicts),
+        "the response did not tell when the key was last used, or what its roles are",
+    )
+
+
+def _messages(verdicts: Sequence[Verdict]) -> dict[int, str]:
+    return {id(hit.key): hit.message for verdict in reversed(verdicts) for hit in verdict.hits}
+
+
+def _count_undecided(
+    snapshot: Snapshot, idle: Mapping[int, str], strong: Mapping[int, str], verdicts: Mapping[str, Verdict]
+) -> int:
+    """Count the keys that may be unused and may be powerful, and are not known to be both."""
+    maybe_idle: set[int] = set()
+    if snapshot.unset_used:
+        maybe_idle = {id(key) for key in snapshot.keys if key.last_used_at is UNSET}
+    maybe_strong: set[int] = set()
+    if "AK031" in verdicts and verdicts["AK031"].not_evaluated:
+        found = _look(snapshot, _find_managed)
+        maybe_strong = {id(key) for key in snapshot.keys if found[id(key.role_refs)] is UNSET}
+    if "AK036" in verdicts and snapshot.unread_roles is not None:
+        maybe_strong |= {id(key) for key in find_unevaluated(snapshot, take_full_access)}
+    if not maybe_idle and not maybe_strong:
+        return 0
+    candidates = (idle.keys() | maybe_idle) & (strong.keys() | maybe_strong)
+    return len(candidates - (idle.keys() & strong.keys()))
+
+
+def _look(snapshot: Snapshot, find: _Find) -> dict[int, str | Unset | None]:
+    """Return what is wrong with each distinct set of references; null stands for none of them."""
+    return {
+        number: UNSET if references is UNSET else find(references or ())
+        for number, references in snapshot.role_sets.items()
+    }
+
+
+def _judge(snapshot: Snapshot, found: Mapping[int, str | Unset | None], reason: str) -> Verdict:
+    if not any(found.values()) and UNSET not in found.values():
+        return PASSED
+    said = [found[number] for number in map(id, snapshot.role_refs)]
+    hits = [make_hit(message, key) for key, message in zip(snapshot.keys, said, strict=True) if message]
+    return conclude(hits, said.count(UNSET), reason)
+
+
+def _find_managed(references: _References) -> str | Unset | None:
+    managed = [one for one in references if one.type == MANAGED]
+    if managed:
+        return f"has the managed {_name_roles(managed)}"
+    return UNSET if any(one.type is UNSET for one in references) else None
+
+
+def _name_roles(references: _References) -> str:
+    ids = ", ".join(sorted({str(one.id) for one in references}))
+    return f"role{'s' if len({one.id for one in references}) > 1 else ''} {ids}"
+
+
+def _identify(grants: frozenset[tuple[int, frozenset[int]]]) -> str:
+    return ";".join(sorted(f"{role:x}@{','.join(sorted(map(str, spaces)))}" for role, spaces in grants))
+
+
+RULES: Final = (
+    Rule(
+        id="AK030",
+        title="no roles",
+        severity=Severity.LOW,
+        condition="The key has no roles and is older than min_age_days.",
+        judge=judge_no_roles,
+        controls=("OWASP NHI5",),
+        mind="The service denies by default: such a key can do nothing; its owner may wait for roles.",
+        parameters=(Parameter("min_age_days", 1, "days since the key was created"),),
+    ),
+    Rule(
+        id="AK031",
+        title="managed role",
+        severity=Severity.MEDIUM,
+        condition="A role of the key is managed.",
+        judge=judge_managed_role,
+        controls=("OWASP NHI5", "NIST AC-6"),
+        mind="Managed roles are broad by design; a role of the organization's own can be narrower.",
+    ),
+    Rule(
+        id="AK032",
+        title="many roles",
+        severity=Severity.LOW,
+        condition="The key has more than max_roles roles.",
+        judge=judge_many_roles,
+        controls=("OWASP NHI5", "NIST AC-6"),
+        mind="Several narrow roles may be better than one that is broad.",
+        parameters=(Parameter("max_roles", 3, "roles of a key"),),
+    ),
+    Rule(
+        id="AK033",
+        title="all workspaces",
+        severity=Severity.MEDIUM,
+        condition="A role of the key names no workspaces, and is granted in all of them.",
+        judge=judge_all_workspaces,
+        controls=("OWASP NHI5", "NIST AC-6"),
+        mind="The contract assumes that absent, null or empty workspaces stand for all.",
+        is_on=False,
+    ),
+    Rule(
+        id="AK034",
+        title="unused and powerful",
+        severity=Severity.CRITICAL,
+        condition="AK001 or AK002 finds the key, and so does AK031 or AK036, each as the policy sets it.",
+        combine=judge_unused_and_powerful,
+        controls=("OWASP NHI1", "OWASP NHI5"),
+        mind="It stands beside their findings. AK036 judges only if roles are read (--roles).",
+    ),
+    Rule(
+        id="AK035",
+        title="several purposes",
+        severity=Severity.INFO,
+        condition="min_keys keys or more have the same set of roles.",
+        judge=judge_shared_roles,
+        scope=Scope.ORGANIZATION,
+        controls=("NIST AC-6",),
+        mind="Replicas of one service rightly have the same roles.",
+        parameters=(Parameter("min_keys", 10, "keys with the same roles", minimum=2, maximum=1e9),),
+        is_on=False,
+    ),
+)
