@@ -8,6 +8,7 @@ import errno
 import fcntl
 import json
 import os
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +27,8 @@ __all__ = ["Checkpoint", "Reading"]
 
 FORMAT: Final = "accesskeys audit checkpoint 2"
 OLD_FORMATS: Final = frozenset({"accesskeys audit checkpoint 1"})
+GONE: Final = "missing"
+"""Why the roles of a key could not be read that was deleted after it was listed."""
 _PAGE: Final = b',"page":'
 
 
@@ -36,6 +39,13 @@ class Reading:
     keys: tuple[AccessKey, ...] = field(repr=False)
     own_suffix: str = ""
     """The suffix of the token that they were read with."""
+    unread_roles: Mapping[UUID, str] | None = field(default=None, repr=False)
+    """Why the roles of some keys could not be read; None if nobody requested roles."""
+
+    @property
+    def failed_roles(self) -> int:
+        """How many keys are there whose roles could not be read."""
+        return sum(reason != GONE for reason in (self.unread_roles or {}).values())
 
 
 class Checkpoint:
@@ -47,11 +57,13 @@ class Checkpoint:
     not what was written is refused. There are no tokens in it.
     """
 
-    def __init__(self, path: Path, descriptor: int, started_at: datetime) -> None:
+    def __init__(self, path: Path, descriptor: int, started_at: datetime, *, roles: bool) -> None:
         self._path = path
         self._descriptor = descriptor
         self.started_at = started_at
         """The T of the audit that began it."""
+        self.roles = roles
+        """Whether its audit reads the roles of keys."""
         self._places: dict[UUID, tuple[int, int]] = {}
         self._pending: list[bytes] = []
         self._turn = asyncio.Lock()
@@ -61,15 +73,27 @@ class Checkpoint:
 
     @classmethod
     def open(
-        cls, path: Path, *, policy_hash: str, inventory_hash: str, resume: bool = False, now: datetime
+        cls,
+        path: Path,
+        *,
+        policy_hash: str,
+        inventory_hash: str,
+        roles: bool = False,
+        resume: bool = False,
+        now: datetime,
     ) -> Checkpoint:
-        """Begin a checkpoint, or `resume` one of the same policy and inventory.
+        """Begin a checkpoint, or `resume` one of the same policy and inventory, with `roles` or without.
 
         Without `resume` the file must not exist; with it, it may be missing, and is begun. Raises
         CheckpointError with the path and what to do; CheckpointWriteError if it can't be written, and then
         there is no file of it.
         """
-        head = {"format": FORMAT, "policy": policy_hash, "inventory": inventory_hash}
+        head = {
+            "format": FORMAT,
+            "policy": policy_hash,
+            "inventory": inventory_hash,
+            "roles": "read" if roles else "not read",
+        }
         try:
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | (0 if resume else os.O_EXCL)
             descriptor = os.open(path, flags, 0o600)
@@ -77,7 +101,7 @@ class Checkpoint:
             raise CheckpointError(f"{path}: exists already; resume it, or name another") from None
         except OSError as error:
             raise CheckpointError(f"{path}: can't be opened: {error.strerror}") from error
-        checkpoint = cls(path, descriptor, now.astimezone(UTC))
+        checkpoint = cls(path, descriptor, now.astimezone(UTC), roles=roles)
         try:
             checkpoint._lock()
             if not checkpoint._read(head):
@@ -102,17 +126,24 @@ class Checkpoint:
         line = open_line(await asyncio.to_thread(os.pread, self._descriptor, length, start)) or b""
         head, _, page = line.partition(_PAGE)
         try:
-            own_suffix = json.loads(head + b"}")["own_suffix"]
+            said = json.loads(head + b"}")
+            own_suffix, unread = said["own_suffix"], said["unread_roles"]
+            unread_roles = None if unread is None else {UUID(name): why for name, why in unread.items()}
             keys = wire.read_page(page[:-2], organization_id=organization_id).results
-        except (ValueError, KeyError, APIResponseError) as error:
+        except (ValueError, KeyError, AttributeError, APIResponseError) as error:
             raise CheckpointError(
                 f"{self._path}: organization {organization_id} can't be read back"
             ) from error
-        return Reading(keys, own_suffix)
+        return Reading(keys, own_suffix, unread_roles)
 
     async def add(self, organization_id: UUID, reading: Reading) -> None:
         """Write an organization down, and return when it is on the disk. Raises CheckpointWriteError."""
-        head = {"organization": str(organization_id), "own_suffix": reading.own_suffix}
+        unread = reading.unread_roles
+        head = {
+            "organization": str(organization_id),
+            "own_suffix": reading.own_suffix,
+            "unread_roles": None if unread is None else {str(key_id): why for key_id, why in unread.items()},
+        }
         page = {"results": [wire.dump_key(key) for key in reading.keys]}
         line = (
             json.dumps(head)[:-1].encode() + _PAGE + json.dumps(page, separators=(",", ":")).encode() + b"}\n"
@@ -184,7 +215,9 @@ class Checkpoint:
     def _read_head(self, line: bytes, expected: dict[str, str]) -> None:
         try:
             head = json.loads(line)
-            found = {name: str(head[name]) for name in expected}
+            found = {"format": str(head["format"])}
+            if found["format"] == FORMAT:
+                found = {name: str(head[name]) for name in expected}
             started_at = datetime.fromisoformat(head["started_at"])
         except (ValueError, KeyError, TypeError):
             found, started_at = {}, self.started_at
@@ -197,6 +230,9 @@ class Checkpoint:
         for name in ("policy", "inventory"):
             if found[name] != expected[name]:
                 raise CheckpointError(f"{self._path}: is of another {name}; begin a new one")
+        if found["roles"] != expected["roles"]:
+            problem = f"is of an audit with roles {found['roles']}, not with roles {expected['roles']}"
+            raise CheckpointError(f"{self._path}: {problem}; begin a new one, or go on as it was begun")
         self.started_at = started_at
 
     def _read_id(self, number: int, line: bytes) -> UUID:

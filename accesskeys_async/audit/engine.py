@@ -25,6 +25,7 @@ from accesskeys_async.audit.policy import Policy, RuleSetting
 from accesskeys_async.audit.progress import Progress
 from accesskeys_async.audit.reading import Access, Answers
 from accesskeys_async.audit.records import Finding, OrganizationAudit, Snapshot, Subject, Summary, Unreadable
+from accesskeys_async.audit.role_reading import RoleReader
 from accesskeys_async.audit.suppressions import Suppressor
 from accesskeys_async.audit.tally import Tally
 from accesskeys_async.audit.turns import Turns
@@ -60,6 +61,7 @@ def audit(
     checkpoint: Checkpoint | None = None,
     progress: Progress | None = None,
     amend: Amend | None = None,
+    roles: bool = False,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> AsyncGenerator[OrganizationAudit | Summary, None]:
     """Audit organizations: yield an `OrganizationAudit` for each as it completes, and a `Summary` at last.
@@ -73,6 +75,10 @@ def audit(
     is asked for each organization, read or not, before suppressions apply. Leaving early cancels what is
     under way: use `contextlib.aclosing`.
 
+    `roles` reads the roles of every key with a GET, which is one request a key more, `at_once` at a time over
+    all organizations; AK036 to AK039 judge them. A key that can't be read so is not evaluated by those, and
+    unless it is gone, its organization counts as read in part.
+
     Raises InvalidRequestError for a bound that is broken and for what is no organization's id,
     CheckpointError where the checkpoint can't be written, and what `organizations` raises.
     """
@@ -81,8 +87,13 @@ def audit(
         raise InvalidRequestError("at_once", f"is {at_once}; it takes 1 or more, or None")
     if isinstance(organizations, str | UUID | Subject | Entry):
         raise InvalidRequestError("organizations", "is a single one; it takes several, such as a list")
+    if checkpoint is not None and checkpoint.roles is not roles:
+        raise InvalidRequestError(
+            "roles", f"is {roles}, and {checkpoint.roles} in the checkpoint; give the same"
+        )
     started_at = clock() if checkpoint is None else checkpoint.started_at
-    run = _Run(client, policy or Policy(), started_at, max_keys, checkpoint, progress, amend)
+    reader = RoleReader(at_once, progress) if roles else None
+    run = _Run(client, policy or Policy(), started_at, max_keys, checkpoint, progress, amend, reader)
     return run.products(organizations, at_once)
 
 
@@ -91,6 +102,8 @@ class _Draft:
     """An organization on its way to its audit."""
 
     entry: Entry
+    client: AccessKeysClient | None = None
+    """With the organization's token; None if there is none, or a checkpoint has the keys."""
     answers: Answers | None = None
     reading: Reading | Unreadable | None = None
     """None while its answers are not read."""
@@ -114,6 +127,7 @@ class _Run:
         checkpoint: Checkpoint | None,
         progress: Progress | None,
         amend: Amend | None,
+        roles: RoleReader | None,
     ) -> None:
         self._access = Access(client, progress)
         self._policy = policy
@@ -122,6 +136,7 @@ class _Run:
         self._checkpoint = checkpoint
         self._progress = progress
         self._amend = amend
+        self._roles = roles
         self._suppressor = Suppressor(policy.suppressions, started_at.date())
         self._collisions = _watch_suffixes(policy)
         self._tally = Tally()
@@ -166,8 +181,10 @@ class _Run:
             draft.is_kept = draft.reading is not None
         if draft.reading is None:
             await self._ask(draft)
-        draft.spent = time.monotonic() - began
         is_large = draft.answers is not None and draft.answers.most >= LARGE
+        if self._roles is not None and draft.client is not None:
+            await self._read_roles(draft, self._roles)
+        draft.spent = time.monotonic() - began
         if is_large or self._checkpoint is not None or self._amend is not None:
             await self._turns.take()
             draft.audited = await self._finish(draft)
@@ -179,16 +196,31 @@ class _Run:
         if isinstance(opened, Unreadable):
             draft.reading = opened
             return
-        client, draft.own_suffix = opened
+        draft.client, draft.own_suffix = opened
         organization_id = draft.entry.subject.organization_id
-        draft.answers = Answers(client, organization_id, max_keys=self._max_keys)
+        draft.answers = Answers(draft.client, organization_id, max_keys=self._max_keys)
         await draft.answers.ask(to_the_end=self._glances_fail)
+
+    async def _read_roles(self, draft: _Draft, reader: RoleReader) -> None:
+        """Read the keys at once, since their ids are what to ask for, and then their roles."""
+        assert draft.client is not None
+        await self._turns.take()
+        draft.reading = await self._read(draft)
+        if isinstance(draft.reading, Reading):
+            organization_id = draft.entry.subject.organization_id
+            draft.reading = await reader.read(draft.client, organization_id, draft.reading)
 
     async def _finish(self, draft: _Draft) -> OrganizationAudit:
         """Read the answers, judge, and do what is left."""
         began = time.monotonic()
         reading = draft.reading or await self._read(draft)
-        if isinstance(reading, Reading) and self._checkpoint is not None and not draft.is_kept:
+        # What was read in part is not kept, and so is read again by an audit that is resumed.
+        if (
+            self._checkpoint is not None
+            and isinstance(reading, Reading)
+            and not draft.is_kept
+            and not reading.failed_roles
+        ):
             await self._checkpoint.add(draft.entry.subject.organization_id, reading)
         subject, settings = draft.entry.subject, self._policy.settle(draft.entry.subject, draft.entry.changes)
         if isinstance(reading, Unreadable):
@@ -196,11 +228,19 @@ class _Run:
             elapsed = draft.spent + time.monotonic() - began
             audited = OrganizationAudit(subject, self._started_at, unreadable=reading, elapsed=elapsed)
         else:
-            snapshot = Snapshot(subject, self._started_at, reading.keys, reading.own_suffix)
+            snapshot = Snapshot(
+                subject, self._started_at, reading.keys, reading.own_suffix, reading.unread_roles
+            )
             judged = await self._apply_rules(snapshot, settings)
             elapsed = draft.spent + time.monotonic() - began
             audited = OrganizationAudit(
-                subject, self._started_at, reading.keys, judged.findings, judged.results, elapsed=elapsed
+                subject,
+                self._started_at,
+                reading.keys,
+                judged.findings,
+                judged.results,
+                elapsed=elapsed,
+                unread_roles=reading.failed_roles,
             )
         if self._amend is not None:
             audited = await self._amend(audited, snapshot, settings)

@@ -28,6 +28,10 @@ class Progress:
     keys: int = 0
     findings: int = 0
     """Those that count; suppressed ones do not."""
+    roles_wanted: int = 0
+    """Keys whose roles are requested; it grows as keys are listed, and is 0 if nobody requested roles."""
+    roles_read: int = 0
+    """How many of those requests are over."""
     requests: int = 0
     """Attempts, those tried again included."""
     throttled: int = 0

@@ -334,6 +334,8 @@ class OrganizationAudit:
     unreadable: Unreadable | None = None
     elapsed: float = 0.0
     """Seconds to read and judge it."""
+    unread_roles: int = 0
+    """Keys whose roles were requested and could not be read, those that were deleted meanwhile aside."""
 
 
 @frozen
@@ -354,13 +356,18 @@ class Summary:
     """What was found across organizations; it counts in `by_severity` and `by_rule`, too."""
     notes: tuple[str, ...] = ()
     """What a person should know: suppressions that expired or met nothing, rules that failed."""
+    partly_read: int = 0
+    """Organizations that were listed, with keys whose roles could not be read."""
+    unread_roles: int = 0
+    """The keys whose roles could not be read."""
 
     @property
     def coverage(self) -> float:
-        """The share of organizations that were read whole, from 0 to 1."""
-        return 1.0 if not self.organizations else 1 - len(self.unreadable) / self.organizations
+        """The share of organizations that were read whole, requested roles included, from 0 to 1."""
+        missing = len(self.unreadable) + self.partly_read
+        return 1.0 if not self.organizations else 1 - missing / self.organizations
 
     @property
     def is_complete(self) -> bool:
-        """Whether every organization was read whole."""
-        return not self.unreadable
+        """Whether every organization was read whole, requested roles included."""
+        return not self.unreadable and not self.partly_read

@@ -43,6 +43,8 @@ class Tally:
     organizations: int = 0
     keys: int = 0
     suppressed: int = 0
+    partly_read: int = 0
+    unread_roles: int = 0
     unreadable: list[tuple[Subject, Unreadable]] = field(factory=list)
     _by_severity: list[int] = field(factory=lambda: [0] * len(Severity))
     _by_rule: dict[str, _Counts] = field(factory=dict)
@@ -54,6 +56,8 @@ class Tally:
         self.keys += len(audited.keys)
         if audited.unreadable is not None:
             self.unreadable.append((audited.subject, audited.unreadable))
+        self.partly_read += audited.unread_roles > 0
+        self.unread_roles += audited.unread_roles
         self.add_findings(audited.findings)
         for result in audited.results:
             self.add_result(result)
@@ -104,4 +108,6 @@ class Tally:
             suppressed=self.suppressed,
             findings=findings,
             notes=(*sorted(self._failed_rules), *notes),
+            partly_read=self.partly_read,
+            unread_roles=self.unread_roles,
         )

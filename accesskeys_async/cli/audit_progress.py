@@ -53,6 +53,8 @@ class Pace:
             f"{rate:,.0f} requests/s",
             f"{progress.throttled:,} × 429",
         ]
+        if progress.roles_wanted:
+            parts.insert(3, f"roles of {progress.roles_read:,}/{progress.roles_wanted:,}")
         if (left := self._estimate(now)) is not None:
             parts.append(f"{_tell_span(left)} left")
         return ", ".join(parts)

@@ -17,6 +17,7 @@ from accesskeys_async.cli.audit_scope import (
     read_policy,
     read_scope,
     run_interruptible,
+    tell_cost_of_roles,
 )
 from accesskeys_async.cli.audit_verdict import decide
 from accesskeys_async.cli.exits import CommandError, ExitCode
@@ -55,13 +56,21 @@ def make_plan(
     The plan has a line for each key, with the reasons and a hash of the key's fields. The auditor's own key
     and suppressed findings are left out. Read the plan, delete the lines of keys that are to stay, and then
     run `accesskeys audit apply`.
+
+    Rules about what roles permit (AK036 to AK039) take one request a key more.
     """
     from accesskeys_async.audit.remediation import Planner, check_rules
+    from accesskeys_async.audit.rules.role_policies import RULES
 
     scope = read_scope(invocation, orgs, inventory, policy)
     wanted = check_rules((rule.strip() for rule in rules.split(",") if rule.strip()), scope.policy.registry)
     planner = Planner(wanted)
-    summary = run_interruptible(_follow(invocation, scope, planner), advice="no plan was written")
+    roles = not wanted.isdisjoint(rule.id for rule in RULES)
+    if roles:
+        tell_cost_of_roles(invocation)
+    summary = run_interruptible(
+        _follow(invocation, scope, planner, roles=roles), advice="no plan was written"
+    )
     return _write_plan(invocation, output, planner, summary, inventory=inventory)
 
 
@@ -130,13 +139,13 @@ def _check_inventory(path: Path, plan: Plan, scope: AuditScope | None) -> None:
         )
 
 
-async def _follow(invocation: Invocation, scope: AuditScope, planner: Planner) -> Summary:
+async def _follow(invocation: Invocation, scope: AuditScope, planner: Planner, *, roles: bool) -> Summary:
     from accesskeys_async.audit import Progress, Summary, audit
     from accesskeys_async.cli.audit_progress import show_progress
 
     progress = Progress(total=len(scope.entries))
     async with scope.client(invocation) as client, show_progress(invocation.screen, progress):
-        parts = audit(client, scope.entries, scope.policy, progress=progress)
+        parts = audit(client, scope.entries, scope.policy, progress=progress, roles=roles)
         async with aclosing(parts):
             async for part in parts:
                 if isinstance(part, Summary):

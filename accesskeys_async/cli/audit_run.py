@@ -22,6 +22,7 @@ from accesskeys_async.cli.audit_scope import (
     PolicyFile,
     read_scope,
     run_interruptible,
+    tell_cost_of_roles,
 )
 from accesskeys_async.cli.audit_summary import Comparison, Overview, draw_summary
 from accesskeys_async.cli.audit_verdict import decide
@@ -76,6 +77,7 @@ class Job:
     journal: str | None = None
     at_once: int | None = None
     max_keys: int = 1_000_000
+    roles: bool = False
 
 
 @reporting
@@ -110,6 +112,10 @@ def run_audit(
             min=1, help="Stop reading an organization after this number of keys, and report it as not read."
         ),
     ] = 1_000_000,
+    roles: Annotated[
+        bool,
+        typer.Option("--roles", help="Read what the roles of every key permit: one request a key more."),
+    ] = False,
 ) -> ExitCode:
     """Read all keys of organizations, check them, and report.
 
@@ -133,7 +139,10 @@ def run_audit(
         journal=journal,
         at_once=at_once,
         max_keys=max_keys,
+        roles=roles,
     )
+    if roles:
+        tell_cost_of_roles(invocation)
     advice = (
         "nothing was saved; --checkpoint FILE saves what is read"
         if checkpoint is None
@@ -217,6 +226,7 @@ async def _start(
             checkpoint=checkpoint,
             progress=progress,
             amend=None if past is None else past.recording.judge,
+            roles=job.roles,
             clock=lambda: started_at,
         )
         async with aclosing(parts):
@@ -231,6 +241,7 @@ def _open_checkpoint(job: Job) -> Checkpoint:
         job.checkpoint,
         policy_hash=job.scope.policy.hash,
         inventory_hash=job.scope.hash,
+        roles=job.roles,
         resume=job.resume,
         now=datetime.now(UTC),
     )

@@ -32,6 +32,7 @@ __all__ = [
     "read_policy",
     "read_scope",
     "run_interruptible",
+    "tell_cost_of_roles",
 ]
 
 T = TypeVar("T")
@@ -118,6 +119,13 @@ def read_policy(path: Path | None) -> Policy:
     from accesskeys_async.audit import Policy, load_policy
 
     return Policy() if path is None else load_policy(path)
+
+
+def tell_cost_of_roles(invocation: Invocation) -> None:
+    """Say what reading roles takes, before anything is sent."""
+    invocation.screen.notice(
+        "roles take one request a key more; how many keys there are is known as they are listed"
+    )
 
 
 def run_interruptible(main: Coroutine[object, object, T], *, advice: str) -> T:

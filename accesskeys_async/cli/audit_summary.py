@@ -95,6 +95,7 @@ def draw_summary(
         "Worst organizations": _list_organizations(screen, overview, width=width),
         "Worst findings": screen.draw(*_list_findings(found), width=width) if found else "",
         "Not read": screen.draw(*_list_unreadable(summary), width=width) if summary.unreadable else "",
+        "Read in part": screen.draw(*_list_partly_read(summary), width=width) if summary.partly_read else "",
         "To note": screen.draw(*_list_lines(summary.notes), width=width) if summary.notes else "",
         "Reports": screen.draw(*_list_reports(reports), width=UNBOUNDED) if reports or found else "",
     }
@@ -115,7 +116,7 @@ def _facts(summary: Summary, comparison: Comparison | None) -> Table:
     from rich.text import Text
 
     table = Table.grid(padding=(0, 2))
-    read = summary.organizations - len(summary.unreadable)
+    read = summary.organizations - len(summary.unreadable) - summary.partly_read
     # Rounded down: 100 % is said of nothing that is less.
     percent = int(summary.coverage * 1000) / 10
     style = "green" if summary.is_complete else "bold red"
@@ -207,6 +208,11 @@ def _list_unreadable(summary: Summary) -> list[Padding]:
     if len(summary.unreadable) > SHOWN:
         lines.append(f"and {len(summary.unreadable) - SHOWN:,} more")
     return _list_lines(lines)
+
+
+def _list_partly_read(summary: Summary) -> list[Padding]:
+    told = f"the roles of {count_of(summary.unread_roles, 'key')}"
+    return _list_lines([f"{told}, in {count_of(summary.partly_read, 'organization')}"])
 
 
 def _list_lines(lines: Sequence[str], *, margin: int = MARGIN) -> list[Padding]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from accesskeys_async.cli.exits import ExitCode
+from accesskeys_async.cli.rows import count_of
 
 if TYPE_CHECKING:
     from accesskeys_async.audit import Severity, Summary
@@ -30,6 +31,8 @@ def decide(summary: Summary, *, fail_on: Severity, exit_zero: bool = False, fail
     """
     if summary.unreadable:
         return _tell_unreadable(summary)
+    if summary.partly_read:
+        return Verdict(ExitCode.INCOMPLETE, _tell_unread_roles(summary))
     if failed_rules:
         rules = "1 rule" if failed_rules == 1 else f"{failed_rules} rules"
         return Verdict(ExitCode.INCOMPLETE, f"{rules} failed and did not judge everything")
@@ -41,6 +44,11 @@ def decide(summary: Summary, *, fail_on: Severity, exit_zero: bool = False, fail
     if exit_zero:
         return Verdict(ExitCode.DONE, f"{found}, which --exit-zero excuses")
     return Verdict(ExitCode.FINDINGS, found)
+
+
+def _tell_unread_roles(summary: Summary) -> str:
+    keys = count_of(summary.unread_roles, "key")
+    return f"the roles of {keys} in {count_of(summary.partly_read, 'organization')} could not be read"
 
 
 def _tell_unreadable(summary: Summary) -> Verdict:

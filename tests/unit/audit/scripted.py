@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
+from typing import Self
 from uuid import UUID
 
 from accesskeys_async import AccessKeysClient
 from accesskeys_async.errors import PaginationError
 from accesskeys_async.paging import PageSource
-from accesskeys_async.records import AccessKeyPage
+from accesskeys_async.records import UNSET, AccessKey, AccessKeyPage, Role, Unset
 from tests.unit.audit.judged import make_key
 
 
@@ -39,12 +41,33 @@ class Pages(PageSource[str]):
 
 
 class Scripted(AccessKeysClient):
-    """A client of one script for all organizations, or of one for each that is named."""
+    """A client of one script for all organizations, or of one for each that is named.
+
+    A key that is read alone has the roles of `roles`, or raises what is there.
+    """
 
     def __init__(self, pages: Pages, **others: Pages) -> None:
         super().__init__("token-of-nobody-000000", base_url="http://localhost")
         self._pages = pages
+        self.roles: dict[UUID, tuple[Role, ...] | Unset | Exception] = {}
+        self.gets: list[UUID] = []
+        self.at_once = self.most_at_once = 0
         self._others = {UUID(int=int(name.removeprefix("org"))): one for name, one in others.items()}
+
+    def with_options(self, **_: object) -> Self:
+        return self
+
+    async def get(self, org: object, key_id: object) -> AccessKey:
+        assert isinstance(key_id, UUID)
+        self.gets.append(key_id)
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        await asyncio.sleep(0)
+        self.at_once -= 1
+        found = self.roles.get(key_id, ())
+        if isinstance(found, Exception):
+            raise found
+        return make_key(id=key_id, roles=found, role_refs=UNSET)
 
     def _pages_of(self, org: object, *, limit: int, reverse: bool = False) -> Pages:
         assert isinstance(org, UUID)

@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from accesskeys_async.audit import Checkpoint, CheckpointError, CheckpointWriteError, Reading
-from accesskeys_async.records import UNSET
+from accesskeys_async.records import UNSET, RoleRef
 from tests.unit.audit.judged import AT, ORGANIZATION, make_key
 
 OTHER = UUID(int=77)
@@ -40,7 +40,9 @@ async def test_what_was_read_is_read_back_as_it_was(path: Path) -> None:
     keys = (
         make_key(name="\N{PILE OF POO}", description="a\nb\u2028\x00", created_at=AT.replace(microsecond=1)),
         make_key(description=UNSET, last_used_at=None, updated_at=UNSET, role_ids=UNSET, type=None),
-        make_key(role_ids=("a", "b")),
+        make_key(role_ids=("a", "b"), role_refs=None),
+        make_key(role_refs=(RoleRef(OTHER, "managed", ()), RoleRef(OTHER, None, UNSET))),
+        make_key(role_refs=UNSET),
     )
     with begin(path) as checkpoint:
         assert await checkpoint.load(ORGANIZATION) is None

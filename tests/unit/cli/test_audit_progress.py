@@ -34,6 +34,15 @@ def test_it_says_how_far_how_fast_and_how_long(clock: Clock) -> None:
     )
 
 
+def test_roles_are_counted_once_they_are_requested(clock: Clock) -> None:
+    progress = Progress(total=2, organizations=1, keys=300)
+    pace = Pace(progress, clock)
+    assert "roles" not in pace.tell()
+    progress.roles_wanted, progress.roles_read = 3_400, 1_200
+
+    assert pace.tell().startswith("1/2 organizations, 0 failed, 300 keys, roles of 1,200/3,400, ")
+
+
 def test_the_rate_is_that_of_the_last_seconds(clock: Clock) -> None:
     progress = Progress(total=10)
     pace = Pace(progress, clock)

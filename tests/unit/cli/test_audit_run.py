@@ -360,3 +360,37 @@ def test_an_interrupted_audit_keeps_what_was_read_and_goes_on_later(
     done = call("audit", *options, "--resume")
     assert done.code == ExitCode.FINDINGS
     assert report.exists()
+
+
+def test_roles_are_read_with_a_request_for_every_key_and_their_cost_is_said_before(
+    service: Emulator, call: Call
+) -> None:
+    before = len([entry for entry in service.journal if entry.operation == "get"])
+    done = call("audit", service.organization_id, "--roles", "--exit-zero")
+
+    assert len([entry for entry in service.journal if entry.operation == "get"]) - before == 250
+    assert done.err == (
+        "roles take one request a key more; how many keys there are is known as they are listed\n"
+    )
+    assert done.code == ExitCode.DONE
+
+
+def test_roles_that_can_not_be_read_leave_an_audit_incomplete(service: Emulator, call: Call) -> None:
+    service.faults.add(Fault.status(403, operation="get", times=3))
+    done = call("audit", service.organization_id, "--roles", "--exit-zero")
+
+    assert done.code == ExitCode.INCOMPLETE
+    assert "exit 4: the roles of 3 keys in 1 organization could not be read" in done.out
+    assert "coverage  0 %, 0 of 1 read whole" in done.out
+    assert "Read in part\n  the roles of 3 keys, in 1 organization" in done.out
+
+
+def test_a_checkpoint_with_roles_does_not_go_on_without(
+    service: Emulator, call: Call, tmp_path: Path
+) -> None:
+    options = ("--checkpoint", tmp_path / "audit.checkpoint", "--exit-zero")
+    assert call("audit", service.organization_id, *options, "--roles").code == ExitCode.DONE
+    refused = call("audit", service.organization_id, *options, "--resume")
+
+    assert refused.code == ExitCode.USAGE
+    assert "is of an audit with roles read, not with roles not read; begin a new one" in refused.err

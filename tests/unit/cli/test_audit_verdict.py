@@ -10,7 +10,7 @@ from accesskeys_async.cli.audit_verdict import decide
 from accesskeys_async.cli.exits import ExitCode
 
 
-def _summarize(*reasons: str, organizations: int = 3, **counts: int) -> Summary:
+def _summarize(*reasons: str, organizations: int = 3, unread_roles: int = 0, **counts: int) -> Summary:
     return Summary(
         started_at=datetime(2026, 1, 1, tzinfo=UTC),
         elapsed=1.0,
@@ -23,6 +23,8 @@ def _summarize(*reasons: str, organizations: int = 3, **counts: int) -> Summary:
         by_severity=tuple((Severity[name], count) for name, count in counts.items()),
         by_rule=(),
         suppressed=0,
+        partly_read=unread_roles and 2,
+        unread_roles=unread_roles,
     )
 
 
@@ -37,6 +39,18 @@ def _summarize(*reasons: str, organizations: int = 3, **counts: int) -> Summary:
         (_summarize(HIGH=1), {"fail_on": Severity.CRITICAL}, ExitCode.DONE, "at critical or worse"),
         (_summarize(INFO=1), {"fail_on": Severity.INFO}, ExitCode.FINDINGS, "1 finding at info or worse"),
         (_summarize("timeout", HIGH=1), {}, ExitCode.INCOMPLETE, "1 of 3 organizations could not be read"),
+        (
+            _summarize(unread_roles=1_200, HIGH=1),
+            {"exit_zero": True},
+            ExitCode.INCOMPLETE,
+            "the roles of 1,200 keys in 2 organizations could not be read",
+        ),
+        (
+            _summarize("timeout", unread_roles=5),
+            {},
+            ExitCode.INCOMPLETE,
+            "1 of 3 organizations could not be read",
+        ),
         (_summarize("permission"), {"exit_zero": True}, ExitCode.INCOMPLETE, "1 of 3 organizations"),
         (_summarize(*["authentication"] * 3), {}, ExitCode.AUTHENTICATION, "no token that works"),
         (_summarize("authentication", "credential", "credential"), {}, ExitCode.AUTHENTICATION, "no token"),
