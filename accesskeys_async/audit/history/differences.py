@@ -10,10 +10,11 @@ from sqlalchemy import ColumnElement, FromClause, Row, and_, exists, func, or_, 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from accesskeys_async.audit.changes import compare_keys
-from accesskeys_async.audit.history.parts import load_keys
+from accesskeys_async.audit.history.parts import NOT_STORED, load_keys
 from accesskeys_async.audit.history.records import Diff, NotCompared, PastFinding, PastRun
 from accesskeys_async.audit.history.schema import FINDINGS, PARTS, READINGS
 from accesskeys_async.audit.records import Severity
+from accesskeys_async.audit.rules.role_changes import are_roles_edited
 from accesskeys_async.records import AccessKey
 
 __all__ = ["compare_runs"]
@@ -81,26 +82,31 @@ async def _compare_keys(
     appeared: list[AccessKey] = []
     gone: list[AccessKey] = []
     edited: _Edits = []
-    differing = [one for one in organizations if before[one].identities != after[one].identities]
+    differing = [one for one in organizations if _kept(before[one])[::2] != _kept(after[one])[::2]]
     for start in range(0, len(differing), AT_ONCE):
         chunk = differing[start : start + AT_ONCE]
-        numbers = {
-            number
-            for one in chunk
-            for row in (before[one], after[one])
-            for number in (row.identities, row.uses)
-        }
+        numbers = {number for one in chunk for row in (before[one], after[one]) for number in _kept(row)}
         query = select(PARTS.c.id, PARTS.c.body).where(PARTS.c.id.in_(numbers))
         bodies = {row.id: row.body for row in await connection.execute(query)}
         for one in chunk:
             old, new = (
-                load_keys(one, bodies[row.identities], bodies[row.uses]) for row in (before[one], after[one])
+                load_keys(one, *(bodies.get(number, NOT_STORED) for number in _kept(row)))
+                for row in (before[one], after[one])
             )
             came, went, changed = compare_keys(old, new)
             appeared += came
             gone += went
-            edited += (pair for pair in changed if _identity(pair[0]) != _identity(pair[1]))
+            edited += (pair for pair in changed if _is_edited(*pair))
     return appeared, gone, edited
+
+
+def _kept(reading: Row[Any]) -> tuple[int, int, int | None]:
+    """Return the numbers of a reading's parts."""
+    return reading.identities, reading.uses, reading.roles
+
+
+def _is_edited(before: AccessKey, after: AccessKey) -> bool:
+    return _identity(before) != _identity(after) or are_roles_edited(before, after)
 
 
 def _identity(key: AccessKey) -> tuple[object, ...]:

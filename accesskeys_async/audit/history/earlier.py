@@ -12,7 +12,7 @@ from attrs import field, frozen
 from sqlalchemy import Row, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from accesskeys_async.audit.history.parts import Parts
+from accesskeys_async.audit.history.parts import NOT_STORED, Parts
 from accesskeys_async.audit.history.schema import FINDINGS, PARTS, READINGS
 
 __all__ = ["Crowd", "Earlier", "find_earlier"]
@@ -33,6 +33,8 @@ class Earlier:
     """Packed; None where they are the same now."""
     uses: bytes | None = field(default=None, repr=False)
     """Packed; None where they are the same now."""
+    roles: bytes | None = field(default=None, repr=False)
+    """Packed; None if they are the same now, `NOT_STORED` if none are stored."""
     open_since: Mapping[str, datetime] = field(factory=dict, repr=False)
     """Since when findings are open, by fingerprint, of those older than was asked for."""
 
@@ -60,6 +62,7 @@ async def find_earlier(
                 row.keys,
                 bodies.get(row.identities),
                 bodies.get(row.uses),
+                _find_roles(row.roles, now[organization_id], bodies),
                 since,
             )
         )
@@ -96,8 +99,8 @@ async def _load_bodies(
     for organization_id, parts in now.items():
         if parts is not None and organization_id in last:
             row = last[organization_id]
-            wanted += row.identities, row.uses
-            same |= {(organization_id, part.digest) for part in (parts.identities, parts.uses)}
+            wanted += (one for one in (row.identities, row.uses, row.roles) if one is not None)
+            same |= {(organization_id, part.digest) for part in parts.listed}
     if not wanted:
         return {}
     table = PARTS.c
@@ -109,6 +112,12 @@ async def _load_bodies(
         return {}
     bodies = select(table.id, table.body).where(table.id.in_(differing))
     return {row.id: row.body for row in await connection.execute(bodies)}
+
+
+def _find_roles(number: int | None, now: Parts | None, bodies: Mapping[int, bytes]) -> bytes | None:
+    if number is not None:
+        return bodies.get(number)
+    return None if now is None or now.roles is None else NOT_STORED
 
 
 async def _find_open(

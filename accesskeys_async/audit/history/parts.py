@@ -1,7 +1,8 @@
-"""The form in which a reading is kept: what keys are, and when they were used, each a part of its own.
+"""The form in which a reading is kept: what keys are, when they were used, and their roles, a part each.
 
-What a key is hardly ever changes, and when it was used changes every day. So a reading is two parts, each
-named by the hash of its content and kept once for as many readings as have it.
+What a key is hardly ever changes, and when it was used changes every day. So a reading is three parts, each
+named by the hash of its content and kept once for as many readings as have it. Many keys have the same roles:
+each distinct set of them is written once, and for each key its number.
 """
 
 from __future__ import annotations
@@ -18,13 +19,17 @@ from uuid import UUID
 from attrs import field, frozen
 
 from accesskeys_async import wire
-from accesskeys_async.records import UNSET, AccessKey, Unset
+from accesskeys_async.records import UNSET, AccessKey, RoleRef, Unset
 
-__all__ = ["Part", "Parts", "encode", "find_changes", "load_keys"]
+__all__ = ["NOT_STORED", "Part", "Parts", "encode", "find_changes", "load_keys"]
 
 _by_id: Final = attrgetter("id.int")
 LEVEL: Final = 3  # of zlib; more takes twice the time for a tenth of the room
 
+NOT_STORED: Final = b""
+"""Stands for the roles of a reading that has none stored."""
+
+References: TypeAlias = tuple[RoleRef, ...] | Unset | None
 Pairs: TypeAlias = tuple[tuple[AccessKey, AccessKey], ...]
 
 
@@ -48,8 +53,15 @@ class Parts:
     """A row for each key, in the order of ids: what it is."""
     uses: Part
     """A row for each key, in the same order: when it was last used and updated."""
+    roles: Part | None
+    """The distinct sets of references to roles, and each key's; None if no key's were told."""
     keys: tuple[AccessKey, ...] = field(repr=False)
     """The same keys, in the same order."""
+
+    @property
+    def listed(self) -> tuple[Part, ...]:
+        """All parts that there are."""
+        return (self.identities, self.uses, *(() if self.roles is None else (self.roles,)))
 
 
 def encode(keys: Sequence[AccessKey]) -> Parts:
@@ -70,7 +82,27 @@ def encode(keys: Sequence[AccessKey]) -> Parts:
         for key in ordered
     ]
     uses = [(_plain(key.last_used_at), _plain(key.updated_at)) for key in ordered]
-    return Parts(_make_part(identities), _make_part(uses), tuple(ordered))
+    return Parts(_make_part(identities), _make_part(uses), _encode_roles(ordered), tuple(ordered))
+
+
+def _encode_roles(keys: Sequence[AccessKey]) -> Part | None:
+    numbers: dict[int, int] = {}
+    sets: dict[bytes, int] = {}
+    listed: list[object] = []
+    for references in {id(key.role_refs): key.role_refs for key in keys}.values():
+        plain = _plain_references(references)
+        number = numbers[id(references)] = sets.setdefault(wire.dump_json(plain), len(listed))
+        if number == len(listed):
+            listed.append(plain)
+    if not any(one is not False for one in listed):
+        return None
+    return _make_part([listed, [numbers[id(key.role_refs)] for key in keys]])
+
+
+def _plain_references(references: References) -> object:
+    if not isinstance(references, tuple):
+        return _plain(references)
+    return [(one.id, _plain(one.type), _plain(one.workspaces)) for one in references]
 
 
 def _plain(value: object) -> object:
@@ -87,13 +119,63 @@ def _unpack(packed: bytes) -> list[list[Any]]:
     return rows
 
 
-def load_keys(organization_id: UUID, identities: bytes, uses: bytes) -> tuple[AccessKey, ...]:
+def load_keys(
+    organization_id: UUID, identities: bytes, uses: bytes, roles: bytes = NOT_STORED
+) -> tuple[AccessKey, ...]:
     """Read keys back from their packed parts, in the order of ids."""
     rows = zip(_unpack(identities), _unpack(uses), strict=True)
-    return tuple(_make_key(organization_id, identity, use) for identity, use in rows)
+    stored = _StoredRoles(roles and zlib.decompress(roles))
+    return tuple(
+        _make_key(organization_id, identity, use, stored.find(place))
+        for place, (identity, use) in enumerate(rows)
+    )
 
 
-def _make_key(organization_id: UUID, identity: list[Any], use: list[Any]) -> AccessKey:
+class _StoredRoles:
+    """The references to roles of a reading, by the places of its keys."""
+
+    def __init__(self, body: bytes) -> None:
+        sets, self._numbers = json.loads(body) if body else ([], ())
+        self._sets: list[References] = [_read_references(one) for one in sets]
+        self._same: dict[tuple[int, int], bool] = {}
+
+    def find(self, place: int, like: References = UNSET) -> References:
+        """Return a key's references; the very object that is given if they are equal to it."""
+        if not self._sets:
+            return UNSET
+        number = self._numbers[place]
+        found = self._sets[number]
+        is_same = self._same.get((number, id(like)))
+        if is_same is None:
+            is_same = self._same[number, id(like)] = found == like
+        return like if is_same else found
+
+
+def _read_references(value: Any) -> References:
+    if not isinstance(value, list):
+        return UNSET if value is False else None
+    return tuple(
+        RoleRef(
+            wire.parse_uuid(role_id),
+            UNSET if kind is False else kind,
+            tuple(map(wire.parse_uuid, spaces))
+            if isinstance(spaces, list)
+            else UNSET
+            if spaces is False
+            else None,
+        )
+        for role_id, kind, spaces in value
+    )
+
+
+def _make_key(
+    organization_id: UUID,
+    identity: list[Any],
+    use: list[Any],
+    references: References,
+    like: AccessKey | None = None,
+) -> AccessKey:
+    """Make a record of what is kept; what is not, whole roles, is taken from the key `like` it."""
     key_id, name, suffix, created_at, kind, description, role_ids = identity
     return AccessKey(
         wire.parse_uuid(key_id),
@@ -106,10 +188,12 @@ def _make_key(organization_id: UUID, identity: list[Any], use: list[Any]) -> Acc
         _read_time(use[0]),
         _read_time(use[1]),
         tuple(role_ids) if isinstance(role_ids, list) else UNSET if role_ids is False else None,
+        references,
+        UNSET if like is None else like.roles,
     )
 
 
-def _take_back(key: AccessKey, use: list[Any]) -> AccessKey:
+def _take_back(key: AccessKey, use: list[Any], references: References) -> AccessKey:
     # As `evolve` does, in a fifth of the time: every key that is in use comes by here.
     return AccessKey(
         key.id,
@@ -122,6 +206,8 @@ def _take_back(key: AccessKey, use: list[Any]) -> AccessKey:
         _read_time(use[0]),
         _read_time(use[1]),
         key.role_ids,
+        references,
+        key.roles,
     )
 
 
@@ -130,40 +216,51 @@ def _read_time(value: str | bool | None) -> datetime | Unset | None:
 
 
 def find_changes(
-    organization_id: UUID, identities: bytes | None, uses: bytes | None, now: Parts
+    organization_id: UUID, identities: bytes | None, uses: bytes | None, roles: bytes | None, now: Parts
 ) -> tuple[tuple[AccessKey, ...], tuple[AccessKey, ...], Pairs]:
     """Return which keys appeared, are gone, and changed since a reading of these packed parts.
 
     None stands for a part that is the same now. No record is made of a key that is as it was.
     """
-    if identities is None and uses is None:
+    if identities is None and uses is None and roles is None:
         return (), (), ()
-    if identities is None and uses is not None:
-        rows = zip(_unpack(uses), json.loads(now.uses.body), now.keys, strict=True)
-        changed = tuple((_take_back(key, before), key) for before, after, key in rows if before != after)
-        return (), (), tuple(pair for pair in changed if pair[0] != pair[1])
-    assert identities is not None
-    earlier = list(
-        zip(_unpack(identities), json.loads(now.uses.body) if uses is None else _unpack(uses), strict=True)
-    )
-    return _compare_rows(organization_id, earlier, now)
+    now_uses = json.loads(now.uses.body)
+    then_uses = now_uses if uses is None else _unpack(uses)
+    same_roles = now.roles.body if now.roles is not None else NOT_STORED
+    stored = _StoredRoles(same_roles if roles is None else roles and zlib.decompress(roles))
+    if identities is not None:
+        earlier = list(zip(_unpack(identities), then_uses, strict=True))
+        return _compare_rows(organization_id, earlier, stored, now_uses, now)
+    changed: list[tuple[AccessKey, AccessKey]] = []
+    for place, (use, now_use, key) in enumerate(zip(then_uses, now_uses, now.keys, strict=True)):
+        references = stored.find(place, key.role_refs)
+        if use != now_use or references is not key.role_refs:
+            before = _take_back(key, use, references)
+            if before != key:
+                changed.append((before, key))
+    return (), (), tuple(changed)
 
 
 def _compare_rows(
-    organization_id: UUID, earlier: list[tuple[list[Any], list[Any]]], now: Parts
+    organization_id: UUID,
+    earlier: list[tuple[list[Any], list[Any]]],
+    stored: _StoredRoles,
+    now_uses: list[list[Any]],
+    now: Parts,
 ) -> tuple[tuple[AccessKey, ...], tuple[AccessKey, ...], Pairs]:
-    before = {row[0][0]: row for row in earlier}
+    before = {row[0][0]: (place, row) for place, row in enumerate(earlier)}
     appeared: list[AccessKey] = []
     changed: list[tuple[AccessKey, AccessKey]] = []
-    for identity, use, key in zip(
-        json.loads(now.identities.body), json.loads(now.uses.body), now.keys, strict=True
-    ):
-        row = before.pop(identity[0], None)
-        if row is None:
+    for identity, use, key in zip(json.loads(now.identities.body), now_uses, now.keys, strict=True):
+        found = before.pop(identity[0], None)
+        if found is None:
             appeared.append(key)
-        elif row != (identity, use):
-            old = _make_key(organization_id, *row)
+            continue
+        place, row = found
+        references = stored.find(place, key.role_refs)
+        if row != (identity, use) or references is not key.role_refs:
+            old = _make_key(organization_id, *row, references, key)
             if old != key:
                 changed.append((old, key))
-    gone = tuple(_make_key(organization_id, *row) for row in before.values())
+    gone = tuple(_make_key(organization_id, *row, stored.find(place)) for place, row in before.values())
     return tuple(appeared), gone, tuple(changed)

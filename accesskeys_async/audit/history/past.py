@@ -59,6 +59,7 @@ def _make_run(row: Row[Any]) -> PastRun:
         keys=row.keys,
         by_severity=tuple((severity, count) for severity, count in counts if count),
         suppressed=row.suppressed,
+        partly_read=row.partly_read,
         new=int(row.new or 0),
         fixed=int(row.fixed or 0),
         reopened=int(row.reopened or 0),

@@ -114,6 +114,7 @@ class Recording:
                     elapsed=summary.elapsed,
                     organizations=summary.organizations,
                     unreadable=len(summary.unreadable),
+                    partly_read=summary.partly_read,
                     keys=summary.keys,
                     suppressed=summary.suppressed,
                     **values,
@@ -131,7 +132,8 @@ class Recording:
         if earlier.taken_at > snapshot.taken_at:
             return STALE
         organization_id = snapshot.subject.organization_id
-        arguments = (organization_id, earlier.identities, earlier.uses, self._parts[organization_id])
+        parts = self._parts[organization_id]
+        arguments = (organization_id, earlier.identities, earlier.uses, earlier.roles, parts)
         if len(snapshot.keys) < LARGE:
             appeared, gone, changed = find_changes(*arguments)
         else:

@@ -38,6 +38,8 @@ class PastRun:
     by_severity: tuple[tuple[Severity, int], ...]
     """Findings that counted, worst severity first."""
     suppressed: int
+    partly_read: int
+    """Organizations that were listed, with keys whose requested roles could not be read."""
     new: int
     """Findings that were not there at the organization's last complete reading, nor before."""
     fixed: int
@@ -50,8 +52,9 @@ class PastRun:
 
     @property
     def coverage(self) -> float:
-        """The share of organizations that were read whole, from 0 to 1."""
-        return 1.0 if not self.organizations else 1 - self.unreadable / self.organizations
+        """The share of organizations that were read whole, requested roles included, from 0 to 1."""
+        missing = self.unreadable + self.partly_read
+        return 1.0 if not self.organizations else 1 - missing / self.organizations
 
 
 @frozen

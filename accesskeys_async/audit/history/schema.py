@@ -49,6 +49,7 @@ RUNS: Final = Table(
     Column("low", Integer, nullable=False),
     Column("info", Integer, nullable=False),
     Column("suppressed", Integer, nullable=False),
+    Column("partly_read", Integer, nullable=False),
 )
 """An audit each; `elapsed` is null until it is finished."""
 
@@ -62,6 +63,7 @@ READINGS: Final = Table(
     Column("keys", Integer, nullable=False),
     Column("identities", BigInteger),
     Column("uses", BigInteger),
+    Column("roles", BigInteger),
     Column("marks", String(32)),
     Column("unreadable", String(32)),
     Column("message", Text),
@@ -69,9 +71,10 @@ READINGS: Final = Table(
     Column("fixed", Integer),
     Column("reopened", Integer),
 )
-"""An organization in a run each; `identities` and `uses` are null where it could not be read whole. `marks`
-stands for which findings were there, how severe and whether muted: where it is as at the last reading, none
-was opened or closed. `new`, `fixed` and `reopened` are null where there was no complete reading before."""
+"""An organization in a run each; `identities` and `uses` are null where it could not be read whole. `roles`
+is null as well if no key's roles were told, or nobody kept them, as before version 2. `marks` stands for
+which findings were there, how severe and whether muted: where it is as at the last reading, none was opened
+or closed. `new`, `fixed` and `reopened` are null where there was no complete reading before."""
 
 PARTS: Final = Table(
     "accesskeys_parts",
@@ -144,6 +147,10 @@ MIGRATIONS: Final = Migrations(
                 PRIMARY KEY (organization_id, fingerprint, opened)
             )
             """,
+        ),
+        (
+            "ALTER TABLE accesskeys_readings ADD COLUMN roles BIGINT",
+            "ALTER TABLE accesskeys_runs ADD COLUMN partly_read INTEGER NOT NULL DEFAULT 0",
         ),
     ),
 )

@@ -145,6 +145,7 @@ async def _begin(connection: AsyncConnection, started_at: datetime, policy_hash:
         "low",
         "info",
         "suppressed",
+        "partly_read",
     )
     number: int = (await connection.execute(select(func.coalesce(func.max(table.id), 0) + 1))).scalar_one()
     await connection.execute(

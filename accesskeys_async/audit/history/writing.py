@@ -54,7 +54,7 @@ async def write_readings(connection: AsyncConnection, run: int, entries: Sequenc
 
     Left out are those of which there is a reading with a later T.
     """
-    first = await take_numbers(connection, 3 * len(entries))
+    first = await take_numbers(connection, 4 * len(entries))  # for each, a reading and its three parts
     organizations = [entry.organization_id for entry in entries]
     await _take_back(connection, run, organizations)
     last = await _find_last(connection, organizations)
@@ -121,7 +121,7 @@ async def _write_parts(
     parts: dict[tuple[UUID, str], Part] = {}
     for entry in entries:
         if entry.parts is not None:
-            for part in (entry.parts.identities, entry.parts.uses):
+            for part in entry.parts.listed:
                 parts[entry.organization_id, part.digest] = part
     table = PARTS.c
     rows = await connection.execute(
@@ -145,12 +145,14 @@ async def _write_parts(
 def _describe(entry: Entry, parts: Mapping[tuple[UUID, str], int]) -> Values:
     audited, organization_id = entry.audited, entry.organization_id
     unreadable = audited.unreadable
+    roles = None if entry.parts is None else entry.parts.roles
     return {
         "organization_id": organization_id,
         "taken_at": audited.taken_at,
         "keys": len(audited.keys),
         "identities": entry.parts and parts[organization_id, entry.parts.identities.digest],
         "uses": entry.parts and parts[organization_id, entry.parts.uses.digest],
+        "roles": roles and parts[organization_id, roles.digest],
         "unreadable": unreadable and one_line(unreadable.reason, 32),
         "message": unreadable and one_line(unreadable.message),
     }

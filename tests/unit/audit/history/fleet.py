@@ -21,6 +21,7 @@ from accesskeys_async.audit.judging import judge, mute
 from accesskeys_async.audit.suppressions import Suppressor
 from accesskeys_async.audit.tally import Tally
 from accesskeys_async.records import AccessKey
+from tests.unit.audit.judged import NARROW
 
 T = datetime(2026, 11, 1, 2, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -40,6 +41,7 @@ def make_key(number: int, organization_id: UUID = ACME, **fields: object) -> Acc
         "description": f"What service {number} signs its calls with",
         "last_used_at": T - timedelta(hours=1),
         "updated_at": T - 10 * DAY,
+        "role_refs": NARROW,
     }
     return AccessKey(**{**values, **fields})
 

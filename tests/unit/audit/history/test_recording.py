@@ -28,6 +28,7 @@ async def test_without_an_earlier_reading_no_key_passes_a_rule_about_changes(fle
         **{f"AK10{number}": (0, 0, 2) for number in range(1, 8)},
         "AK108": (0, 0, 0),
         "AK109": (1, 0, 0),
+        **{f"AK11{number}": (0, 0, 2) for number in range(2)},
     }
     assert {one.reason for one in audits[ACME].results if one.rule == "AK101"} == {
         "there is no complete earlier reading of this organization"
@@ -67,6 +68,8 @@ async def test_each_change_since_the_last_complete_reading_is_found(fleet: Fleet
         "AK107": (5, 0, 1),
         "AK108": (len(audits[ACME].findings), 0, 0),
         "AK109": (1, 0, 0),
+        "AK110": (5, 0, 0),
+        "AK111": (5, 0, 0),
     }
     severities = [one.severity for one in audits[ACME].findings]
     assert severities == sorted(severities, reverse=True)
@@ -178,7 +181,7 @@ async def test_an_organization_recorded_twice_is_kept_as_it_came_last(fleet: Fle
 
 
 async def test_rules_that_are_off_say_nothing(fleet: Fleet) -> None:
-    off = {f"AK10{number}": RuleChange(enabled=False) for number in range(1, 10)}
+    off = {f"AK{number}": RuleChange(enabled=False) for number in range(101, 112)}
     policy = Policy(rules=off)
     fleet.keys = {ACME: [make_key(1)], GLOBEX: [make_key(1, GLOBEX)]}
     await fleet.audit(T, policy=policy)
