@@ -13,7 +13,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from accesskeys_async.printable import printable
 from tests.e2e.conftest import Open, write_report
-from tests.unit.audit.fleet import HOSTILE_NAMES, Fleet
+from tests.unit.audit.fleet import HOSTILE_NAMES, ROLES, Fleet
 
 FINDINGS = "Findings, worst first"
 PICTURE = Path(__file__).parents[2] / "docs" / "images" / "report.png"
@@ -37,7 +37,7 @@ def test_it_renders_without_a_request_or_a_word_on_the_console(report: Path, ope
     assert watched.requests == [report.as_uri()]
     assert watched.complaints == []
     expect(watched.page.get_by_role("heading", name="Access key audit")).to_be_visible()
-    assert watched.page.get_by_role("figure").count() == 7
+    assert watched.page.get_by_role("figure").count() == 8
     for picture in watched.page.get_by_role("img").all():
         box = picture.bounding_box()
         assert box is not None
@@ -67,6 +67,29 @@ def test_its_policy_keeps_it_from_the_network(report: Path, open_page: Open) -> 
         with pytest.raises(BlockingIOError):
             server.accept()
     assert blocked == ["undefined", "connect-src", "img-src", "script-src-elem"]
+
+
+def test_keys_are_charted_by_role_with_the_managed_ones_marked(report: Path, open_page: Open) -> None:
+    page = open_page(report).page
+    figure = page.get_by_role("figure").filter(has_text="Keys by role, the managed ones marked")
+    expect(figure.get_by_role("img", name="Keys by role, the managed ones marked")).to_be_visible()
+    figure.get_by_text("Numbers").click()
+    rows = figure.get_by_role("row").all_inner_texts()
+    managed = [row for row in rows if "\tmanaged\t" in row]
+    assert [row.split("\t")[0] for row in managed] == [str(ROLES[8].id)]
+    assert any(row.startswith("no roles\t") for row in rows)
+
+
+def test_a_finding_shows_the_roles_of_its_key_and_names_if_they_are_known(
+    tmp_path: Path, report: Path, open_page: Open
+) -> None:
+    plain = " ".join(column(table_of(open_page(report).page), "key"))
+    assert "no roles" in plain
+    assert f"managed {ROLES[8].id}" in plain
+    named = write_report(tmp_path / "named.html", Fleet(organizations=3, role_names=HOSTILE_NAMES[:3]))
+    watched = open_page(named)
+    assert "<script>alert(1)</script>" in " ".join(column(table_of(watched.page), "key"))
+    assert watched.complaints == []
 
 
 def test_findings_are_sorted_by_any_column_both_ways(report: Path, open_page: Open) -> None:

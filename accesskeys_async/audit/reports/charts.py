@@ -7,7 +7,7 @@ needs script or inline style, which the report's policy forbids.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import date
 from html import escape
 from typing import Final, TypeAlias
@@ -16,14 +16,17 @@ from accesskeys_async.audit.records import Severity
 from accesskeys_async.audit.reports.background import TrendPoint
 from accesskeys_async.audit.reports.extras import load
 from accesskeys_async.audit.reports.histograms import AGE_STEP, Bar, Cell
+from accesskeys_async.audit.reports.key_roles import RoleCount, RoleKind
 from accesskeys_async.audit.reports.rows import SEVERITIES
 from accesskeys_async.audit.reports.tally import WORST_FIRST
+from accesskeys_async.printable import printable
 
 __all__ = [
     "chart_ages",
     "chart_cells",
     "chart_counts",
     "chart_idle",
+    "chart_roles",
     "chart_trend",
     "chart_weeks",
     "draw",
@@ -35,6 +38,9 @@ WIDTH: Final = 400
 HEIGHT: Final = 190
 _NAMES: Final = [SEVERITIES[severity] for severity in WORST_FIRST]
 _COLOURS: Final = {"domain": _NAMES, "range": [f"var(--{name})" for name in _NAMES]}
+_ROLE_COLOURS: Final = {RoleKind.MANAGED: "late", RoleKind.OTHER: "accent", RoleKind.NONE: "info"}
+_LABEL: Final = 18
+"""Characters of a role's name or id."""
 _NUMBER: Final = "format(datum.value, datum.value < 1e5 ? ',' : '~s')"
 _HALF_YEARS: Final = {"interval": "month", "step": 6}
 # A reader's fonts may be wider than those that Vega measures with.
@@ -219,6 +225,45 @@ def chart_counts(counts: Iterable[tuple[str, Sequence[int]]]) -> Spec:
     encoding = {"x": x, "y": y, "order": {"field": "rank"}, **_by_severity()}
     height = {"height": max(130, 17 * len(listed))}
     return {**height, "data": {"values": rows}, "mark": {"type": "bar"}, "encoding": encoding}
+
+
+def chart_roles(counts: Sequence[RoleCount]) -> Spec:
+    """Chart how many keys have each role; the managed ones are marked by colour and by word."""
+    labels: dict[str, RoleCount] = {}
+    for count in counts:
+        labels[_label_role(count, taken=labels)] = count
+    rows = [
+        {"name": label, "kind": one.kind.value, "count": one.keys, "told": f"{label}: {one.keys:,} keys"}
+        for label, one in labels.items()
+    ]
+    x = {
+        "field": "count",
+        "type": "quantitative",
+        "title": "keys",
+        "axis": {"labelExpr": _NUMBER, "tickCount": 6, "tickMinStep": 1, "grid": True},
+    }
+    y = {"field": "name", "type": "nominal", "sort": list(labels), "title": None}
+    kinds = [kind.value for kind in _ROLE_COLOURS]
+    scale = {"domain": kinds, "range": [f"var(--{colour})" for colour in _ROLE_COLOURS.values()]}
+    encoding = {
+        "x": x,
+        "y": y,
+        "color": {"field": "kind", "type": "nominal", "scale": scale, "legend": {"columnPadding": 24}},
+        "description": {"field": "told"},
+    }
+    height = {"height": max(130, 17 * len(rows))}
+    return {**height, "data": {"values": rows}, "mark": {"type": "bar"}, "encoding": encoding}
+
+
+def _label_role(count: RoleCount, *, taken: Container[str]) -> str:
+    """Return a short label that no other bar has: two roles may have one name."""
+    shown = str(count.role_id)
+    brief = f"{shown[:8]}…{shown[-4:]}"
+    name = brief if count.role_id is not None and count.name is None else printable(count.label)
+    short = name if len(name) <= _LABEL else f"{name[: _LABEL - 1]}…"
+    mark = " (managed)" if count.kind is RoleKind.MANAGED else ""
+    tries = (f"{short}{mark}", f"{short} {brief}{mark}", f"{short} {shown}{mark}")
+    return next(label for label in tries if label not in taken)
 
 
 def chart_trend(points: Sequence[TrendPoint]) -> Spec:

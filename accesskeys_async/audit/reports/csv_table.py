@@ -51,6 +51,8 @@ def _cells(line: Line) -> tuple[str, ...]:
         line.fingerprint or "",
         _text(line.source),
         "" if line.line is None else str(line.line),
+        " ".join(line.role_ids or ()),
+        _text("; ".join(line.role_names or ())),
     )
 
 

@@ -11,6 +11,7 @@ from accesskeys_async.audit.records import Summary
 from accesskeys_async.audit.reports import charts
 from accesskeys_async.audit.reports.background import Background, TrendPoint
 from accesskeys_async.audit.reports.histograms import Histograms
+from accesskeys_async.audit.reports.key_roles import RoleCounts
 from accesskeys_async.audit.reports.rows import SEVERITIES
 from accesskeys_async.audit.reports.tally import WORST_FIRST, Tally, show_share
 
@@ -32,12 +33,13 @@ class Figure:
 
 
 def list_figures(
-    summary: Summary, tally: Tally, histograms: Histograms, background: Background
+    summary: Summary, tally: Tally, histograms: Histograms, roles: RoleCounts, background: Background
 ) -> list[Figure]:
     """Draw the charts that there is something to show in."""
     figures = [
         _rules_figure(tally, summary),
         _organizations_figure(tally),
+        _roles_figure(roles),
         _ages_figure(histograms, background.rotation_days),
         _idle_figure(histograms, background.idle_days),
         _cells_figure(histograms),
@@ -65,6 +67,21 @@ def _organizations_figure(tally: Tally) -> Figure | None:
     ]
     caption = "The organizations with the worst findings" + _of(tally.with_findings, "")
     return _counts_figure("organizations", caption, "organization", counts, shorten=_shorten)
+
+
+def _roles_figure(roles: RoleCounts) -> Figure | None:
+    counts = roles.ranked()
+    if not counts:
+        return None
+    single = [count for count in counts if count.role_id is not None]
+    shown = [*single[:_CHARTED], *(count for count in counts if count.role_id is None)]
+    caption = "Keys by role, the managed ones marked" + _of(len(single), "roles")
+    svg = charts.draw(charts.chart_roles(shown), label=caption)
+    rows = tuple(
+        (str(count.role_id or count.label), count.name or "", count.kind.value, f"{count.keys:,}")
+        for count in shown
+    )
+    return Figure("roles", caption, svg, ("role", "name", "kind", "keys"), rows)
 
 
 def _ages_figure(histograms: Histograms, days: float) -> Figure:

@@ -17,6 +17,7 @@ from accesskeys_async.audit.reports.background import Background
 from accesskeys_async.audit.reports.extras import load
 from accesskeys_async.audit.reports.figures import list_figures
 from accesskeys_async.audit.reports.histograms import Histograms
+from accesskeys_async.audit.reports.key_roles import RoleCounts, list_key_roles
 from accesskeys_async.audit.reports.rows import SEVERITIES
 from accesskeys_async.audit.reports.tally import WORST_FIRST, Tally, show_share
 from accesskeys_async.printable import printable
@@ -38,6 +39,7 @@ class HtmlWriter:
     _background: Background
     _tally: Tally = field(init=False)
     _histograms: Histograms = field(init=False)
+    _roles: RoleCounts = field(init=False, factory=RoleCounts)
     _render: Callable[..., str] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -54,6 +56,7 @@ class HtmlWriter:
         """Count the organization and its keys."""
         self._tally.add(audit)
         self._histograms.add(audit.keys, at=audit.taken_at)
+        self._roles.add(audit.keys)
         return b""
 
     def end(self, summary: Summary) -> bytes:
@@ -66,7 +69,7 @@ class HtmlWriter:
             summary=summary,
             tally=self._tally,
             severities=[(SEVERITIES[severity], counts.get(severity, 0)) for severity in WORST_FIRST],
-            figures=list_figures(summary, self._tally, self._histograms, self._background),
+            figures=list_figures(summary, self._tally, self._histograms, self._roles, self._background),
             rules=self._rules(summary),
             reasons=Counter(unreadable.reason for _, unreadable in summary.unreadable).most_common(),
             most=MOST_ORGANIZATIONS,
@@ -107,6 +110,7 @@ def _load_template() -> Callable[..., str]:
     )
     environment.filters["shown"] = printable
     environment.filters["share"] = show_share
+    environment.filters["roles"] = list_key_roles
     environment.filters["severity"] = lambda severity: SEVERITIES[Severity(severity)]
     render: Callable[..., str] = environment.from_string(_read("report.html.jinja")).render
     return render

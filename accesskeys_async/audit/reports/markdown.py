@@ -11,6 +11,7 @@ from attrs import define, field
 
 from accesskeys_async.audit.records import Finding, OrganizationAudit, Summary
 from accesskeys_async.audit.reports.background import Background
+from accesskeys_async.audit.reports.key_roles import RoleCounts, list_key_roles
 from accesskeys_async.audit.reports.rows import SEVERITIES
 from accesskeys_async.audit.reports.tally import WORST_FIRST, Tally, show_share
 from accesskeys_async.printable import printable
@@ -28,6 +29,7 @@ class MarkdownWriter:
     _background: Background
     _most: int = MOST_ROWS
     _tally: Tally = field(init=False)
+    _roles: RoleCounts = field(init=False, factory=RoleCounts)
 
     def __attrs_post_init__(self) -> None:
         self._tally = Tally(self._most, self._most)
@@ -39,6 +41,7 @@ class MarkdownWriter:
     def organization(self, audit: OrganizationAudit) -> bytes:
         """Count the organization."""
         self._tally.add(audit)
+        self._roles.add(audit.keys)
         return b""
 
     def end(self, summary: Summary) -> bytes:
@@ -50,6 +53,7 @@ class MarkdownWriter:
             self._rules(summary),
             self._findings(summary),
             self._organizations(),
+            self._role_counts(),
             self._unreadable(summary),
             self._notes(summary),
         ]
@@ -57,13 +61,19 @@ class MarkdownWriter:
         return f"{text}\n".encode()
 
     def _head(self, summary: Summary) -> Iterator[str]:
-        read = summary.organizations - len(summary.unreadable)
+        read = summary.organizations - len(summary.unreadable) - summary.partly_read
         yield f"# {self._background.title}"
         yield ""
-        if not summary.is_complete:
+        if summary.unreadable:
             yield (
                 f"> **Incomplete:** {len(summary.unreadable):,} of {summary.organizations:,} organizations "
                 "could not be read. What is not here may still be there."
+            )
+            yield ""
+        if summary.partly_read:
+            yield (
+                f"> **Incomplete:** the roles of {summary.unread_roles:,} keys in {summary.partly_read:,} "
+                "organizations could not be read. What they permit is not known."
             )
             yield ""
         yield (
@@ -101,12 +111,13 @@ class MarkdownWriter:
         findings = self._tally.worst_findings()
         if not findings:
             return
-        yield from ("## Findings", "", "| severity | rule | organization | key | what |")
-        yield "| --- | --- | --- | --- | --- |"
+        yield from ("## Findings", "", "| severity | rule | organization | key | roles | what |")
+        yield "| --- | --- | --- | --- | --- | --- |"
         for finding in findings:
             yield (
                 f"| {SEVERITIES[finding.severity]} | {_code(finding.rule)} | "
-                f"{_code(str(finding.organization_id))} | {_name(finding)} | {_code(finding.message)} |"
+                f"{_code(str(finding.organization_id))} | {_name(finding)} | {_list_roles(finding)} | "
+                f"{_code(finding.message)} |"
             )
         yield from _left_out(len(findings), sum(count for _, count in summary.by_severity), "findings")
 
@@ -122,6 +133,18 @@ class MarkdownWriter:
             numbers = " | ".join(f"{number:,}" for number in (count.keys, *count.by_severity))
             yield f"| {_code(str(count.subject.organization_id))} | {labels} | {numbers} |"
         yield from _left_out(len(worst), self._tally.with_findings, "organizations with findings")
+
+    def _role_counts(self) -> Iterator[str]:
+        counts = self._roles.ranked()
+        if not counts:
+            return
+        yield from ("## Keys by role", "", "| role | kind | keys |", "| --- | --- | ---: |")
+        for count in counts[: self._most]:
+            label = count.label if count.role_id is None else _code(str(count.role_id))
+            if count.name is not None:
+                label = f"{label} {_code(count.name)}"
+            yield f"| {label} | {count.kind.value} | {count.keys:,} |"
+        yield from _left_out(self._most, len(counts), "roles")
 
     def _unreadable(self, summary: Summary) -> Iterator[str]:
         if not summary.unreadable:
@@ -149,6 +172,11 @@ def _name(finding: Finding) -> str:
         return ""
     own = " (the auditor's own)" if finding.is_own_key else ""
     return f"{_code(finding.key.name)} {_code(f'…{finding.key.suffix}')}{own}"
+
+
+def _list_roles(finding: Finding) -> str:
+    roles = list_key_roles(finding.key) or ()
+    return ", ".join(f"{_code(role.label)}{' (managed)' if role.is_managed else ''}" for role in roles)
 
 
 def _left_out(shown: int, all_of_them: int, what: str) -> Iterable[str]:

@@ -126,7 +126,7 @@ def _make_schema(arrow: ModuleType) -> object:
     moment = arrow.timestamp("us", tz="UTC")
     kinds = {
         **dict.fromkeys(("outcome", "rule", "severity", "title"), few),
-        "labels": arrow.list_(arrow.string()),
+        **dict.fromkeys(("labels", "roleIds", "roleNames"), arrow.list_(arrow.string())),
         **dict.fromkeys(("createdAt", "lastUsedAt"), moment),
         "isOwnKey": arrow.bool_(),
         "line": arrow.int64(),

@@ -20,6 +20,7 @@ from accesskeys_async.audit.records import (
     Summary,
     Unreadable,
 )
+from accesskeys_async.audit.reports.key_roles import KeyRole, list_key_roles
 from accesskeys_async.printable import escape_json
 from accesskeys_async.records import AccessKey, Unset
 
@@ -90,6 +91,7 @@ def organization_row(audit: OrganizationAudit) -> Row:
         "keys": len(audit.keys),
         "elapsed": round(audit.elapsed, 6),
         "unreadable": None if audit.unreadable is None else unreadable_row(audit.unreadable),
+        "unreadRoles": audit.unread_roles,
         "results": [_result_row(result) for result in audit.results if result.failed or result.not_evaluated],
     }
 
@@ -118,6 +120,8 @@ def summary_row(summary: Summary) -> Row:
         "organizations": summary.organizations,
         "coverage": summary.coverage,
         "isComplete": summary.is_complete,
+        "partlyRead": summary.partly_read,
+        "unreadRoles": summary.unread_roles,
         "keys": summary.keys,
         "bySeverity": {SEVERITIES[severity]: count for severity, count in summary.by_severity},
         "byRule": [_result_row(result) for result in summary.by_rule],
@@ -141,6 +145,21 @@ def _key_row(key: AccessKey) -> Row:
         row["type"] = key.type
     _set_time(row, "lastUsedAt", key.last_used_at)
     _set_time(row, "updatedAt", key.updated_at)
+    if not isinstance(key.role_refs, Unset):
+        roles = list_key_roles(key)
+        row["roleRefs"] = (
+            None if key.role_refs is None or roles is None else [_role_row(role) for role in roles]
+        )
+    return row
+
+
+def _role_row(role: KeyRole) -> Row:
+    row: Row = {"id": role.reference.id}
+    for name, value in (("type", role.reference.type), ("workspaces", role.reference.workspaces)):
+        if not isinstance(value, Unset):
+            row[name] = value
+    if role.name is not None:
+        row["name"] = role.name
     return row
 
 

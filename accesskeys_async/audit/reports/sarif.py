@@ -144,6 +144,7 @@ class SarifWriter:
             "rules": [_describe(name, rule) for name, rule in sorted(self._rules.items())],
             "notifications": [
                 {"id": "organization-not-read", "name": "OrganizationNotRead"},
+                {"id": "roles-not-read", "name": "RolesNotRead"},
                 {"id": "results-left-out", "name": "ResultsLeftOut"},
                 {"id": "note", "name": "AuditNote"},
             ],
@@ -160,6 +161,12 @@ class SarifWriter:
             )
             for subject, unreadable in summary.unreadable
         ]
+        if summary.partly_read:
+            text = (
+                f"the roles of {summary.unread_roles:,} keys in {summary.partly_read:,} organizations "
+                "could not be read"
+            )
+            notifications.append(_notify("roles-not-read", "error", text))
         if self._left_out:
             text = (
                 f"{self._left_out.total():,} results are left out: {_list_left_out(self._left_out)}; "

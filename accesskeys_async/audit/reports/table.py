@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from accesskeys_async.audit.records import Finding, OrganizationAudit, Outcome, Subject
+from accesskeys_async.audit.reports.key_roles import list_key_roles
 from accesskeys_async.audit.reports.rows import SEVERITIES
 
 __all__ = ["COLUMNS", "Line", "finding_line", "list_lines"]
@@ -15,7 +16,7 @@ __all__ = ["COLUMNS", "Line", "finding_line", "list_lines"]
 COLUMNS: Final = (
     *("outcome", "rule", "severity", "title", "message", "organizationId", "labels"),
     *("keyId", "keyName", "keySuffix", "createdAt", "lastUsedAt"),
-    *("isOwnKey", "suppressed", "fingerprint", "source", "line"),
+    *("isOwnKey", "suppressed", "fingerprint", "source", "line", "roleIds", "roleNames"),
 )
 
 
@@ -43,6 +44,9 @@ class Line(NamedTuple):
     fingerprint: str | None = None
     source: str | None = None
     line: int | None = None
+    role_ids: tuple[str, ...] | None = None
+    role_names: tuple[str, ...] | None = None
+    """Of the roles whose names are known."""
 
 
 def list_lines(audit: OrganizationAudit) -> Iterator[Line]:
@@ -67,6 +71,7 @@ def finding_line(finding: Finding, subject: Subject | None) -> Line:
     """Return the row of a finding; a finding across organizations has no subject."""
     key = finding.key
     used = None if key is None else key.last_used_at
+    roles = list_key_roles(key)
     return Line(
         Outcome.FAIL.value,
         finding.rule,
@@ -85,4 +90,6 @@ def finding_line(finding: Finding, subject: Subject | None) -> Line:
         finding.fingerprint,
         None if subject is None else subject.source,
         None if subject is None else subject.line,
+        None if roles is None else tuple(str(role.reference.id) for role in roles),
+        None if roles is None else tuple(role.name for role in roles if role.name is not None),
     )

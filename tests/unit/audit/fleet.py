@@ -20,7 +20,7 @@ from accesskeys_async.audit.records import (
     Unreadable,
     fingerprint,
 )
-from accesskeys_async.records import AccessKey
+from accesskeys_async.records import UNSET, AccessKey, Role, RoleRef, Unset
 
 AT = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
 """The scan's start."""
@@ -45,6 +45,10 @@ HOSTILE_NAMES = (
 )
 _SERVICES = ("billing", "checkout", "exports", "fraud", "identity", "mailer", "orders", "search", "shipping")
 _ENVIRONMENTS = ("prod", "prod-eu", "staging", "dev")
+ROLES = tuple(
+    RoleRef(UUID(int=random.Random(number).getrandbits(128), version=4), kind)
+    for number, kind in enumerate(["organization"] * 8 + ["managed", "organization"])
+)
 _RULES = {
     "AK001": "unused",
     "AK002": "never used",
@@ -67,6 +71,7 @@ class Fleet:
         unreadable: int = 1,
         names: Sequence[str] = (),
         source: str | None = "organizations.csv",
+        role_names: Sequence[str] = (),
     ) -> None:
         self._seed = seed
         self._organizations = organizations
@@ -74,6 +79,7 @@ class Fleet:
         self._unreadable = unreadable
         self._names = names
         self._source = source
+        self._role_names = role_names
 
     def audits(self) -> Iterator[OrganizationAudit]:
         """Yield each organization."""
@@ -137,6 +143,7 @@ class Fleet:
         age = timedelta(days=min(chance.expovariate(1 / 150), 1300), seconds=chance.randrange(86_400))
         created = AT - age
         used = None if chance.random() < 0.12 else AT - age * min(1.0, chance.betavariate(0.5, 3))
+        role_refs, roles = self._choose_roles(index)
         name = f"{chance.choice(_SERVICES)}-{chance.choice(_ENVIRONMENTS)}-{index:02}"
         if self._names:
             name = self._names[index % len(self._names)]
@@ -149,7 +156,20 @@ class Fleet:
             type="service",
             description=f"keeps {name} going",
             last_used_at=used,
+            role_refs=role_refs,
+            roles=roles,
         )
+
+    def _choose_roles(self, index: int) -> tuple[tuple[RoleRef, ...], tuple[Role, ...] | Unset]:
+        """Most keys have one role of their service, a fifth two, a tenth none, and some a managed one."""
+        if index % 10 == 9:
+            return (), () if self._role_names else UNSET
+        numbers = [index % 7, *((7 + index % 3,) if index % 5 == 4 else ())]
+        references = tuple(ROLES[number] for number in numbers)
+        if not self._role_names:
+            return references, UNSET
+        names = [self._role_names[number % len(self._role_names)] for number in numbers]
+        return references, tuple(Role(one.id, name=name) for one, name in zip(references, names, strict=True))
 
 
 def make_finding(

@@ -10,6 +10,7 @@ import pytest
 from accesskeys_async.audit.records import Severity
 from accesskeys_async.audit.reports import TrendPoint, charts
 from accesskeys_async.audit.reports.histograms import Histograms
+from accesskeys_async.audit.reports.key_roles import RoleCounts
 from tests.unit.audit.fleet import AT, HOSTILE_NAMES, Fleet
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -22,6 +23,13 @@ def make_histograms() -> Histograms:
     return histograms
 
 
+def make_role_counts(*names: str) -> RoleCounts:
+    counts = RoleCounts()
+    for audit in Fleet(unreadable=0, role_names=names).audits():
+        counts.add(audit.keys)
+    return counts
+
+
 TREND = [
     TrendPoint(AT - timedelta(days=7 * back), ((Severity.HIGH, 10 + back), (Severity.LOW, 1)))
     for back in range(3)
@@ -32,6 +40,7 @@ CHARTS: dict[str, Callable[[], dict[str, object]]] = {
     "cells": lambda: charts.chart_cells(make_histograms().cells()),
     "weeks": lambda: charts.chart_weeks(make_histograms().weeks()),
     "counts": lambda: charts.chart_counts([("AK003", (5, 4, 3, 2, 1)), ("AK001", (0, 9, 0, 0, 0))]),
+    "roles": lambda: charts.chart_roles(make_role_counts().ranked()),
     "trend": lambda: charts.chart_trend(TREND),
 }
 
@@ -80,6 +89,25 @@ def test_hostile_names_are_text() -> None:
     assert tags <= {"svg", "g", "path", "line", "text", "title", "rect"}
     titles = {(element.text or "").rsplit(",", 1)[0] for element in root.iter(f"{SVG}title")}
     assert "<script>alert(1)</script>" in titles
+
+
+def test_managed_roles_are_marked_by_colour_and_by_word(drawn: dict[str, str]) -> None:
+    bars = re.findall(r'<path[^>]*fill="(var\(--[a-z]+\))"[^>]*><title>([^<]*)</title>', drawn["roles"])
+    assert {colour for colour, told in bars if "(managed)" in told} == {"var(--late)"}
+    assert {colour for colour, told in bars if told.startswith("no roles")} == {"var(--info)"}
+    others = [colour for colour, told in bars if "(managed)" not in told and not told.startswith("no roles")]
+    assert set(others) == {"var(--accent)"}
+    assert len(bars) == 11
+
+
+def test_roles_of_one_name_and_hostile_ones_have_a_bar_each() -> None:
+    names = [name for name in HOSTILE_NAMES if name.isprintable()][:4]
+    spec = charts.chart_roles(make_role_counts(*names, "same", "same").ranked())
+    rows = spec["data"]["values"]  # type: ignore[index]
+    assert len({row["name"] for row in rows}) == len(rows) == 11
+    root = ElementTree.fromstring(charts.draw(spec, label="roles"))
+    tags = {element.tag.removeprefix(SVG) for element in root.iter()}
+    assert tags <= {"svg", "g", "path", "line", "text", "title", "rect"}
 
 
 def test_large_counts_are_short() -> None:

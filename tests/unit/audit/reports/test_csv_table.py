@@ -8,7 +8,7 @@ from attrs import evolve
 from accesskeys_async.audit.records import OrganizationAudit, Severity, Summary
 from accesskeys_async.audit.reports.csv_table import CsvWriter
 from accesskeys_async.audit.reports.table import COLUMNS
-from tests.unit.audit.fleet import HOSTILE_NAMES, Fleet, make_finding
+from tests.unit.audit.fleet import HOSTILE_NAMES, ROLES, Fleet, make_finding
 from tests.unit.audit.reports.conftest import Render
 
 
@@ -49,6 +49,18 @@ def test_a_name_does_not_part_its_row_or_begin_a_formula_in_it(render: Render) -
     for delimiter in ",;\t":
         table = csv.reader(io.StringIO(data.decode(), newline=""), delimiter=delimiter)
         assert not [cell for row in table for cell in row if cell.startswith(("=", "-"))]
+
+
+def test_roles_are_ids_and_the_names_that_are_known(render: Render) -> None:
+    rows = read(render(CsvWriter(), Fleet(role_names=("=admin", "reader")).parts()))
+    ids = {" ".join(str(ROLES[number].id) for number in numbers) for numbers in ((4, 8), (5,))}
+    assert ids <= {row["roleIds"] for row in rows}
+    names = {row["roleNames"] for row in rows}
+    assert {"'=admin", "reader"} <= names
+    assert any(name.startswith("'=admin;") for name in names)  # of a key with two roles
+    silent = read(render(CsvWriter(), Fleet().parts()))
+    assert {row["roleNames"] for row in silent} == {""}
+    assert any(row["roleIds"] for row in silent)
 
 
 def test_a_finding_across_organizations_has_a_row_without_a_place(render: Render) -> None:

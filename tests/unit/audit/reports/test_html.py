@@ -113,7 +113,8 @@ def test_every_chart_has_its_numbers_as_a_table(hostile: str) -> None:
     page = Page(hostile)
     figures = [a["id"] for tag, a in page.elements if tag == "figure"]
     assert figures == [
-        f"chart-{name}" for name in ("rules", "organizations", "ages", "idle", "cells", "weeks", "trend")
+        f"chart-{name}"
+        for name in ("rules", "organizations", "roles", "ages", "idle", "cells", "weeks", "trend")
     ]
     assert sum(a.get("class") == "numbers" for tag, a in page.elements if tag == "table") == len(figures)
 
@@ -162,3 +163,13 @@ def test_rules_are_told_with_the_numbers_of_the_policy_and_how_to_fix_them_and_c
     assert ">AK003 rotation overdue<" in charts.partition("</svg>")[0]
     charts = page.partition('<figure id="chart-organizations"')[2].partition("</figure>")[0]
     assert ">production " in charts.partition("</svg>")[0]
+
+
+def test_roles_that_could_not_be_read_are_told_at_the_top(render: Render) -> None:
+    *audits, summary = Fleet(organizations=3, unreadable=0).parts()
+    assert isinstance(summary, Summary)
+    partly = evolve(summary, partly_read=2, unread_roles=7)
+    page = render(HtmlWriter(Background()), [*audits, partly]).decode()
+    assert "The roles of 7 keys in 2 organizations could not be read" in page
+    assert "<strong>Complete.</strong>" not in page
+    assert "1<small> of 3</small>" in page

@@ -4,13 +4,15 @@ import re
 from typing import Any
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from accesskeys_async.audit.records import Summary
 from accesskeys_async.audit.reports import Background
 from accesskeys_async.audit.reports.markdown import MarkdownWriter, _code
-from tests.unit.audit.fleet import HOSTILE_NAMES, Fleet
+from tests.unit.audit.fleet import HOSTILE_NAMES, ROLES, Fleet
 from tests.unit.audit.reports.conftest import Render
 
 
@@ -35,8 +37,30 @@ def test_coverage_severities_rules_findings_and_organizations_are_told(render: R
         "## Rules",
         "## Findings",
         "## Worst organizations",
+        "## Keys by role",
         "## Notes",
     ]
+
+
+def test_roles_are_shown_beside_the_key_and_counted_with_the_managed_ones_marked(render: Render) -> None:
+    text = make(render, Fleet(unreadable=0))
+    managed = ROLES[8].id
+    assert re.search(rf"^\| critical \| .* `{managed}` \(managed\) \|", text, re.MULTILINE)
+    assert f"| `{managed}` | managed | 24 |" in text
+    assert "| no roles | none | 48 |" in text
+    named = make(render, Fleet(unreadable=0, role_names=("|a|", "b")))
+    assert f"| `{managed}` `\\|a\\|` | managed | 24 |" in named
+
+
+def test_roles_that_could_not_be_read_are_told_before_anything_else(render: Render) -> None:
+    *audits, summary = Fleet(unreadable=0).parts()
+    assert isinstance(summary, Summary)
+    partly = evolve(summary, partly_read=2, unread_roles=7)
+    text = render(MarkdownWriter(Background()), [*audits, partly]).decode()
+    assert text.split("\n\n")[1].startswith(
+        "> **Incomplete:** the roles of 7 keys in 2 organizations could not be read."
+    )
+    assert "Read 10 of 12 organizations (83.3%)" in text
 
 
 def test_an_incomplete_audit_says_so_before_anything_else(render: Render) -> None:
@@ -51,7 +75,7 @@ def test_hostile_names_are_text_and_keep_to_their_cells(render: Render) -> None:
     tables = [table for table in re.split(r"\n\n", text) if table.startswith("| severity | rule")]
     (table,) = tables
     cells = {len(re.split(r"(?<!\\)\|", line)) for line in table.splitlines() if line.startswith("|")}
-    assert cells == {7}
+    assert cells == {8}
     assert "\u202e" not in text
     assert "\x1b" not in text
 

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from accesskeys_async.audit.records import Severity
 from accesskeys_async.audit.reports.rows import WITHHELD, encode, finding_row, withhold
-from accesskeys_async.records import AccessKey
+from accesskeys_async.records import AccessKey, Role, RoleRef
 from tests.unit.audit.fleet import AT, Fleet, make_finding
 
 ORGANIZATION = UUID(int=7)
+ONE, TWO = UUID(int=1), UUID(int=2)
 
 
 def make_key(**fields: object) -> AccessKey:
@@ -46,6 +47,26 @@ def test_any_text_comes_back_whole_and_moves_no_cursor_on_the_way(text: str) -> 
 def test_a_key_never_used_is_null_and_an_unknown_use_is_absent() -> None:
     assert row_of(make_key(last_used_at=None))["key"]["lastUsedAt"] is None  # type: ignore[index]
     assert "lastUsedAt" not in row_of(make_key())["key"]  # type: ignore[operator]
+
+
+def test_roles_are_told_as_the_response_told_them() -> None:
+    references = (RoleRef(ONE, "managed", (TWO,)), RoleRef(TWO, None), RoleRef(TWO, "x", ()))
+    assert row_of(make_key(role_refs=references))["key"]["roleRefs"] == [  # type: ignore[index]
+        {"id": str(ONE), "type": "managed", "workspaces": [str(TWO)]},
+        {"id": str(TWO), "type": None},
+        {"id": str(TWO), "type": "x", "workspaces": []},
+    ]
+    assert row_of(make_key(role_refs=()))["key"]["roleRefs"] == []  # type: ignore[index]
+    assert row_of(make_key(role_refs=None))["key"]["roleRefs"] is None  # type: ignore[index]
+    assert "roleRefs" not in row_of(make_key())["key"]  # type: ignore[operator]
+
+
+def test_a_role_has_its_name_if_whole_roles_were_read() -> None:
+    key = make_key(role_refs=(RoleRef(ONE), RoleRef(TWO)), roles=(Role(ONE, name="admin"), Role(TWO)))
+    assert row_of(key)["key"]["roleRefs"] == [  # type: ignore[index]
+        {"id": str(ONE), "name": "admin"},
+        {"id": str(TWO)},
+    ]
 
 
 def test_times_are_in_utc_with_z() -> None:

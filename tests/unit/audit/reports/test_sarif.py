@@ -199,3 +199,27 @@ def test_a_name_makes_no_link_and_no_placeholder(render: Render) -> None:
     assert any(r"\[link\](https://example.invalid)" in text for text in texts)
     assert any("{{{{ 7 * 7 }}}}" in text for text in texts)
     assert all(text.isprintable() for text in texts)
+
+
+def test_roles_that_could_not_be_read_are_notified_and_the_run_did_not_succeed(render: Render) -> None:
+    *audits, summary = Fleet(unreadable=0).parts()
+    assert isinstance(summary, Summary)
+    log = json.loads(
+        render(SarifWriter(Background()), [*audits, evolve(summary, partly_read=2, unread_roles=7)])
+    )
+    [invocation] = log["runs"][0]["invocations"]
+    [told] = [
+        one["message"]["text"]
+        for one in invocation["toolExecutionNotifications"]
+        if one["descriptor"]["id"] == "roles-not-read"
+    ]
+    assert told == "the roles of 7 keys in 2 organizations could not be read"
+    assert invocation["executionSuccessful"] is False
+
+
+def test_a_result_has_the_roles_of_its_key(render: Render) -> None:
+    log = json.loads(render(SarifWriter(Background()), Fleet(unreadable=0, role_names=("admin",)).parts()))
+    keys = [one["properties"]["key"] for one in log["runs"][0]["results"]]
+    roles = [role for key in keys if key for role in key["roleRefs"]]
+    assert {role["name"] for role in roles} == {"admin"}
+    assert {"managed", "organization"} == {role["type"] for role in roles}
