@@ -23,7 +23,7 @@ from accesskeys_async.wire import format_uuid
 __all__ = ["Judgement", "by_weight", "judge", "make_findings", "mute"]
 
 MAX_MESSAGE: Final = 200
-_BY_RULE: Final = attrgetter("rule", "fingerprint")
+_BY_FINGERPRINT: Final = attrgetter("fingerprint")
 _RULE_OF: Final = attrgetter("rule")
 _BY_SEVERITY: Final = attrgetter("severity")
 _OF_KEYS: Final = Scope.KEY  # looking a member up takes longer than many a rule does
@@ -48,7 +48,7 @@ def judge(
     own_keys: frozenset[UUID] = frozenset(),
 ) -> Judgement:
     """Judge a snapshot by every rule that is on. A rule that raises is not evaluated, and says so."""
-    findings: list[Finding] = []
+    found: dict[str, list[Finding]] = {}
     results: list[RuleResult] = []
     verdicts: dict[str, Verdict] = {}
     on = [one for one in settings if one.is_on and (one.rule.judge or one.rule.combine)]
@@ -63,13 +63,15 @@ def judge(
                 verdict = rule.combine(snapshot, verdicts)
             hits = verdict.hits
             if hits:
-                findings += make_findings(snapshot, setting, hits, own_keys=own_keys)
+                found[rule.id] = make_findings(snapshot, setting, hits, own_keys=own_keys)
         except Exception as error:  # noqa: BLE001 - a rule may be anybody's, and the audit goes on
             results.append(RuleResult(rule.id, not_evaluated=units, reason=_tell(error)))
         else:
             passed = verdict is PASSED
             results.append(_make_result(rule.id, units) if passed else _count(setting, verdict, units))
-    findings.sort(key=_BY_RULE)
+    findings: list[Finding] = []
+    for rule_id in sorted(found):
+        findings += sorted(found[rule_id], key=_BY_FINGERPRINT)
     findings.sort(key=_BY_SEVERITY, reverse=True)  # what is as severe stays in order
     results.sort(key=_RULE_OF)
     return Judgement(tuple(findings), tuple(results))
@@ -91,8 +93,11 @@ def make_findings(
     identify = start_fingerprint(rule.id, organization_id)
     own_suffix, usual = snapshot.own_suffix, setting.grade(None)
     findings: list[Finding] = []
+    last = shown = ""
     for hit in hits:
         key, message, what = hit.key, hit.message, hit.about
+        if message is not last:  # keys with the same roles have the very same message
+            last, shown = message, message if _is_fit(message) else one_line(message, MAX_MESSAGE)
         if key is not None:
             what = f"{format_uuid(key.id)}\x1f{what}" if what else format_uuid(key.id)
         finding = _open()
@@ -100,7 +105,7 @@ def make_findings(
         finding.title = rule.title
         finding.severity = usual if hit.severity is None else setting.grade(hit.severity)
         finding.organization_id = organization_id
-        finding.message = message if _is_fit(message) else one_line(message, MAX_MESSAGE)
+        finding.message = shown
         finding.fingerprint = identify(what)
         finding.key = key
         finding.is_own_key = key is not None and (

@@ -231,9 +231,19 @@ class Snapshot:
         return [key.role_refs for key in self.keys]
 
     @Column
+    def role_places(self) -> list[int]:
+        """Every key's place in `role_sets`."""
+        return list(map(id, self.role_refs))
+
+    @Column
     def role_sets(self) -> dict[int, tuple[RoleRef, ...] | Unset | None]:
         """The references that there are, by `id`: few, since equal ones are one object in a response."""
-        return dict(zip(map(id, self.role_refs), self.role_refs, strict=True))
+        return dict(zip(self.role_places, self.role_refs, strict=True))
+
+    @Column
+    def tells_roles(self) -> bool:
+        """Whether the whole roles of any key are known."""
+        return [key.roles for key in self.keys].count(UNSET) < len(self.keys)
 
     @Column
     def permissions(self) -> list[Permissions | None]:

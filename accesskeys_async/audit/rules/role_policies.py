@@ -90,7 +90,7 @@ def _judge(snapshot: Snapshot, take: _Take) -> Verdict:
 
 
 def _has_no_roles(snapshot: Snapshot) -> bool:
-    return snapshot.unread_roles is None and not any(snapshot.permissions)
+    return snapshot.unread_roles is None and not snapshot.tells_roles
 
 
 def _tell_why(snapshot: Snapshot, unknown: Sequence[AccessKey]) -> str:

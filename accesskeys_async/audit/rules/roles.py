@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Final, TypeAlias
 
 from accesskeys_async.audit.parameters import Parameter, Parameters
 from accesskeys_async.audit.records import Severity, Snapshot
 from accesskeys_async.audit.rules.role_policies import find_unevaluated, take_full_access
-from accesskeys_async.audit.rules.rule import PASSED, Hit, Rule, Scope, Verdict, conclude, make_hit
+from accesskeys_async.audit.rules.rule import Hit, Rule, Scope, Verdict, conclude, make_hit
 from accesskeys_async.records import UNSET, RoleRef, Unset
 
 __all__ = [
@@ -39,15 +40,11 @@ _Find: TypeAlias = Callable[[_References], str | Unset | None]
 
 def judge_no_roles(snapshot: Snapshot, parameters: Parameters) -> Verdict:
     """Find keys without any role that are older than `min_age_days`."""
+    cutoff = snapshot.taken_at - parameters.days("min_age_days")
     found = _look(
         snapshot, lambda references: None if references else "has no roles, and is denied everything"
     )
-    cutoff = snapshot.taken_at - parameters.days("min_age_days")
-    verdict = _judge(snapshot, found, NOT_TOLD)
-    if not verdict.hits:
-        return verdict
-    hits = [hit for hit in verdict.hits if hit.key is not None and hit.key.created_at < cutoff]
-    return conclude(hits, verdict.not_evaluated, verdict.reason)
+    return _judge(snapshot, found, NOT_TOLD, created_before=cutoff)
 
 
 def judge_managed_role(snapshot: Snapshot, _: Parameters) -> Verdict:
@@ -81,7 +78,7 @@ def judge_shared_roles(snapshot: Snapshot, parameters: Parameters) -> Verdict:
     fewest = max(2, int(parameters.number("min_keys")))
     counts: Counter[frozenset[tuple[int, frozenset[int]]]] = Counter()
     shown: dict[frozenset[tuple[int, frozenset[int]]], _References] = {}
-    for number, count in Counter(map(id, snapshot.role_refs)).items():
+    for number, count in Counter(snapshot.role_places).items():
         references = snapshot.role_sets[number]
         if references:
             grants = frozenset(
@@ -151,19 +148,35 @@ def _look(snapshot: Snapshot, find: _Find) -> dict[int, str | Unset | None]:
     }
 
 
-def _judge(snapshot: Snapshot, found: Mapping[int, str | Unset | None], reason: str) -> Verdict:
-    if not any(found.values()) and UNSET not in found.values():
-        return PASSED
-    said = [found[number] for number in map(id, snapshot.role_refs)]
-    hits = [make_hit(message, key) for key, message in zip(snapshot.keys, said, strict=True) if message]
-    return conclude(hits, said.count(UNSET), reason)
+def _judge(
+    snapshot: Snapshot,
+    found: Mapping[int, str | Unset | None],
+    reason: str,
+    *,
+    created_before: datetime | None = None,
+) -> Verdict:
+    wrong = {place: message for place, message in found.items() if message}
+    unknown = 0
+    if UNSET in found.values():
+        unknown = [found[place] for place in snapshot.role_places].count(UNSET)
+    if not wrong:
+        return conclude((), unknown, reason)
+    keys = [
+        (key, place) for key, place in zip(snapshot.keys, snapshot.role_places, strict=True) if place in wrong
+    ]
+    hits = [
+        make_hit(wrong[place], key)
+        for key, place in keys
+        if created_before is None or key.created_at < created_before
+    ]
+    return conclude(hits, unknown, reason)
 
 
 def _find_managed(references: _References) -> str | Unset | None:
-    managed = [one for one in references if one.type == MANAGED]
-    if managed:
-        return f"has the managed {_name_roles(managed)}"
-    return UNSET if any(one.type is UNSET for one in references) else None
+    kinds = [one.type for one in references]
+    if MANAGED in kinds:
+        return f"has the managed {_name_roles([one for one in references if one.type == MANAGED])}"
+    return UNSET if UNSET in kinds else None
 
 
 def _name_roles(references: _References) -> str:
