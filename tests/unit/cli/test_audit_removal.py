@@ -79,6 +79,17 @@ def test_what_is_left_out_of_a_plan_is_counted(service: Emulator, call: Call, tm
     assert " suppressed" in made.err.partition("left out:")[2]
 
 
+def test_a_plan_of_what_roles_permit_reads_them_and_says_what_that_takes(
+    service: Emulator, call: Call, tmp_path: Path
+) -> None:
+    before = service.journal.count(operation="get")
+    made = call("audit", "plan", service.organization_id, "--rules", "AK036", "-o", tmp_path / "plan.json")
+
+    assert made.code == 0
+    assert made.err.startswith("roles take one request a key more; ")
+    assert service.journal.count(operation="get") - before == len(service.keys(service.organization_id))
+
+
 @pytest.mark.parametrize(
     ("rules", "told"),
     [("AK999", "there is no rule AK999"), (",", "needs a rule"), ("AK010", "no single keys")],
