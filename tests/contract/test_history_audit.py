@@ -17,7 +17,7 @@ from accesskeys_async.rotation import Candidate, Journal, Rotation
 DAY = timedelta(days=1)
 ONLY_CHANGES = Policy(
     rules={f"AK0{number:02}": RuleChange(enabled=False) for number in (1, 2, 3, 4, *range(10, 17))}
-    | {f"AK0{number}": RuleChange(enabled=False) for number in range(20, 29)}
+    | {f"AK0{number}": RuleChange(enabled=False) for number in range(20, 40) if f"AK0{number}" != "AK029"}
 )
 
 
