@@ -157,4 +157,5 @@ async def test_a_service_whose_page_tokens_no_glance_finds_is_read_whole_and_sid
     assert [len(one.keys) for one in audits if isinstance(one, OrganizationAudit)] == [count] * 20
     assert isinstance(summary, Summary)
     assert summary.is_complete
-    assert pages.most == (0 if count == 1 else 3)
+    # Once more than workers: the caller reads on itself what a first peek left.
+    assert pages.most in ({0} if count == 1 else {3, 4})
