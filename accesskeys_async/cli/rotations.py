@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from accesskeys_async.cli.invocation import Invocation
 from accesskeys_async.cli.rows import moment, write_rows
 from accesskeys_async.cli.screen import Screen
-from accesskeys_async.printable import printable
+from accesskeys_async.cli.tables import TableColumn, render_table
 
 if TYPE_CHECKING:
     from accesskeys_async.rotation import Rotation
@@ -34,7 +34,13 @@ _COLUMNS: Final = (
     "failures",
     "problem",
 )
-_UNBOUNDED: Final = 100_000
+_TABLE: Final = (
+    TableColumn("ROTATION"),
+    TableColumn("KEYS"),
+    TableColumn("STATE"),
+    TableColumn("DUE"),
+    TableColumn("PROBLEM", wraps=True),
+)
 
 
 def write_rotations(invocation: Invocation, rotations: Sequence[Rotation]) -> None:
@@ -82,24 +88,21 @@ def _row(rotation: Rotation) -> dict[str, object]:
 
 
 def _tabulate(screen: Screen, rotations: Sequence[Rotation], *, width: int | None) -> str:
-    from rich.table import Table
     from rich.text import Text
 
-    if not rotations:
-        return ""
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("ROTATION", width=36, no_wrap=True)
-    table.add_column("KEYS", no_wrap=True)
-    table.add_column("STATE", no_wrap=True)
-    table.add_column("DUE", no_wrap=True)
-    table.add_column("PROBLEM", overflow="fold")
-    for rotation in rotations:
-        new = rotation.candidate.suffix if rotation.candidate else None
-        table.add_row(
+    rows = [
+        (
             str(rotation.id),
-            Text(printable(f"…{rotation.suffix} → {'…' + new if new else '–'}")),
+            _keys(rotation),
             Text(rotation.state, style="" if rotation.stuck_at is None else "bold red"),
             moment(rotation.due_at) or "–",
-            Text(printable(rotation.problem or "")),
+            rotation.problem or "",
         )
-    return screen.draw(table, width=width or _UNBOUNDED)
+        for rotation in rotations
+    ]
+    return render_table(screen, _TABLE, rows, width=width)
+
+
+def _keys(rotation: Rotation) -> str:
+    new = rotation.candidate.suffix if rotation.candidate else None
+    return f"…{rotation.suffix} → {'…' + new if new else '–'}"

@@ -1,8 +1,8 @@
-"""Access keys for people: a table that streams, and one record as a list of its fields."""
+"""Tables for people: keys as they stream, one key as a list of its fields, and rows of any kind."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -17,13 +17,116 @@ if TYPE_CHECKING:
 
     from rich.text import Text
 
-__all__ = ["TableWriter", "date", "last_use"]
+__all__ = ["TableColumn", "TableWriter", "date", "last_use", "render_records", "render_table"]
 
 ABSENT: Final = "–"
 _GAP: Final = 2
 _ID_WIDTH: Final = 36
 _NAME_LEAST: Final = 20
+_TEXT_LEAST: Final = 24
+_WORD_MOST: Final = 40
+"""A column of text is as wide as its longest word up to this, so that an id in a sentence stays whole."""
 _UNBOUNDED: Final = 100_000
+
+
+@frozen
+class TableColumn:
+    """A column of `render_table`."""
+
+    title: str
+    wraps: bool = False
+    """Whether its cells are text that may be wrapped. What does not wrap, such as an id, is never cut."""
+
+
+def render_table(
+    screen: Screen, columns: Sequence[TableColumn], rows: Sequence[Sequence[str | Text]], *, width: int | None
+) -> str:
+    """Return rows as a table, or as one block for each row if the table does not fit into the width.
+
+    `width` None, for text that no terminal shows, wraps nothing. No rows are no text.
+    """
+    texts = [[_as_text(cell) for cell in row] for row in rows]
+    if not texts:
+        return ""
+    widths = _fit(columns, texts, width)
+    if widths is None:
+        return render_records(screen, columns, texts, width=width)
+    from rich.text import Text
+
+    lines = [_join([Text(column.title, style="bold") for column in columns], widths)]
+    for row in texts:
+        parts = [
+            _wrap(screen, cell, room) if column.wraps else [cell]
+            for column, cell, room in zip(columns, row, widths, strict=True)
+        ]
+        height = max(len(part) for part in parts)
+        lines += [
+            _join([part[n] if n < len(part) else Text() for part in parts], widths) for n in range(height)
+        ]
+    return screen.draw(Text("\n").join(lines), width=_UNBOUNDED)
+
+
+def render_records(
+    screen: Screen, columns: Sequence[TableColumn], rows: Sequence[Sequence[str | Text]], *, width: int | None
+) -> str:
+    """Return each row as a block of lines, one for each field that is not empty, and a blank line between."""
+    from rich.text import Text
+
+    margin = max(len(column.title) for column in columns)
+    room = _UNBOUNDED if width is None else max(width - margin - _GAP, _WORD_MOST)
+    blocks: list[Text] = []
+    for row in rows:
+        lines: list[Text] = []
+        for column, cell in zip(columns, map(_as_text, row), strict=True):
+            parts = _wrap(screen, cell, room) if column.wraps else [cell]
+            if cell.plain:
+                titles = [Text(column.title, style="bold"), *(Text() for _ in parts[1:])]
+                lines += [_join(pair, [margin, 0]) for pair in zip(titles, parts, strict=True)]
+        blocks.append(Text("\n").join(lines))
+    return screen.draw(Text("\n\n").join(blocks), width=_UNBOUNDED) if blocks else ""
+
+
+def _as_text(cell: str | Text) -> Text:
+    from rich.text import Text
+
+    return Text(printable(cell)) if isinstance(cell, str) else cell
+
+
+def _fit(
+    columns: Sequence[TableColumn], rows: Sequence[Sequence[Text]], width: int | None
+) -> list[int] | None:
+    """Return a width for each column, or None if they do not fit beside each other."""
+    widths = [
+        max(len(column.title), *(cell.cell_len for cell in cells))
+        for column, cells in zip(columns, zip(*rows, strict=True), strict=True)
+    ]
+    excess = sum(widths) + _GAP * (len(widths) - 1) - (_UNBOUNDED if width is None else width)
+    for number, column in enumerate(columns):
+        if column.wraps and excess > 0:
+            longest = max((len(word) for row in rows for word in row[number].plain.split()), default=0)
+            least = min(widths[number], max(_TEXT_LEAST, min(longest, _WORD_MOST)))
+            taken = min(excess, widths[number] - least)
+            widths[number] -= taken
+            excess -= taken
+    return None if width is not None and excess > 0 else widths
+
+
+def _wrap(screen: Screen, cell: Text, room: int) -> list[Text]:
+    lines = cell.wrap(screen.console(width=_UNBOUNDED), max(room, 1), overflow="fold")
+    for line in lines:
+        line.rstrip()
+    return list(lines)
+
+
+def _join(cells: Sequence[Text], widths: Sequence[int]) -> Text:
+    from rich.text import Text
+
+    line = Text()
+    for cell, width in zip(cells, widths, strict=True):
+        line.append_text(cell)
+        line.append(" " * (max(width - cell.cell_len, 0) + _GAP))
+    line.rstrip()
+    return line
 
 
 @frozen

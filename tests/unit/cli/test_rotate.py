@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
+from rich.text import Text
 
 from accesskeys_async.cli.exits import ExitCode
 from accesskeys_async.cli.rotate import rotate
@@ -243,6 +245,24 @@ def test_status_is_a_table_for_people(service: Emulator, call: Call, tmp_path: P
     assert row.startswith(rotation)
     assert f"…{old} → …{new}" in row
     assert "grace" in row
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_status_on_a_terminal_shows_ids_and_states_whole(
+    service: Emulator, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    ids = [_plan(call, key.id) for key in service.keys(service.organization_id)[:2]]
+    service.faults.add(Fault.status(403, operation="create"))
+    call("rotate", "run", ids[0], "--to-file", tmp_path / "token")
+
+    told = Text.from_ansi(call("rotate", "status", terminal=True).out).plain
+
+    assert all(rotation in told for rotation in ids)
+    assert "needs-human" in told
+    assert "planned" in told
+    assert "PROBLEM" in told
+    assert max(map(cell_len, told.splitlines())) <= columns, told
 
 
 def test_status_of_nothing_is_empty_and_valid(service: Emulator, call: Call) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from rich.cells import cell_len
 
-from accesskeys_async.cli.tables import TableWriter, date, last_use
+from accesskeys_async.cli.tables import TableColumn, TableWriter, date, last_use, render_table
 from accesskeys_async.records import UNSET, AccessKey, Token
 
 USED = datetime(2026, 3, 4, 23, 59, tzinfo=UTC)
@@ -131,3 +131,64 @@ def test_never_used_is_told_apart_from_not_known(make_key: Callable[..., AccessK
 
 def test_a_moment_is_shown_as_its_day() -> None:
     assert (date(USED), date(None), date(UNSET)) == ("2026-03-04", "–", "–")
+
+
+COLUMNS = (
+    TableColumn("ROTATION"),
+    TableColumn("STATE"),
+    TableColumn("DUE"),
+    TableColumn("PROBLEM", wraps=True),
+)
+ID = "f1433875-0d0c-4b2e-b442-0de932dd51aa"
+PROBLEM = f"access key {ID} (…AbCdEf) was used after the cut-over; look which program still has its token"
+
+
+@pytest.mark.parametrize("width", [20, 36, 60, 80, 120, 200])
+@pytest.mark.parametrize("problem", ["", "sealed", PROBLEM, "x" * 300, "漢" * 90])
+def test_ids_are_never_cut_and_nothing_is_lost_at_any_width(
+    make_desk: Callable, width: int, problem: str
+) -> None:
+    row = (ID, "needs-human", "2026-11-28T23:20:21Z", problem)
+
+    text = render_table(make_desk().screen, COLUMNS, [row, row], width=width)
+
+    lines = text.splitlines()
+    assert sum(line.count(ID) for line in lines) == (4 if ID in problem else 2)
+    assert all(cell_len(line) <= max(width, 50) for line in lines)
+    assert text.count("needs-human") == text.count("2026-11-28T23:20:21Z") == 2
+    if lines[0].split() == ["ROTATION", ID]:
+        assert "".join(text.split()).count("".join(problem.split())) >= 2 * bool(problem)
+    else:
+        column = lines[0].index("PROBLEM")
+        assert "".join("".join(line[column:] for line in lines[1:]).split()) == "".join((problem * 2).split())
+
+
+@pytest.mark.parametrize(("width", "is_table"), [(60, False), (80, True), (120, True), (None, True)])
+def test_rows_become_blocks_if_their_columns_do_not_fit(
+    make_desk: Callable, width: int | None, is_table: bool
+) -> None:
+    rows = [(ID, "grace", "2026-11-28T23:20:21Z", ""), (ID, "planned", "–", "")]
+
+    lines = render_table(make_desk().screen, COLUMNS, rows, width=width).splitlines()
+
+    if is_table:
+        assert [line.split()[0] for line in lines] == ["ROTATION", ID, ID]
+    else:
+        assert lines[:4] == [f"ROTATION  {ID}", "STATE     grace", "DUE       2026-11-28T23:20:21Z", ""]
+        assert lines[4:] == [f"ROTATION  {ID}", "STATE     planned", "DUE       –"]
+
+
+def test_text_is_wrapped_in_its_column_before_rows_become_blocks(make_desk: Callable) -> None:
+    row = (ID, "grace", "–", "the vault is sealed, and nobody is here who could open it before Monday")
+
+    heading, *lines = render_table(make_desk().screen, COLUMNS, [row], width=90).splitlines()
+
+    column = heading.index("PROBLEM")
+    assert len(lines) > 1
+    assert " ".join(line[column:] for line in lines) == row[3]
+    assert all(not line[:column].strip() for line in lines[1:])
+
+
+def test_no_rows_are_no_text_and_control_characters_are_shown(make_desk: Callable) -> None:
+    assert render_table(make_desk().screen, COLUMNS, [], width=80) == ""
+    assert "\x1b" not in render_table(make_desk().screen, COLUMNS, [(ID, "a\x1b[2J", "", "")], width=80)
