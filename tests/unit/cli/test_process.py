@@ -94,14 +94,19 @@ def test_ctrl_c_in_a_listing_leaves_valid_output(begin: Callable, service: Emula
     assert err.endswith("accesskeys: interrupted\n")
 
 
-def test_sigterm_in_a_listing_leaves_valid_output(begin: Callable, service: Emulator) -> None:
+@pytest.mark.parametrize("numbers", [[signal.SIGTERM], [signal.SIGHUP], [signal.SIGTERM] * 2])
+def test_a_signal_in_a_listing_leaves_valid_output(
+    begin: Callable, service: Emulator, numbers: list[int]
+) -> None:
     service.faults.add(Fault.delay(0.0, operation="list"), Fault.delay(60.0, operation="list"))
     process = begin("list", "--format", "json")
     wait_until(lambda: service.journal.count(operation="list") == 2)
-    process.send_signal(signal.SIGTERM)
+    for number in numbers:
+        process.send_signal(number)
     out, err = process.communicate(timeout=20)
     assert process.returncode == 143
     assert len(json.loads(out)) == 100
+    assert "Traceback" not in err
     assert err.endswith("accesskeys: terminated\n")
 
 
