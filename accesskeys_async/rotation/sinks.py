@@ -8,11 +8,11 @@ import fcntl
 import os
 import re
 import secrets
-import signal
 from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from accesskeys_async._subprocess import CompletedCommand, run_command
 from accesskeys_async.errors import ConfigurationError, one_line
 from accesskeys_async.records import Token
 from accesskeys_async.rotation.delivery import Delivery
@@ -22,6 +22,8 @@ __all__ = ["CommandSink", "EnvFileSink", "FileSink"]
 
 PRIVATE: Final = 0o600
 MAX_REPORT: Final = 200
+KEPT_REPORT: Final = 16_384
+"""Bytes of a command's stderr that are kept: more than are told, so that a token in them is seen whole."""
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -115,29 +117,25 @@ class CommandSink:
 
     async def __call__(self, delivery: Delivery) -> None:
         """Run the command. Raises SinkError where it fails, with the end of what it said on stderr."""
-        with _filled_pipe(delivery.token) as descriptor:
-            try:
-                process = await asyncio.create_subprocess_exec(
-                    *self._command,
-                    stdin=descriptor,
-                    stdout=asyncio.subprocess.DEVNULL,
-                    stderr=asyncio.subprocess.PIPE,
-                    env=self._make_environment(delivery),
-                    start_new_session=True,
-                )
-            except OSError as error:
-                raise SinkError(f"the command {self._command[0]!r} can't be run: {error.strerror}") from error
+        name = self._command[0]
         try:
-            async with asyncio.timeout(self._timeout):
-                told = _mask((await process.communicate())[1], delivery.token)
-        except TimeoutError:
-            raise SinkUnsureError(
-                f"the command {self._command[0]!r} took over {self._timeout:g} s and was killed"
-            ) from None
-        finally:
-            await _end(process)
-        if process.returncode:
-            raise SinkError(f"the command {self._command[0]!r} ended with {process.returncode}: {told}")
+            with _filled_pipe(delivery.token) as descriptor:
+                ended = await run_command(
+                    self._command,
+                    timeout=self._timeout,
+                    keep_errors=KEPT_REPORT,
+                    stdin=descriptor,
+                    environ=self._make_environment(delivery),
+                )
+        except OSError as error:
+            if isinstance(error, TimeoutError):
+                raise SinkUnsureError(
+                    f"the command {name!r} took over {self._timeout:g} s and was killed"
+                ) from None
+            raise SinkError(f"the command {name!r} can't be run: {error.strerror}") from error
+        if ended.returncode:
+            told = _mask(ended, delivery.token)
+            raise SinkError(f"the command {name!r} ended with {ended.returncode}" + (told and f": {told}"))
 
     def _make_environment(self, delivery: Delivery) -> dict[str, str]:
         environ = dict(os.environ if self._environ is None else self._environ)
@@ -166,16 +164,12 @@ def _filled_pipe(token: Token) -> Generator[int]:
         os.close(reader)
 
 
-def _mask(said: bytes, token: Token) -> str:
-    return one_line(said.decode(errors="replace").replace(token.reveal(), repr(token))[-MAX_REPORT:])
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
-        # The whole group: a shell's child would otherwise keep the token.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
+def _mask(ended: CompletedCommand, token: Token) -> str:
+    text = ended.errors.decode(errors="replace").replace(token.reveal(), repr(token))
+    if ended.errors_cut:
+        # It may begin with the rest of a token.
+        text = text[len(token.reveal()) :]
+    return one_line(text[-MAX_REPORT:])
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import json
 import os
+import signal
 import stat
 import sys
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from accesskeys_async import Token
 from accesskeys_async.errors import ConfigurationError
 from accesskeys_async.rotation import CommandSink, Delivery, EnvFileSink, FileSink, SinkError, SinkUnsureError
 from tests.unit.rotation.yard import TOKEN
+from tests.waiting import until
 
 STORE = """
 import json, os, sys
@@ -36,7 +38,10 @@ def _list(folder: Path) -> list[str]:
 
 def _lives(process_id: int) -> bool:
     # A killed orphan whose new parent has not asked for it yet is a zombie.
-    return psutil.pid_exists(process_id) and psutil.Process(process_id).status() != psutil.STATUS_ZOMBIE
+    try:
+        return psutil.Process(process_id).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _with_token(delivery: Delivery, text: str) -> Delivery:
@@ -221,6 +226,25 @@ class TestCommandSink:
         with pytest.raises(SinkError, match=r"ended with 1: Token\(…STUVWX\)"):
             await sink(delivery)
 
+    async def test_a_token_at_the_edge_of_what_is_kept_is_not_told_in_part(self, delivery: Delivery) -> None:
+        """Whatever a command repeats, no part of the token that was cut off is told."""
+        for more in range(len(TOKEN) + 2):
+            script = f"read -r token; for n in $(seq 600); do echo $token; done >&2; printf %{more + 1}s >&2"
+            with pytest.raises(SinkError) as caught:
+                await CommandSink(["sh", "-c", f"{script}; exit 1"])(delivery)
+            assert TOKEN[:-6][-4:] not in str(caught.value)
+
+    async def test_a_silent_failure_ends_in_no_bare_colon(self, delivery: Delivery) -> None:
+        with pytest.raises(SinkError, match=r"^the command 'false' ended with 1$"):
+            await CommandSink(["false"])(delivery)
+
+    async def test_a_command_may_leave_a_daemon_behind(self, tmp_path: Path, delivery: Delivery) -> None:
+        pid = tmp_path / "pid"
+
+        await CommandSink(["sh", "-c", f"sleep 600 >/dev/null & echo $! > {pid}"], timeout=20)(delivery)
+
+        os.kill(int(pid.read_text()), signal.SIGKILL)
+
     async def test_a_command_that_hangs_is_killed_with_what_it_started(
         self, tmp_path: Path, delivery: Delivery
     ) -> None:
@@ -230,7 +254,8 @@ class TestCommandSink:
         with pytest.raises(SinkUnsureError, match=r"the command 'sh' took over 0\.5 s and was killed"):
             await sink(delivery)
 
-        assert not _lives(int(pid.read_text()))
+        # Killed it is; when it is gone, the kernel decides.
+        await until(lambda: not _lives(int(pid.read_text())))
 
     async def test_a_command_that_is_not_there_is_named(self, delivery: Delivery) -> None:
         with pytest.raises(SinkError, match="'/no/such/command' can't be run: No such file or directory"):
