@@ -19,7 +19,7 @@ from accesskeys_async.creation import mark
 from accesskeys_async.errors import AccessKeysError
 from accesskeys_async.operations import MAX_TEXT_LENGTH
 from accesskeys_async.records import CreatedAccessKey
-from accesskeys_async.rotation.delivery import Delivery, Probe, Sink
+from accesskeys_async.rotation.delivery import Delivery, Probe, Sink, check_sink
 from accesskeys_async.rotation.failures import (
     LeaseLostError,
     SinkUnsureError,
@@ -109,6 +109,7 @@ class Renewal:
             raise StuckError(
                 f"{made} new keys were made and none came to be verified; find out why, then abort"
             )
+        await self._check_sink(rotation)
         now = self._now()
         candidate = Candidate(
             nonce=settings.draw_nonce(), begun_at=now, settle_until=now + settings.act + settings.settle
@@ -133,6 +134,17 @@ class Renewal:
         # The API's clock, as told by the key it has just made, is the one that last uses are written by.
         await hold.write(evolve(after, cutover_at=created.created_at))
         return created
+
+    async def _check_sink(self, rotation: Rotation) -> None:
+        """Stop before anything is created if the sink knows already that it can't keep a token."""
+        try:
+            async with asyncio.timeout(self._settings.act.total_seconds()):
+                await check_sink(self._sink, rotation.key_id)
+        except TimeoutError:
+            raise
+        except Exception as error:
+            told = describe_failure(error)
+            raise StuckError(f"the sink can't keep a token: {told}; no key was created") from error
 
     async def _deliver(self, hold: Hold, created: CreatedAccessKey) -> bool:
         rotation = hold.rotation
