@@ -42,10 +42,18 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Delete what is due for i
 ToFile = Annotated[
     Path | None, typer.Option(help="Write the new token to this file, which only you can read.")
 ]
+ToDir = Annotated[
+    Path | None,
+    typer.Option(help="Write each new token to a file in this folder, named by the replaced key's id."),
+]
 ToEnvFile = Annotated[Path | None, typer.Option(help="Write the new token to a line of this env file.")]
 EnvName = Annotated[str, typer.Option(help="The name of that line.")]
 ToCommand = Annotated[
-    str | None, typer.Option(help="Give the new token to this command, on its standard input.")
+    str | None,
+    typer.Option(
+        help="Give the new token to this command, on its standard input; {replaced_key_id} stands for the "
+        "replaced key's id."
+    ),
 ]
 
 
@@ -85,6 +93,7 @@ def run(
     rotation: RotationId,
     *,
     to_file: ToFile = None,
+    to_dir: ToDir = None,
     to_env_file: ToEnvFile = None,
     env_name: EnvName = "ACCESSKEYS_TOKEN",
     to_command: ToCommand = None,
@@ -97,7 +106,7 @@ def run(
 
     Exits with 1 where it was aborted or needs a person, and with 4 where another worker holds it.
     """
-    target = TokenTarget(to_file, to_env_file, env_name, to_command)
+    target = TokenTarget(to_file, to_dir, to_env_file, env_name, to_command)
     target.check()
 
     async def look(rotator: Rotator) -> tuple[Rotation, ...]:
@@ -121,6 +130,7 @@ def resume(
     invocation: Invocation,
     *,
     to_file: ToFile = None,
+    to_dir: ToDir = None,
     to_env_file: ToEnvFile = None,
     env_name: EnvName = "ACCESSKEYS_TOKEN",
     to_command: ToCommand = None,
@@ -128,7 +138,7 @@ def resume(
     journal: JournalPlace = None,
 ) -> None:
     """Take all steps of all rotations that are due. For a timer, with --yes."""
-    target = TokenTarget(to_file, to_env_file, env_name, to_command)
+    target = TokenTarget(to_file, to_dir, to_env_file, env_name, to_command)
     target.check()
 
     async def look(rotator: Rotator) -> list[Rotation]:

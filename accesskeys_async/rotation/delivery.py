@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeAlias, runtime_checkable
 from uuid import UUID
@@ -10,7 +11,7 @@ from attrs import frozen
 
 from accesskeys_async.records import CreatedAccessKey, Token
 
-__all__ = ["CurrentToken", "Delivery", "Probe", "Sink", "check_sink"]
+__all__ = ["CurrentToken", "Delivery", "Probe", "Sink", "check_sink", "get_fingerprint"]
 
 
 @frozen(kw_only=True)
@@ -89,9 +90,19 @@ class _Following:
     async def check(self, replaces: UUID) -> None:
         await check_sink(self._sink, replaces)
 
+    @property
+    def target(self) -> object:
+        return getattr(self._sink, "target", None)
+
 
 async def check_sink(sink: Sink, replaces: UUID) -> None:
     """Let a sink say beforehand what stands in its way, if it can."""
     checked: object = sink
     if isinstance(checked, _CheckedSink):
         await checked.check(replaces)
+
+
+def get_fingerprint(sink: Sink, replaces: UUID) -> str | None:
+    """Return what tells a sink's target from others; None if the sink does not name it."""
+    target = getattr(sink, "target", None)
+    return hashlib.sha256(str(target(replaces)).encode()).hexdigest()[:32] if callable(target) else None

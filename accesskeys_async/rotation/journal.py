@@ -20,6 +20,7 @@ from accesskeys_async.rotation.failures import (
     JournalError,
     LeaseLostError,
     RotationRefusedError,
+    TargetTakenError,
     UnknownRotationError,
 )
 from accesskeys_async.rotation.schema import CANDIDATES, MIGRATIONS, ROTATIONS
@@ -99,9 +100,10 @@ class Journal:
             raise UnknownRotationError(f"there is no rotation {rotation_id} in this journal; see its status")
         return found[0]
 
-    async def find(self, *, key_id: UUID | None = None) -> tuple[Rotation, ...]:
-        """Read all rotations, or those of one old key, oldest first."""
-        return await self._read(*([] if key_id is None else [ROTATIONS.c.key_id == key_id]))
+    async def find(self, *, key_id: UUID | None = None, target: str | None = None) -> tuple[Rotation, ...]:
+        """Read all rotations, or those of one old key, or of one target of their sinks, oldest first."""
+        wanted = ((ROTATIONS.c.key_id, key_id), (ROTATIONS.c.target, target))
+        return await self._read(*(column == value for column, value in wanted if value is not None))
 
     async def find_due(self, now: datetime) -> tuple[Rotation, ...]:
         """Read the rotations that have a step due, those waiting longest first."""
@@ -123,9 +125,20 @@ class Journal:
     async def write(self, rotation: Rotation, *, before: Rotation) -> Rotation:
         """Put a rotation in the place of `before`, and return it with its new version.
 
-        Raises LeaseLostError where the journal no longer has `before`.
+        Raises LeaseLostError where the journal no longer has `before`; TargetTakenError where another living
+        rotation has its target.
         """
         rotation = evolve(rotation, version=before.version + 1)
+        try:
+            return await self._write(rotation, before)
+        except JournalError as error:
+            if not isinstance(error.__cause__, IntegrityError):
+                raise
+            raise TargetTakenError(
+                "another rotation was begun with the same sink at the same moment"
+            ) from None
+
+    async def _write(self, rotation: Rotation, before: Rotation) -> Rotation:
         table = ROTATIONS.c
         async with self._database.transaction() as connection:
             result = await connection.execute(

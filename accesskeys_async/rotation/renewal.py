@@ -19,7 +19,7 @@ from accesskeys_async.creation import mark
 from accesskeys_async.errors import AccessKeysError
 from accesskeys_async.operations import MAX_TEXT_LENGTH
 from accesskeys_async.records import CreatedAccessKey
-from accesskeys_async.rotation.delivery import Delivery, Probe, Sink, check_sink
+from accesskeys_async.rotation.delivery import Delivery, Probe, Sink, check_sink, get_fingerprint
 from accesskeys_async.rotation.failures import (
     LeaseLostError,
     SinkUnsureError,
@@ -33,6 +33,7 @@ from accesskeys_async.rotation.journal import Journal
 from accesskeys_async.rotation.orphans import Orphans
 from accesskeys_async.rotation.settings import RotationSettings
 from accesskeys_async.rotation.states import Candidate, Rotation, State
+from accesskeys_async.rotation.targets import Targets
 from accesskeys_async.rotation.withdrawal import Withdrawal
 
 __all__ = ["Renewal"]
@@ -54,6 +55,7 @@ class Renewal:
         sink: Sink,
         probe: Probe,
         orphans: Orphans,
+        targets: Targets,
         withdrawal: Withdrawal,
         settings: RotationSettings,
     ) -> None:
@@ -62,6 +64,7 @@ class Renewal:
         self._sink = sink
         self._probe = probe
         self._orphans = orphans
+        self._targets = targets
         self._withdrawal = withdrawal
         self._settings = settings
         self._now: Callable[[], datetime] = settings.clock
@@ -109,12 +112,19 @@ class Renewal:
             raise StuckError(
                 f"{made} new keys were made and none came to be verified; find out why, then abort"
             )
+        target = get_fingerprint(self._sink, rotation.key_id)
+        await self._targets.check(rotation, target)
         await self._check_sink(rotation)
         now = self._now()
         candidate = Candidate(
             nonce=settings.draw_nonce(), begun_at=now, settle_until=now + settings.act + settings.settle
         )
-        intent = evolve(rotation, state=State.CREATING, candidates=(*rotation.candidates, candidate))
+        intent = evolve(
+            rotation,
+            state=State.CREATING,
+            target=target or rotation.target,
+            candidates=(*rotation.candidates, candidate),
+        )
         await hold.write(intent)
         room = MAX_TEXT_LENGTH - len(mark("", candidate.nonce))
         try:

@@ -26,6 +26,7 @@ ROTATIONS: Final = Table(
     Column("require_idle", Boolean, nullable=False),
     Column("planned_at", Moment, nullable=False),
     Column("state", String(16), nullable=False),
+    Column("target", String(32)),
     Column("stuck_at", String(16)),
     Column("aborting", Boolean, nullable=False),
     Column("due_at", Moment),
@@ -85,6 +86,14 @@ MIGRATIONS: Final = Migrations(
             # Two workers that plan at the same moment must not rotate one key twice.
             """
             CREATE UNIQUE INDEX accesskeys_rotations_living ON accesskeys_rotations (organization_id, key_id)
+            WHERE state NOT IN ('confirmed', 'aborted')
+            """,
+        ),
+        (
+            "ALTER TABLE accesskeys_rotations ADD COLUMN target VARCHAR(32)",
+            # Two workers that begin at the same moment must not put two tokens in one place.
+            """
+            CREATE UNIQUE INDEX accesskeys_rotations_target ON accesskeys_rotations (target)
             WHERE state NOT IN ('confirmed', 'aborted')
             """,
         ),

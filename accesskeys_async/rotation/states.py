@@ -99,6 +99,8 @@ class Rotation:
     """Whether the old key must have gone unused since the cut-over before it is deleted."""
     planned_at: datetime
     state: State = State.PLANNED
+    target: str | None = None
+    """A fingerprint of where the sink puts its token; None before a create, and if the sink names none."""
     stuck_at: State | None = None
     """The state that needs-human was entered from."""
     aborting: bool = False

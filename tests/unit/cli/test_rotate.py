@@ -188,26 +188,48 @@ def test_a_command_that_fails_aborts_the_rotation(service: Emulator, call: Call,
     assert len(_key_ids(service)) == 250
 
 
-def test_all_that_is_due_is_resumed(service: Emulator, call: Call, tmp_path: Path) -> None:
-    for key in service.keys(service.organization_id)[:3]:
+@pytest.mark.parametrize("kind", ["--to-command", "--to-dir"])
+def test_all_that_is_due_is_resumed(service: Emulator, call: Call, tmp_path: Path, kind: str) -> None:
+    keys = service.keys(service.organization_id)[:3]
+    for key in keys:
         _plan(call, key.id)
+    command = f"sh -c 'cat > {tmp_path}/{{replaced_key_id}}'"
 
-    resumed = call("rotate", "resume", "--to-command", f"sh -c 'cat >> {tmp_path}/tokens'")
+    resumed = call("rotate", "resume", kind, command if kind == "--to-command" else tmp_path)
 
     assert resumed.code == 0, resumed.err
     assert [json.loads(line)["state"] for line in resumed.out.splitlines()] == ["grace"] * 3
-    assert len((tmp_path / "tokens").read_text().split()) == 3
+    new_ids = {json.loads(line)["newKeyId"] for line in resumed.out.splitlines()}
+    tokens = [(tmp_path / key.id).read_text().strip() for key in keys]
+    assert {service.verify(service.organization_id, token) for token in tokens} == new_ids
     assert call("rotate", "resume").out == ""
 
 
-def test_several_tokens_do_not_go_to_one_file(service: Emulator, call: Call, tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", [["--to-file", "token"], ["--to-command", "store"]])
+def test_several_tokens_do_not_go_to_one_place(service: Emulator, call: Call, options: list[str]) -> None:
     for key in service.keys(service.organization_id)[:2]:
         _plan(call, key.id)
 
-    refused = call("rotate", "resume", "--to-file", tmp_path / "token")
+    refused = call("rotate", "resume", *options)
 
     assert refused.code == ExitCode.USAGE
-    assert "2 rotations would write to one file" in refused.err
+    assert "2 rotations would write to one place, which holds one token; use --to-dir, or put" in refused.err
+
+
+def test_one_file_does_not_take_a_second_keys_token_either_one_by_one(
+    service: Emulator, call: Call, tmp_path: Path
+) -> None:
+    first, second = (_plan(call, key.id) for key in service.keys(service.organization_id)[:2])
+    call("rotate", "run", first, "--to-file", tmp_path / "token")
+    token = (tmp_path / "token").read_text()
+
+    refused = call("rotate", "run", second, "--to-file", tmp_path / "token")
+
+    assert refused.code == ExitCode.REFUSED
+    assert f"the sink holds one token and serves rotation {first}" in refused.err
+    assert (tmp_path / "token").read_text() == token
+    done = call("rotate", "run", second, "--retry", "--to-dir", tmp_path)
+    assert json.loads(done.out)["state"] == "grace", done.err
 
 
 def test_resuming_asks_before_it_deletes(service: Emulator, call: Call, tmp_path: Path, old_id: str) -> None:
@@ -392,7 +414,7 @@ async def test_a_token_for_which_no_place_was_named_goes_nowhere() -> None:
     delivery: Any = object()
 
     with pytest.raises(SinkError, match="no place for the token was named"):
-        await TokenTarget(None, None, "T", None).make()(delivery)
+        await TokenTarget().make()(delivery)
 
 
 def test_without_the_extra_the_command_says_what_to_install() -> None:
