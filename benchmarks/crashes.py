@@ -32,7 +32,7 @@ __all__ = ["MOMENTS", "Deaths", "ForkServer", "Ground", "Schedule", "simulate"]
 Operation = Literal["list", "create", "get", "update", "delete"]
 LostReply = Literal["reset_before", "reset_after", "cut_headers", "cut_body"]
 
-MOMENTS: Final = 60
+MOMENTS: Final = 68
 """How many moments an undisturbed rotation has; a test holds it to that."""
 PATIENCE: Final = 60
 """Seconds that one life may take."""

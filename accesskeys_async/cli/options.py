@@ -4,19 +4,32 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Concatenate, Final
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, Final
 
 import typer
 from attrs import evolve
 
-from accesskeys_async.cli.exits import ExitCode
+from accesskeys_async.cli.exits import CommandError, ExitCode
 from accesskeys_async.cli.invocation import Format, Invocation
 from accesskeys_async.cli.reports import perform
 from accesskeys_async.cli.screen import Screen
 
-__all__ = ["Key", "KeyOrOrganization", "Organization", "RoleIds", "connected", "local", "reporting"]
+if TYPE_CHECKING:
+    from accesskeys_async.records import RoleRef, Unset
+
+__all__ = [
+    "Key",
+    "KeyOrOrganization",
+    "Organization",
+    "RoleIds",
+    "Roles",
+    "connected",
+    "local",
+    "read_role_option",
+    "reporting",
+]
 
 _ORGANIZATION_HELP: Final = "The organization's id; else ACCESSKEYS_ORGANIZATION."
 
@@ -35,6 +48,39 @@ RoleIds = Annotated[
     list[str] | None, typer.Option("--role-id", help="A role's id, up to five times; deprecated by the API.")
 ]
 """The roles of a key that is made or changed."""
+
+Roles = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--role",
+        metavar="ROLE_ID[:WORKSPACE_ID,…]",
+        help="A role that the key gets, in all workspaces or in those named. Repeatable, up to 5 times.",
+    ),
+]
+"""The roles of a key that is created or changed."""
+
+
+def read_role_option(roles: Sequence[str] | None) -> tuple[RoleRef, ...] | Unset:
+    """Read `ROLE_ID[:WORKSPACE_ID,…]`, once for each role; UNSET for none. Raises CommandError."""
+    from accesskeys_async.arguments import read_id
+    from accesskeys_async.errors import InvalidRequestError
+    from accesskeys_async.records import UNSET, RoleRef
+
+    if not roles:
+        return UNSET
+    refs: list[RoleRef] = []
+    for role in roles:
+        role_id, colon, workspaces = role.partition(":")
+        try:
+            ids = (
+                tuple(read_id("a workspace's id", one.strip()) for one in workspaces.split(","))
+                if colon
+                else UNSET
+            )
+            refs.append(RoleRef(read_id("the role's id", role_id.strip()), workspaces=ids))
+        except InvalidRequestError as error:
+            raise CommandError(f"--role takes ROLE_ID[:WORKSPACE_ID,…], and {error}") from error
+    return tuple(refs)
 
 
 def connected(command: Callable[Concatenate[Invocation, ...], ExitCode | None]) -> Callable[..., None]:

@@ -12,7 +12,7 @@ import typer
 from accesskeys_async.cli.exits import CommandError, ExitCode
 from accesskeys_async.cli.invocation import Invocation
 from accesskeys_async.cli.loop import run as run_loop
-from accesskeys_async.cli.options import Key, KeyOrOrganization, connected
+from accesskeys_async.cli.options import Key, KeyOrOrganization, Roles, connected, read_role_option
 from accesskeys_async.cli.rotating import TokenTarget, find_journal, perform, rotation_told
 from accesskeys_async.cli.rotations import describe_step, write_rotations
 from accesskeys_async.cli.spans import read_span
@@ -74,14 +74,19 @@ def plan(
             help="Keep the old key as long as it is used after the cut-over.",
         ),
     ] = True,
+    role: Roles = None,
     journal: JournalPlace = None,
 ) -> None:
-    """Write down that a key is to be replaced, and say the rotation's id. Nothing is changed yet."""
+    """Plan to replace a key, and show the rotation's id. Nothing is changed yet.
+
+    The new key gets the old one's roles unless --role names others.
+    """
     span = read_span("--grace", grace)
     place = invocation.key(org, key)
+    roles = read_role_option(role)
 
     async def act(rotator: Rotator) -> Rotation:
-        return await rotator.plan(*place, grace=span, require_idle=require_idle)
+        return await rotator.plan(*place, grace=span, require_idle=require_idle, role_refs=roles)
 
     write_rotations(invocation, [perform(invocation, journal, act)])
 
@@ -245,6 +250,11 @@ def _finish(invocation: Invocation, progress: Sequence[Progress]) -> None:
 
     write_rotations(invocation, [step.rotation for step in progress])
     for step in progress:
+        if step.state is State.GRACE and not step.rotation.role_refs and not step.rotation.role_ids:
+            invocation.screen.notice(
+                f"rotation {step.rotation.id}: the new key has no roles, as the old one had none that the "
+                "service tells, so the service may deny it everything"
+            )
         told = describe_step(step.rotation, due_at=step.due_at)
         if step.state in {State.ABORTED, State.NEEDS_HUMAN}:
             raise CommandError(told, code=ExitCode.REFUSED)

@@ -28,6 +28,7 @@ _COLUMNS: Final = (
     "dueAt",
     "graceSeconds",
     "requireIdle",
+    "roleRefs",
     "plannedAt",
     "cutoverAt",
     "graceUntil",
@@ -65,6 +66,8 @@ def describe_step(rotation: Rotation, *, due_at: datetime | None) -> str:
 
 
 def _row(rotation: Rotation) -> dict[str, object]:
+    from accesskeys_async.rotation.schema import write_ref
+
     candidate = rotation.candidate
     values = (
         str(rotation.id),
@@ -78,6 +81,7 @@ def _row(rotation: Rotation) -> dict[str, object]:
         moment(rotation.due_at),
         rotation.grace // timedelta(seconds=1),
         rotation.require_idle,
+        None if rotation.role_refs is None else [write_ref(ref) for ref in rotation.role_refs],
         moment(rotation.planned_at),
         moment(rotation.cutover_at),
         moment(rotation.grace_until),

@@ -86,7 +86,7 @@ class Journal:
         living = [r for r in await self.find(key_id=rotation.key_id) if not r.is_over]
         if not living:
             return await self.add(rotation)
-        if (living[0].grace, living[0].require_idle) != (rotation.grace, rotation.require_idle):
+        if living[0].terms != rotation.terms:
             raise RotationRefusedError(
                 f"access key {rotation.key_id} is being rotated by {living[0].id} on other terms "
                 f"(grace {living[0].grace}); abort that one first"

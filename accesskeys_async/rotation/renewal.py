@@ -31,6 +31,7 @@ from accesskeys_async.rotation.failures import (
 from accesskeys_async.rotation.hold import Hold
 from accesskeys_async.rotation.journal import Journal
 from accesskeys_async.rotation.orphans import Orphans
+from accesskeys_async.rotation.roles import Roles, create_with_roles
 from accesskeys_async.rotation.settings import RotationSettings
 from accesskeys_async.rotation.states import Candidate, Rotation, State
 from accesskeys_async.rotation.targets import Targets
@@ -65,6 +66,7 @@ class Renewal:
         self._probe = probe
         self._orphans = orphans
         self._targets = targets
+        self._roles = Roles(client)
         self._withdrawal = withdrawal
         self._settings = settings
         self._now: Callable[[], datetime] = settings.clock
@@ -115,7 +117,8 @@ class Renewal:
         target = get_fingerprint(self._sink, rotation.key_id)
         await self._targets.check(rotation, target)
         await self._check_sink(rotation)
-        now = self._now()
+        role_refs, role_ids = await self._roles.copy(hold)
+        rotation, now = hold.rotation, self._now()
         candidate = Candidate(
             nonce=settings.draw_nonce(), begun_at=now, settle_until=now + settings.act + settings.settle
         )
@@ -123,13 +126,16 @@ class Renewal:
             rotation,
             state=State.CREATING,
             target=target or rotation.target,
+            role_refs=role_refs,
+            role_ids=role_ids,
             candidates=(*rotation.candidates, candidate),
         )
         await hold.write(intent)
         room = MAX_TEXT_LENGTH - len(mark("", candidate.nonce))
         try:
-            created = await self._client.create(
-                rotation.organization_id,
+            created = await create_with_roles(
+                self._client,
+                intent,
                 name=rotation.name,
                 description=mark(rotation.description[:room], candidate.nonce),
             )
@@ -138,12 +144,22 @@ class Renewal:
             lost = evolve(candidate, settle_until=settle_until, gone=made_nothing(error))
             await hold.write(hold.rotation.with_candidates(lost))
             raise
-        # Given, before the sink is called: from here on its token may be in use.
-        known = evolve(candidate, key_id=created.id, suffix=created.suffix, given=True)
+        known = evolve(candidate, key_id=created.id, suffix=created.suffix)
         after = evolve(hold.rotation.with_candidates(known), state=State.CREATED, failures=0, problem=None)
         # The API's clock, as told by the key it has just made, is the one that last uses are written by.
         await hold.write(evolve(after, cutover_at=created.created_at))
+        await self._check_roles(hold, created, known)
         return created
+
+    async def _check_roles(self, hold: Hold, created: CreatedAccessKey, known: Candidate) -> None:
+        """Compare the new key's roles, before its token is out, with those it was to have."""
+        try:
+            await self._roles.check(hold, created)
+        except StuckError:
+            await self._orphans.clear(hold, [known])
+            raise
+        # Given, before the sink is called: from here on its token may be in use.
+        await hold.write(hold.rotation.with_candidates(evolve(known, given=True)))
 
     async def _check_sink(self, rotation: Rotation) -> None:
         """Stop before anything is created if the sink knows already that it can't keep a token."""

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from rich.cells import cell_len
@@ -76,6 +77,7 @@ def test_each_step_is_told_on_stderr_and_the_token_nowhere(
 
     assert f"rotation {rotation}: verified, next step due " in ran.err
     assert f"rotation {rotation}: grace, next step due " in ran.err
+    assert f"rotation {rotation}: the new key has no roles, as the old one had none" in ran.err
     assert (tmp_path / "token").read_text().strip() not in ran.out + ran.err
 
 
@@ -90,6 +92,25 @@ def test_planning_says_the_terms(service: Emulator, call: Call, old_id: str) -> 
         False,
     )
     assert abs(datetime.fromisoformat(row["plannedAt"]) - datetime.now(UTC)).total_seconds() < 60
+
+
+def test_roles_are_planned_with_their_workspaces(
+    service: Emulator, call: Call, old_id: str, tmp_path: Path
+) -> None:
+    role, other, workspace = (str(UUID(int=number)) for number in (1, 2, 3))
+
+    planned = call("rotate", "plan", old_id, "--role", f"{role}:{workspace}", "--role", other, "-f", "json")
+
+    [row] = json.loads(planned.out)
+    assert row["roleRefs"] == [{"id": role, "workspaces": [workspace]}, {"id": other}]
+    assert call("rotate", "plan", old_id).code == ExitCode.REFUSED
+
+
+def test_a_role_that_is_no_id_is_wrong_usage(service: Emulator, call: Call, old_id: str) -> None:
+    refused = call("rotate", "plan", old_id, "--role", "admin")
+
+    assert (refused.code, refused.out) == (ExitCode.USAGE, "")
+    assert "--role takes ROLE_ID[:WORKSPACE_ID,…]" in refused.err
 
 
 @pytest.mark.parametrize("grace", ["7", "d", "-1d", "1 day", "1y"])
