@@ -50,7 +50,7 @@ class Invocation:
         """
         from accesskeys_async import AccessKeysClient, Timeout
 
-        has_token = self.credential_file is not None or bool(self.environ.get("ACCESSKEYS_TOKEN"))
+        has_token = self.credential_file is not None or bool(self.environ.get("ACCESSKEYS_TOKEN", "").strip())
         return AccessKeysClient(
             self._token() if token_needed or has_token else _refuse,
             base_url=self.base_url or self.environ.get("ACCESSKEYS_BASE_URL") or None,
@@ -98,7 +98,7 @@ class Invocation:
                 path = self.credential_file
                 self.screen.notice(f"others can read the credential file {path}; run: chmod 600 {path}")
             return read_token(self.credential_file)
-        token = self.environ.get("ACCESSKEYS_TOKEN")
+        token = self.environ.get("ACCESSKEYS_TOKEN", "").strip()
         if not token:
             message = "no token: set ACCESSKEYS_TOKEN, or name a file that holds it with --credential-file"
             raise CommandError(message, code=ExitCode.AUTHENTICATION)

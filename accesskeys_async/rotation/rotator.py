@@ -215,7 +215,8 @@ class Rotator:
         if hold is None:
             until = (await self._journal.get(rotation.id)).lease_until or self._now()
             raise RotationBusyError(
-                f"rotation {rotation.id} is in another worker's hands until {until} at the latest; come then",
+                f"rotation {rotation.id} is held by another worker until {until.isoformat(' ', 'seconds')} "
+                "at the latest; try again then",
                 until=until,
             )
         return hold

@@ -369,10 +369,109 @@ def test_a_rotation_in_other_hands_ends_with_four(
         journal.execute("UPDATE accesskeys_rotations SET owner = 'other', lease_until = ?", (later,))
     journal.close()
 
+    until = datetime.fromtimestamp(later // 1_000_000, UTC)
     busy = call("rotate", "run", rotation, "--to-file", tmp_path / "token")
     assert busy.code == ExitCode.UNREACHABLE
-    assert "another worker holds it" in busy.err
-    assert call("rotate", "abort", rotation, "--yes").code == ExitCode.UNREACHABLE
+    assert f"held by another worker until {until:%Y-%m-%dT%H:%M:%SZ} at the latest" in busy.err
+    aborted = call("rotate", "abort", rotation, "--yes")
+    assert aborted.code == ExitCode.UNREACHABLE
+    assert f"held by another worker until {until:%Y-%m-%d %H:%M:%S}+00:00 at the latest" in aborted.err
+    assert f"held until {until:%Y-%m-%dT%H:%M:%SZ}" in call("rotate", "status", "-f", "table").out
+    assert json.loads(call("rotate", "status").out)["leaseUntil"] == f"{until:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def test_a_lease_that_is_over_is_not_shown_as_one(
+    service: Emulator, call: Call, tmp_path: Path, old_id: str
+) -> None:
+    _plan(call, old_id)
+    with sqlite3.connect(tmp_path / "journal.sqlite") as journal:
+        journal.execute("UPDATE accesskeys_rotations SET owner = 'dead', lease_until = 1000000")
+    journal.close()
+
+    assert "held until" not in call("rotate", "status", "-f", "table").out
+
+
+@pytest.mark.parametrize("command", ["run", "resume"])
+def test_an_api_that_cannot_be_reached_ends_with_four_and_is_told_once(
+    service: Emulator, call: Call, tmp_path: Path, old_id: str, command: str
+) -> None:
+    rotation = _plan(call, old_id)
+    arguments = [rotation] if command == "run" else []
+    unreachable = ("--base-url", "http://127.0.0.1:1", "--deadline", "1", "--to-file", tmp_path / "token")
+
+    failed = call("rotate", command, *arguments, *unreachable)
+
+    assert failed.code == ExitCode.UNREACHABLE
+    assert failed.err.count("could not connect") == 1
+    assert "next step due" in failed.err
+    assert json.loads(failed.out)["state"] == "planned"
+
+
+def test_what_needs_a_person_says_what_to_type_and_is_told_once(
+    service: Emulator, call: Call, tmp_path: Path, old_id: str
+) -> None:
+    rotation = _plan(call, old_id)
+    service.faults.add(Fault.status(401, operation="create"))
+
+    stuck = call("rotate", "run", rotation, "--to-file", tmp_path / "token")
+
+    assert stuck.code == ExitCode.REFUSED
+    assert stuck.err.count("401") == 1
+    assert f"go on with: accesskeys rotate run {rotation} --retry" in stuck.err
+    assert f"give it up with: accesskeys rotate abort {rotation}" in stuck.err
+    assert "accesskeys rotate run ROTATION --retry" in call("rotate", "status").err
+    again = call("rotate", "run", rotation, "--retry", "--to-file", tmp_path / "token")
+    assert (again.code, json.loads(again.out)["state"]) == (0, "grace")
+    assert "--retry" not in call("rotate", "status").err
+
+
+def test_of_several_failures_each_is_told_and_a_refusal_decides_the_code(
+    service: Emulator, call: Call, tmp_path: Path
+) -> None:
+    ids = [_plan(call, key.id) for key in service.keys(service.organization_id)[:2]]
+    service.faults.add(Fault.status(403, operation="create"))
+    service.faults.add(Fault.status(503, operation="create", times=9))
+
+    failed = call("rotate", "resume", "--to-dir", tmp_path, "--deadline", "2")
+
+    assert failed.code == ExitCode.REFUSED
+    assert all(rotation in failed.err for rotation in ids)
+    assert "403" in failed.err
+    assert "503" in failed.err
+
+
+def test_aborting_once_more_closes_it_without_an_error(
+    service: Emulator, call: Call, tmp_path: Path, old_id: str
+) -> None:
+    rotation = _plan(call, old_id)
+    call("rotate", "run", rotation, "--to-file", tmp_path / "token")
+    first = call("rotate", "abort", rotation, "--yes")
+
+    second = call("rotate", "abort", rotation, "--yes")
+
+    assert (first.code, second.code, second.err) == (ExitCode.REFUSED, 0, "")
+    row = json.loads(second.out)
+    assert (row["state"], row["stuckAt"]) == ("aborted", None)
+    assert f"aborted, and nothing was deleted: the old key {old_id}" in row["problem"]
+    assert "retry" not in row["problem"]
+
+
+def test_resuming_with_nothing_due_says_so(service: Emulator, call: Call) -> None:
+    resumed = call("rotate", "resume", "-f", "json")
+
+    assert (resumed.code, resumed.out, resumed.err) == (0, "[]\n", "no rotation has a step due\n")
+
+
+@pytest.mark.parametrize("command", ["run", "status", "abort"])
+def test_a_rotation_that_is_no_id_is_told_in_the_command_lines_words(
+    service: Emulator, call: Call, command: str
+) -> None:
+    refused = call("rotate", command, "nonsense")
+
+    assert refused.code == ExitCode.USAGE
+    assert refused.err == (
+        "accesskeys: ROTATION is 'nonsense', which is not a UUID; find it with: accesskeys rotate status\n"
+    )
 
 
 def test_a_key_that_the_command_itself_uses_goes_over_with_its_file(
