@@ -77,8 +77,17 @@ def test_each_step_is_told_on_stderr_and_the_token_nowhere(
 
     assert f"rotation {rotation}: verified, next step due " in ran.err
     assert f"rotation {rotation}: grace, next step due " in ran.err
-    assert f"rotation {rotation}: the new key has no roles, as the old one had none" in ran.err
     assert (tmp_path / "token").read_text().strip() not in ran.out + ran.err
+
+
+def test_a_key_without_roles_is_told_of(service: Emulator, call: Call, tmp_path: Path) -> None:
+    made = call("create", "--name", "bare", "--description", "d", "--token-file", tmp_path / "old")
+    rotation = _plan(call, json.loads(made.out)["id"])
+
+    ran = call("rotate", "run", rotation, "--to-file", tmp_path / "token")
+
+    assert ran.code == 0, ran.err
+    assert f"rotation {rotation}: the new key has no roles, as the old one had none" in ran.err
 
 
 def test_planning_says_the_terms(service: Emulator, call: Call, old_id: str) -> None:
@@ -211,9 +220,10 @@ def test_a_command_that_fails_aborts_the_rotation(service: Emulator, call: Call,
 
 @pytest.mark.parametrize("kind", ["--to-command", "--to-dir"])
 def test_all_that_is_due_is_resumed(service: Emulator, call: Call, tmp_path: Path, kind: str) -> None:
-    keys = service.keys(service.organization_id)[:3]
-    for key in keys:
-        _plan(call, key.id)
+    made = [call("create", "--name", "n", "--description", "d", "--show-token", "-q") for _ in range(3)]
+    key_ids = [json.loads(created.out)["id"] for created in made]
+    for key_id in key_ids:
+        _plan(call, key_id)
     command = f"sh -c 'cat > {tmp_path}/{{replaced_key_id}}'"
 
     resumed = call("rotate", "resume", kind, command if kind == "--to-command" else tmp_path)
@@ -221,7 +231,7 @@ def test_all_that_is_due_is_resumed(service: Emulator, call: Call, tmp_path: Pat
     assert resumed.code == 0, resumed.err
     assert [json.loads(line)["state"] for line in resumed.out.splitlines()] == ["grace"] * 3
     new_ids = {json.loads(line)["newKeyId"] for line in resumed.out.splitlines()}
-    tokens = [(tmp_path / key.id).read_text().strip() for key in keys]
+    tokens = [(tmp_path / key_id).read_text().strip() for key_id in key_ids]
     assert {service.verify(service.organization_id, token) for token in tokens} == new_ids
     assert call("rotate", "resume").out == ""
 

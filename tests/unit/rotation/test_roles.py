@@ -61,7 +61,7 @@ class RoleService:
                 for key in body["results"]:
                     self._tell(key, self.list_tells)
             case "getAccessKey":
-                record.pop("roleIds", None)
+                self._tell(record, tells=False)
                 if record["id"] in self.refs:
                     record["roles"] = [
                         {"id": ref["id"], "name": "r"} for ref in self.refs[record["id"]] or []
@@ -79,7 +79,8 @@ class RoleService:
             self.refs[key_id] = self.grant(asked.get("roleRefs", []))
 
     def _tell(self, record: dict[str, Any], tells: bool) -> None:
-        record.pop("roleIds", None)
+        for name in ("roleIds", "roleRefs", "roles"):
+            record.pop(name, None)
         if tells and record["id"] in self.refs:
             record["roleRefs"] = self.refs[record["id"]]
         if tells and record["id"] in self.ids:
