@@ -22,15 +22,15 @@ class TerminatedError(CommandError):
     """SIGTERM or SIGHUP asked the command to end, and it has cleaned up."""
 
 
-def run(main: Coroutine[object, object, T]) -> T:
+def run(main: Coroutine[object, object, T], *, patience: float = 0.0) -> T:
     """Run a coroutine to its end on uvloop where that is installed, else on asyncio's own loop.
 
     Ctrl-C cancels it and, once it has cleaned up, raises KeyboardInterrupt; a second Ctrl-C does not wait.
     SIGTERM and SIGHUP cancel it once and raise TerminatedError; a second one does not cut the cleaning up
-    short.
+    short. `patience` is how many seconds it may go on after the first signal before it is cancelled.
     """
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        return runner.run(_terminable(main))
+        return runner.run(_terminable(_patient(main, patience) if patience else main))
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -40,6 +40,20 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     except ImportError:
         return None
     return uvloop.new_event_loop
+
+
+async def _patient(main: Coroutine[object, object, T], seconds: float) -> T:
+    task = asyncio.ensure_future(main)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task], timeout=seconds)
+        if not task.done():
+            task.cancel()
+            await asyncio.wait([task])
+        if not task.cancelled():
+            task.result()  # what it raised meanwhile is told
+        raise
 
 
 async def _terminable(main: Coroutine[object, object, T]) -> T:

@@ -91,6 +91,46 @@ def test_two_signals_at_the_same_moment_end_it_once() -> None:
 
 
 @pytest.mark.parametrize("number", ENDING)
+def test_what_is_given_time_goes_on_to_its_end_after_a_signal(number: int) -> None:
+    done: list[str] = []
+
+    async def create() -> None:
+        running, arrived = asyncio.get_running_loop(), asyncio.Event()
+        running.add_signal_handler(signal.SIGUSR1, arrived.set)
+        for each in (number, signal.SIGUSR1):
+            running.call_soon(os.kill, os.getpid(), each)
+        await arrived.wait()
+        running.remove_signal_handler(signal.SIGUSR1)
+        done.append("written")
+
+    with pytest.raises(TerminatedError):
+        run(create(), patience=20)
+    assert done == ["written"]
+
+
+def test_what_takes_longer_than_it_is_given_is_cancelled() -> None:
+    cleaned: list[str] = []
+    with pytest.raises(TerminatedError):
+        run(send(signal.SIGTERM, cleaned), patience=0.05)
+    assert cleaned == ["up"]
+
+
+def test_an_error_within_the_time_given_is_told() -> None:
+    async def fail() -> None:
+        try:
+            await send(signal.SIGTERM, [])
+        finally:
+            raise ValueError("no room")
+
+    with pytest.raises(ValueError, match="no room"):
+        run(fail(), patience=0.05)
+
+
+def test_what_is_given_time_and_is_not_interrupted_returns_its_result() -> None:
+    assert run(asyncio.sleep(0, "done"), patience=20) == "done"
+
+
+@pytest.mark.parametrize("number", ENDING)
 @pytest.mark.parametrize("before", [signal.SIG_DFL, signal.SIG_IGN])
 def test_afterwards_a_signal_means_what_it_meant_before(number: int, before: signal.Handlers) -> None:
     earlier = signal.signal(number, before)

@@ -127,6 +127,20 @@ def test_ctrl_c_in_a_create_says_that_a_key_may_exist(
     assert not path.exists()
 
 
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
+def test_a_token_that_is_on_its_way_is_written_after_a_signal(
+    begin: Callable, service: Emulator, tmp_path: Path, number: int
+) -> None:
+    service.faults.add(Fault.delay(0.5, operation="create"))
+    path = tmp_path / "token"
+    process = begin("create", "--name", "late", "--description", "d", "--token-file", str(path))
+    wait_until(lambda: service.journal.count(operation="create") == 1)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 143, err
+    assert service.verify(service.organization_id, path.read_text().strip()) == json.loads(out)["id"]
+
+
 @pytest.mark.parametrize("moment", ["The API", "Streamed", "Broke the service"])
 def test_ctrl_c_in_the_demo_is_clean(begin: Callable, moment: str) -> None:
     process = begin("demo", "--organizations", "2", "--keys-per-organization", "2000")
