@@ -45,9 +45,9 @@ class FileSink:
     gives the token back, and may be a client's `token`: that client then goes over by itself.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, _turn: threading.Lock | None = None) -> None:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = Path(path)
-        self._turn = _turn or threading.Lock()
+        self._turn = threading.Lock()
 
     async def __call__(self, delivery: Delivery) -> None:
         """Replace the file. Raises SinkError; SinkUnsureError."""
@@ -96,7 +96,9 @@ class DirectorySink:
         await self._sink(replaces).check(replaces)
 
     def _sink(self, key_id: UUID) -> FileSink:
-        return FileSink(self._folder / str(key_id), _turn=self._turn)
+        sink = FileSink(self._folder / str(key_id))
+        sink._turn = self._turn  # one for all: a file has another FileSink at each call
+        return sink
 
 
 class EnvFileSink:
