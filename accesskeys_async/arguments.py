@@ -32,8 +32,11 @@ def read_id(argument: str, value: Id) -> UUID:
         return wire.parse_uuid(value)
     except ValueError:
         pass
-    what = f"{len(value)} characters" if isinstance(value, str) else f"of type {type(value).__name__}"
-    raise InvalidRequestError(argument, f"is {what} and not a UUID; it takes one, as str or uuid.UUID")
+    if isinstance(value, str):
+        raise InvalidRequestError(
+            argument, f"is {len(value)} characters and not a UUID; give the id, 36 characters with hyphens"
+        )
+    raise InvalidRequestError(argument, f"is of type {type(value).__name__}; it takes str or uuid.UUID")
 
 
 def check_text(argument: str, value: str) -> str:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Self, Unpack
 
 from aiohttp import ClientSession
 from attrs import evolve
@@ -20,7 +20,20 @@ from accesskeys_async.errors import InvalidRequestError
 from accesskeys_async.fanout import FanOut
 from accesskeys_async.key_pages import KeyPages
 from accesskeys_async.listing import Listing
-from accesskeys_async.options import ClientOptions, Options, Shared, TokenLike, find_base_url, find_token
+from accesskeys_async.options import (
+    ClientOptions,
+    Options,
+    Shared,
+    TokenLike,
+    check_changes,
+    check_retry,
+    check_throttle,
+    check_timeout,
+    check_whole,
+    find_base_url,
+    find_token,
+    take_callables,
+)
 from accesskeys_async.paging import FetchPage
 from accesskeys_async.raw import RawOperations
 from accesskeys_async.records import UNSET, AccessKey, CreatedAccessKey, Unset
@@ -95,18 +108,20 @@ class AccessKeysClient(FanOut):
         trust_env: bool = False,
     ) -> None:
         token = hide_token(token)  # from here on no frame of ours, which a traceback may show, has its text
-        retry = retry or RetryPolicy()
+        retry = RetryPolicy() if retry is None else check_retry(retry)
         options = Options(
             token=read_token(find_token() if token is None else token),
             base_url=find_base_url() if base_url is None else base_url,
-            timeout=timeout or Timeout(),
+            timeout=Timeout() if timeout is None else check_timeout(timeout),
             deadline=deadline,
             retry=retry,
-            throttle=throttle or Adaptive(longest=retry.max_retry_after),
-            priority=priority,
+            throttle=Adaptive(longest=retry.max_retry_after)
+            if throttle is None
+            else check_throttle(throttle),
+            priority=check_whole("priority", priority),
             max_response_bytes=max_response_bytes,
-            middlewares=tuple(middlewares),
-            hooks=tuple(hooks),
+            middlewares=take_callables("middlewares", middlewares),
+            hooks=take_callables("hooks", hooks),
         )
         frame = sys._getframe(1)
         pool = Pool(
@@ -116,7 +131,11 @@ class AccessKeysClient(FanOut):
             trust_env=trust_env,
             made_at=f"{frame.f_code.co_filename}:{frame.f_lineno}",
         )
-        shared = Shared(pool, ConcurrencyLimit(max_concurrency), retry.budget or RetryBudget())
+        shared = Shared(
+            pool,
+            ConcurrencyLimit(check_whole("max_concurrency", max_concurrency)),
+            retry.budget or RetryBudget(),
+        )
         self._set_up(options, shared, is_clone=False)
 
     def _set_up(self, options: Options, shared: Shared, *, is_clone: bool) -> None:
@@ -151,12 +170,9 @@ class AccessKeysClient(FanOut):
         if "token" in changes:
             changes["token"] = hide_token(changes["token"])
             changes["token"] = read_token(changes["token"])
-        changed: dict[str, Any] = dict(changes)
-        for name in ("middlewares", "hooks"):
-            if name in changed:
-                changed[name] = tuple(changed[name])
+        changed = evolve(self._options, **check_changes(changes))
         clone = AccessKeysClient.__new__(AccessKeysClient)
-        clone._set_up(evolve(self._options, **changed), self._shared, is_clone=True)
+        clone._set_up(changed, self._shared, is_clone=True)
         return clone
 
     async def __aenter__(self) -> Self:

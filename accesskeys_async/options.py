@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, Final, TypeAlias, TypedDict
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, Final, TypeAlias, TypedDict, TypeVar
 
 from attrs import field, frozen
 
@@ -15,7 +15,7 @@ from accesskeys_async.transport.hooks import Hook
 from accesskeys_async.transport.places import ConcurrencyLimit
 from accesskeys_async.transport.pool import Pool
 from accesskeys_async.transport.retry import RetryBudget, RetryPolicy
-from accesskeys_async.transport.settings import Timeout, TokenSource
+from accesskeys_async.transport.settings import Timeout, TokenSource, is_number
 from accesskeys_async.transport.throttle import Throttle
 
 __all__ = [
@@ -24,9 +24,17 @@ __all__ = [
     "Options",
     "Shared",
     "TokenLike",
+    "check_changes",
+    "check_retry",
+    "check_throttle",
+    "check_timeout",
+    "check_whole",
     "find_base_url",
     "find_token",
+    "take_callables",
 ]
+
+T = TypeVar("T")
 
 DEFAULT_BASE_URL: Final = "https://api.bird.com"
 
@@ -34,9 +42,84 @@ TokenLike: TypeAlias = str | Token | Callable[[], Awaitable[str | Token]]
 
 
 def _check_bound(_: object, attribute: object, value: Any) -> None:
-    if value is not None and not value > 0:
+    if value is not None and not (is_number(value) and value > 0):
         name = getattr(attribute, "name", "the bound")
         raise ConfigurationError(f"{name} is {value!r}; it takes more than 0, or None for no bound")
+
+
+def check_timeout(value: object) -> Timeout:
+    """Return a timeout. Raises ConfigurationError for anything else, such as a number of seconds."""
+    if isinstance(value, Timeout):
+        return value
+    seconds = f"{value!r}" if is_number(value) else "SECONDS"
+    raise ConfigurationError(
+        f"timeout is {_show(value)}; it takes a Timeout, such as Timeout(attempt={seconds}); "
+        f"deadline={seconds} bounds a whole call"
+    )
+
+
+def check_retry(value: object) -> RetryPolicy:
+    """Return a retry policy. Raises ConfigurationError for anything else, such as a number of retries."""
+    if isinstance(value, RetryPolicy):
+        return value
+    count = f"{value!r}" if is_number(value) else "COUNT"
+    raise ConfigurationError(
+        f"retry is {_show(value)}; it takes a RetryPolicy, such as RetryPolicy(max_retries={count})"
+    )
+
+
+def check_throttle(value: Throttle) -> Throttle:
+    """Return a throttle. Raises ConfigurationError for what can't be one."""
+    if all(callable(getattr(value, name, None)) for name in ("acquire", "pause", "release")):
+        return value
+    raise ConfigurationError(f"throttle is {_show(value)}; it takes a Throttle, such as Adaptive()")
+
+
+def check_whole(name: str, value: int) -> int:
+    """Return a whole number. Raises ConfigurationError for anything else."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    raise ConfigurationError(f"{name} is {_show(value)}; it takes a whole number")
+
+
+def take_callables(name: str, values: Iterable[T]) -> tuple[T, ...]:
+    """Return middlewares or hooks as a tuple. Raises ConfigurationError for a single one, and for others."""
+    if callable(values) or not isinstance(values, Iterable):
+        example = getattr(values, "__name__", "") if callable(values) else ""
+        raise ConfigurationError(
+            f"{name} is of type {type(values).__name__}; it takes several callables, such as "
+            f"[{example if example.isidentifier() else 'my_function'}]"
+        )
+    several = tuple(values)
+    for one in several:
+        if not callable(one):
+            raise ConfigurationError(f"{name} has a {type(one).__name__}; each of them is a callable")
+    return several
+
+
+def check_changes(changes: Mapping[str, object]) -> dict[str, Any]:
+    """Return what a clone changes. Raises ConfigurationError for what it can't change."""
+    for name in changes:
+        if name not in ClientOptions.__annotations__:
+            raise ConfigurationError(
+                f"with_options can't change {name}; it takes {', '.join(ClientOptions.__annotations__)}; for "
+                "others create another client"
+            )
+    checked: dict[str, Any] = dict(changes)
+    for name in ("middlewares", "hooks"):
+        if name in checked:
+            checked[name] = take_callables(name, checked[name])
+    for name, check in (("timeout", check_timeout), ("retry", check_retry), ("throttle", check_throttle)):
+        if name in checked:
+            checked[name] = check(checked[name])
+    if "priority" in checked:
+        checked["priority"] = check_whole("priority", checked["priority"])
+    return checked
+
+
+def _show(value: object) -> str:
+    # The repr of an arbitrary object may be long, or hold what it should not.
+    return repr(value) if value is None or is_number(value) else f"of type {type(value).__name__}"
 
 
 @frozen(kw_only=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from typing import Final
 
-__all__ = ["csv_cell", "escape_json", "json_text", "printable"]
+__all__ = ["csv_cell", "csv_line", "escape_json", "json_text", "printable"]
 
 # What can move the cursor, reorder the line, break it, or not be encoded: C0, DEL and C1; Arabic letter
 # mark; direction marks, embeddings, overrides and isolates; line and paragraph separators; lone
@@ -20,6 +21,10 @@ _hostile_in_cell: Final = re.compile(f"(?![\\t\\n\\r])[{_HOSTILE}]")
 
 # The wide forms are read as their narrow ones by spreadsheets set to East Asian languages.
 _FORMULA: Final = tuple("=+-@\t\r\n＝＋－＠")
+# A spreadsheet that separates cells by semicolons or tabs parts a cell there in spite of its quotes, and at
+# its line ends. What then begins a cell may have quotes before it that are dropped.
+_inner_formula: Final = re.compile(r"(?<=[;\t\r\n])(?=[\s\"]*[=+\-@＝＋－＠])")
+_needs_quotes: Final = re.compile(r'[",;\t\r\n]|^\s|\s\Z')
 
 
 def printable(text: str) -> str:
@@ -49,7 +54,23 @@ def csv_cell(text: str, *, for_terminal: bool = False) -> str:
     """
     harmless = text.isascii() and text.isprintable()  # as most are; and to see it takes no time
     shown = text if harmless else (_hostile if for_terminal else _hostile_in_cell).sub(_escape, text)
+    if not harmless or ";" in text:
+        shown = _inner_formula.sub("'", shown)
     return f"'{shown}" if text.startswith(_FORMULA) else shown
+
+
+def csv_line(cells: Iterable[str]) -> str:
+    """Join cells to a line of CSV, each in quotes that any reader may need them for.
+
+    The csv module of Python before 3.13 leaves a carriage return without quotes, which then parts the line.
+    """
+    return ",".join(map(_quote, cells)) + "\n"
+
+
+def _quote(cell: str) -> str:
+    if _needs_quotes.search(cell) is None:
+        return cell
+    return '"' + cell.replace('"', '""') + '"'
 
 
 def _escape(match: re.Match[str]) -> str:

@@ -23,7 +23,8 @@ async def show_key(request: web.Request) -> web.Response:
         )
     except (InvalidRequestError, NotFoundError):
         raise web.HTTPNotFound from None
-    return web.json_response({"name": key.name, "last_used_at": str(key.last_used_at)})
+    last_used_at = key.last_used_at.isoformat() if key.last_used_at else None
+    return web.json_response({"name": key.name, "last_used_at": last_used_at})
 
 
 def make_app() -> web.Application:

@@ -1,4 +1,4 @@
-"""Real services for tests: PostgreSQL and Redis, each started once a session on a free port.
+"""Real services for tests: PostgreSQL, PgBouncer and Redis, each started on a free port.
 
 Where one is not installed its tests are skipped, and say so; with ACCESSKEYS_REQUIRE_SERVICES=1 they fail.
 """
@@ -15,16 +15,27 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
+from urllib.parse import urlsplit
 
 import pytest
+import trustme
 
 PATIENCE = 30.0
 
 
+class PostgresServer(NamedTuple):
+    """A PostgreSQL with TLS, where anybody may come in without a password but the role `guarded`."""
+
+    url: str
+    """Of its maintenance database."""
+    authority: Path
+    """The certificate of what signed the server's, which names 127.0.0.1."""
+
+
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
-    """The URL of a PostgreSQL server's maintenance database."""
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server, started once a session."""
     binaries = _find_postgres()
     if binaries is None:
         _do_without("PostgreSQL (initdb)")
@@ -33,21 +44,58 @@ def postgres_server() -> Iterator[str]:
         data, port = f"{folder}/data", _find_free_port()
         initdb = [f"{binaries}/initdb", "-D", data, "-U", "tests", "-A", "trust", "-E", "UTF8", "--no-sync"]
         subprocess.run([*as_user, *initdb], check=True, capture_output=True, cwd=folder)
+        rules = Path(data, "pg_hba.conf")
+        rules.write_text(f"host all guarded 127.0.0.1/32 scram-sha-256\n{rules.read_text()}")
+        authority = trustme.CA()
+        authority.cert_pem.write_to_path(f"{folder}/authority.pem")
+        authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(f"{data}/server.pem")
+        _keep_to(Path(data), Path(data, "server.pem"))
         options = ["-h", "127.0.0.1", "-p", str(port), "-k", folder, "-c", "fsync=off"]
+        options += ["-c", "ssl=on", "-c", "ssl_cert_file=server.pem", "-c", "ssl_key_file=server.pem"]
         with _running([*as_user, f"{binaries}/postgres", "-D", data, *options], folder):
             isready = [f"{binaries}/pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
             _wait_until(lambda: subprocess.run(isready, check=False).returncode == 0, "PostgreSQL")
-            yield f"postgresql://tests@127.0.0.1:{port}/postgres"
+            url = f"postgresql://tests@127.0.0.1:{port}/postgres"
+            execute_sql(url, "CREATE ROLE guarded LOGIN PASSWORD 'correct'")
+            execute_sql(url, "CREATE ROLE crowded LOGIN CONNECTION LIMIT 0")
+            yield PostgresServer(url, Path(folder, "authority.pem"))
 
 
 @pytest.fixture
-def postgres_url(postgres_server: str) -> Iterator[str]:
-    """The URL of an empty database."""
+def postgres_url(postgres: PostgresServer) -> Iterator[str]:
+    """The URL of an empty database, which everybody may write to."""
     name = f"t{os.urandom(6).hex()}"
-    psql = [f"{_find_postgres()}/psql", "-q", "-X", postgres_server, "-c"]
-    subprocess.run([*psql, f"CREATE DATABASE {name}"], check=True, capture_output=True)
-    yield postgres_server.removesuffix("postgres") + name
-    subprocess.run([*psql, f"DROP DATABASE {name} WITH (FORCE)"], check=True, capture_output=True)
+    execute_sql(postgres.url, f"CREATE DATABASE {name}")
+    url = postgres.url.removesuffix("postgres") + name
+    execute_sql(url, "GRANT ALL ON SCHEMA public TO PUBLIC")
+    yield url
+    execute_sql(postgres.url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def pgbouncer_url(postgres_url: str) -> Iterator[str]:
+    """The URL of the same database behind PgBouncer in transaction mode, with two sessions for everybody."""
+    program = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if program is None:
+        _do_without("pgbouncer")
+    server, name = urlsplit(postgres_url), urlsplit(postgres_url).path[1:]
+    with tempfile.TemporaryDirectory(prefix="accesskeys-pgbouncer-") as folder:
+        as_user, port = _give_away(Path(folder)), _find_free_port()
+        Path(folder, "users").write_text('"tests" ""\n')
+        Path(folder, "pgbouncer.ini").write_text(
+            f"[databases]\n{name} = host={server.hostname} port={server.port} dbname={name}\n[pgbouncer]\n"
+            f"listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = trust\n"
+            f"auth_file = {folder}/users\npool_mode = transaction\ndefault_pool_size = 2\n"
+        )
+        with _running([*as_user, program, f"{folder}/pgbouncer.ini"], folder):
+            _wait_until(lambda: _accepts(port), "PgBouncer")
+            yield f"postgresql://tests@127.0.0.1:{port}/{name}"
+
+
+def execute_sql(url: str, statement: str) -> None:
+    """Run a statement in a database of the server."""
+    psql = [f"{_find_postgres()}/psql", "-q", "-X", "-v", "ON_ERROR_STOP=1", url, "-c", statement]
+    subprocess.run(psql, check=True, capture_output=True)
 
 
 @pytest.fixture(scope="session")
@@ -88,6 +136,13 @@ def _give_away(folder: Path) -> list[str]:
     return ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
 
 
+def _keep_to(owner: Path, secret: Path) -> None:
+    """Give a file to the owner of a folder, alone."""
+    secret.chmod(0o600)
+    if os.geteuid() == 0:
+        os.chown(secret, owner.stat().st_uid, owner.stat().st_gid)
+
+
 @contextlib.contextmanager
 def _running(command: Sequence[str], folder: str) -> Iterator[None]:
     with Path(folder, "log").open("wb") as log:
@@ -112,6 +167,14 @@ def _find_free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def _accepts(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True
 
 
 def _answers(port: int) -> bool:

@@ -3,7 +3,13 @@
 from accesskeys_async.audit.checkpoint import Checkpoint, Reading
 from accesskeys_async.audit.credentials import Credential
 from accesskeys_async.audit.engine import audit
-from accesskeys_async.audit.errors import AuditError, CheckpointError, InventoryError, PolicyError
+from accesskeys_async.audit.errors import (
+    AuditError,
+    CheckpointError,
+    CheckpointWriteError,
+    InventoryError,
+    PolicyError,
+)
 from accesskeys_async.audit.inventory import Entry, Inventory, read_inventory
 from accesskeys_async.audit.parameters import Parameter, Parameters
 from accesskeys_async.audit.policy import Override, Policy, RuleChange
@@ -34,6 +40,7 @@ __all__ = [
     "Candidate",
     "Checkpoint",
     "CheckpointError",
+    "CheckpointWriteError",
     "Credential",
     "Entry",
     "Finding",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -15,13 +17,15 @@ from uuid import UUID
 from attrs import field, frozen
 
 from accesskeys_async import wire
-from accesskeys_async.audit.errors import CheckpointError
+from accesskeys_async.audit.errors import CheckpointError, CheckpointWriteError
+from accesskeys_async.audit.sealed_lines import open_line, seal_line
 from accesskeys_async.errors import APIResponseError
 from accesskeys_async.records import AccessKey
 
 __all__ = ["Checkpoint", "Reading"]
 
-FORMAT: Final = "accesskeys audit checkpoint 1"
+FORMAT: Final = "accesskeys audit checkpoint 2"
+OLD_FORMATS: Final = frozenset({"accesskeys audit checkpoint 1"})
 _PAGE: Final = b',"page":'
 
 
@@ -39,7 +43,8 @@ class Checkpoint:
 
     It keeps what was read and not what was found: the rules judge it again, so that a resumed audit ends with
     the findings of one that was never stopped. An organization that could not be read is not kept, and is
-    tried again. A last line that was cut off by a crash is dropped. There are no tokens in it.
+    tried again. A last line that was cut off by a crash is dropped. Each line has a digest, and one that is
+    not what was written is refused. There are no tokens in it.
     """
 
     def __init__(self, path: Path, descriptor: int, started_at: datetime) -> None:
@@ -50,7 +55,9 @@ class Checkpoint:
         self._places: dict[UUID, tuple[int, int]] = {}
         self._pending: list[bytes] = []
         self._turn = asyncio.Lock()
-        self._failure: CheckpointError | None = None
+        self._failure: CheckpointWriteError | None = None
+        self._head_size = 0
+        self._size = 0
 
     @classmethod
     def open(
@@ -59,7 +66,8 @@ class Checkpoint:
         """Begin a checkpoint, or `resume` one of the same policy and inventory.
 
         Without `resume` the file must not exist; with it, it may be missing, and is begun. Raises
-        CheckpointError with the path and what to do.
+        CheckpointError with the path and what to do; CheckpointWriteError if it can't be written, and then
+        there is no file of it.
         """
         head = {"format": FORMAT, "policy": policy_hash, "inventory": inventory_hash}
         try:
@@ -69,13 +77,13 @@ class Checkpoint:
             raise CheckpointError(f"{path}: exists already; resume it, or name another") from None
         except OSError as error:
             raise CheckpointError(f"{path}: can't be opened: {error.strerror}") from error
+        checkpoint = cls(path, descriptor, now.astimezone(UTC))
         try:
-            checkpoint = cls(path, descriptor, now.astimezone(UTC))
             checkpoint._lock()
             if not checkpoint._read(head):
                 checkpoint._begin(head)
         except BaseException:
-            os.close(descriptor)
+            checkpoint.close()
             raise
         return checkpoint
 
@@ -91,7 +99,7 @@ class Checkpoint:
         if place is None:
             return None
         length, start = place
-        line = await asyncio.to_thread(os.pread, self._descriptor, length, start)
+        line = open_line(await asyncio.to_thread(os.pread, self._descriptor, length, start)) or b""
         head, _, page = line.partition(_PAGE)
         try:
             own_suffix = json.loads(head + b"}")["own_suffix"]
@@ -103,13 +111,13 @@ class Checkpoint:
         return Reading(keys, own_suffix)
 
     async def add(self, organization_id: UUID, reading: Reading) -> None:
-        """Write an organization down, and return when it is on the disk. Raises CheckpointError."""
+        """Write an organization down, and return when it is on the disk. Raises CheckpointWriteError."""
         head = {"organization": str(organization_id), "own_suffix": reading.own_suffix}
         page = {"results": [wire.dump_key(key) for key in reading.keys]}
         line = (
             json.dumps(head)[:-1].encode() + _PAGE + json.dumps(page, separators=(",", ":")).encode() + b"}\n"
         )
-        self._pending.append(line)
+        self._pending.append(seal_line(line))
         async with self._turn:
             # Whoever waited longest writes for all who came meanwhile: one fsync for many lines.
             lines, self._pending = self._pending, []
@@ -119,9 +127,15 @@ class Checkpoint:
                 raise self._failure
 
     def close(self) -> None:
-        """Close the file. Twice is fine."""
+        """Close the file; one that could not be written and has no organization in it is removed.
+
+        Twice is fine.
+        """
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
+            if self._failure is not None and self._size <= self._head_size:
+                with contextlib.suppress(OSError):
+                    self._path.unlink()
             os.close(descriptor)
 
     def __enter__(self) -> Self:
@@ -153,11 +167,13 @@ class Checkpoint:
                     break
                 if number == 1:
                     self._read_head(line, head)
+                    self._head_size = len(line)
                 else:
-                    self._places[self._read_id(number, line)] = (len(line), whole)
+                    self._places[self._read_id(number, open_line(line) or b"")] = (len(line), whole)
                 whole += len(line)
         os.ftruncate(self._descriptor, whole)
         os.lseek(self._descriptor, whole, os.SEEK_SET)
+        self._size = whole
         return whole > 0
 
     def _check_torn(self, number: int, line: bytes) -> None:
@@ -172,8 +188,12 @@ class Checkpoint:
             started_at = datetime.fromisoformat(head["started_at"])
         except (ValueError, KeyError, TypeError):
             found, started_at = {}, self.started_at
+        if found.get("format") in OLD_FORMATS:
+            raise CheckpointError(f"{self._path}: is of an earlier release; begin a new one")
         if found.get("format") != FORMAT:
             raise CheckpointError(f"{self._path}: is no checkpoint, and is left as it is; name another")
+        if open_line(line) is None:
+            raise CheckpointError(f"{self._path}:1: is damaged; begin a new one")
         for name in ("policy", "inventory"):
             if found[name] != expected[name]:
                 raise CheckpointError(f"{self._path}: is of another {name}; begin a new one")
@@ -186,15 +206,16 @@ class Checkpoint:
             raise CheckpointError(f"{self._path}:{number}: is damaged; begin a new one") from None
 
     def _begin(self, head: dict[str, str]) -> None:
-        line = json.dumps({**head, "started_at": self.started_at.isoformat()}).encode() + b"\n"
+        line = seal_line(json.dumps({**head, "started_at": self.started_at.isoformat()}).encode() + b"\n")
+        self._head_size = len(line)
         self._write(line)
+        if self._failure is None:
+            try:
+                _sync_folder(self._path.parent)
+            except OSError as error:
+                self._fail(error)
         if self._failure is not None:
             raise self._failure
-        directory = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
 
     async def _write_for_all(self, lines: bytes) -> None:
         # In a task that is waited for even when we are cancelled: the file must not be closed under it.
@@ -212,4 +233,25 @@ class Checkpoint:
                 rest = rest[os.write(self._descriptor, rest) :]
             os.fsync(self._descriptor)
         except OSError as error:
-            self._failure = CheckpointError(f"{self._path}: can't be written: {error.strerror}")
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._descriptor, self._size)
+            self._fail(error)
+        else:
+            self._size += len(lines)
+
+    def _fail(self, error: OSError) -> None:
+        advice = "resume it" if self._size > self._head_size else "begin it again"
+        self._failure = CheckpointWriteError(
+            f"{self._path}: can't be written: {error.strerror}; see to its disk, then {advice}"
+        )
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a file system that has nothing to sync
+            raise
+    finally:
+        os.close(descriptor)

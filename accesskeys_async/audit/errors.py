@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from accesskeys_async.errors import ConfigurationError
 
-__all__ = ["AuditError", "CheckpointError", "InventoryError", "PolicyError"]
+__all__ = ["AuditError", "CheckpointError", "CheckpointWriteError", "InventoryError", "PolicyError"]
 
 
 class AuditError(ConfigurationError):
@@ -21,3 +21,7 @@ class InventoryError(AuditError):
 
 class CheckpointError(AuditError):
     """Refuse a checkpoint that can't be written, or that is of another audit."""
+
+
+class CheckpointWriteError(CheckpointError):
+    """Tell that the disk did not take a checkpoint; what it has up to then is whole."""

@@ -68,6 +68,11 @@ class RuleSetting:
             parameters=Parameters({**self.parameters, **change.parameters}),
         )
 
+    @property
+    def described(self) -> Rule:
+        """The rule with the numbers of this setting in its texts."""
+        return self.rule.describe(self.parameters)
+
     def grade(self, severity: Severity | None) -> Severity:
         """Return the severity of a hit: the rule's, moved by as many steps as the hit is off the default."""
         if severity is None or self.severity is self.rule.severity:

@@ -51,7 +51,7 @@ def parse_policy(
         return PolicyError(f"{source}: {place}: {problem}")
 
     try:
-        document: dict[str, object] = tomllib.loads(text)
+        document: dict[str, object] = tomllib.loads(text.removeprefix("\ufeff"))  # as some editors begin it
     except tomllib.TOMLDecodeError as error:
         raise PolicyError(f"{source}: expected TOML: {error}") from None
     tables = {"rules", "rule_files", "overrides", "own_keys", "sla_days", "suppressions"}
@@ -147,7 +147,9 @@ def _read_suppression(
             texts[name] = str(_read_id(texts[name], f"{place}.{name}", refuse))
     expires = table.get("expires")
     if not isinstance(expires, date) or isinstance(expires, datetime):
-        raise refuse(f"{place}.expires", "expected a date such as 2027-03-31; nothing is muted for ever")
+        quoted = isinstance(expires, str) and _is_date(expires)
+        expected = f"a date without quotes: expires = {expires}" if quoted else "a date such as 2027-03-31"
+        raise refuse(f"{place}.expires", f"expected {expected}; every suppression ends")
     return Suppression(
         rule=rule,
         key=texts.get("key"),
@@ -206,3 +208,10 @@ def _check_names(table: Mapping[str, object], known: set[str], place: str, refus
         if name not in known:
             where = f"{place}.{one_line(name, 40)}" if place else one_line(name, 40)
             raise refuse(where, f"expected one of {', '.join(sorted(known))}")
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False

@@ -48,7 +48,8 @@ def write_policy(rules: Mapping[str, Rule]) -> str:
     parts = [_HEAD, "# Days to fix a finding in, by severity.\n[sla_days]\n"]
     parts += [f"# {severity.name.lower()} = {days}\n" for severity, days in SLA_DAYS.items()]
     for rule in rules.values():
-        parts.append(f"\n# {rule.title}: {rule.condition}\n[rules.{rule.id}]\n")
+        told = rule.describe(rule.defaults)
+        parts.append(f"\n# {rule.title}: {told.condition}\n[rules.{rule.id}]\n")
         parts.append(f"# enabled = {_write(rule.is_on)}\n")
         parts.append(f"# severity = {_write(rule.severity.name.lower())}\n")
         parts += [
@@ -59,12 +60,14 @@ def write_policy(rules: Mapping[str, Rule]) -> str:
 
 
 def describe_rule(setting: RuleSetting) -> str:
-    """Say what a rule finds, how a policy sets it, and what to mind."""
-    rule = setting.rule
+    """Say what a rule finds, how to fix it, how a policy sets it, and what may be harmless."""
+    rule = setting.described
     state = setting.severity.name.lower() if setting.is_on else "off"
     lines = [f"{rule.id} {rule.title} ({state})", f"  {rule.condition}"]
+    if rule.remedy:
+        lines.append(f"  To fix: {rule.remedy}")
     if rule.mind:
-        lines.append(f"  Mind: {rule.mind}")
+        lines.append(f"  May be harmless: {rule.mind}")
     if rule.controls:
         lines.append(f"  Controls: {', '.join(rule.controls)} (analogues, not attestations)")
     lines.append(f"  Judges: {_SCOPES[rule.scope.value]}")

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from attrs import define, field, frozen
@@ -22,7 +22,8 @@ from accesskeys_async.records import AccessKey, Unset
 
 __all__ = ["Candidate", "Plan", "PlanError", "Planner", "Sight", "check_rules", "dump_plan", "load_plan"]
 
-FORMAT: Final = "accesskeys audit plan 1"
+FORMAT: Final = "accesskeys audit plan 2"
+_ADVICE: Final = "make one with: accesskeys audit plan"
 
 _ROLE_FIELDS: Final = frozenset({"roleRefs", "roleIds", "roles"})
 
@@ -79,7 +80,9 @@ class Plan:
     policy_hash: str
     rules: tuple[str, ...]
     is_complete: bool
-    """Whether every organization was read whole; where not, the plan has only what was."""
+    """Whether every organization was read whole; if not, the plan has only what was."""
+    inventory: str | None = None
+    """The inventory whose tokens the audit used; None if it used none."""
     candidates: tuple[Candidate, ...]
 
     @property
@@ -152,7 +155,7 @@ class Planner:
             )
             self._candidates.append(candidate)
 
-    def finish(self, summary: Summary) -> Plan:
+    def finish(self, summary: Summary, *, inventory: str | None = None) -> Plan:
         """Return the plan, its keys by organization, the oldest first."""
         ordered = sorted(self._candidates, key=lambda one: (one.organization_id.int, one.created_at))
         return Plan(
@@ -160,6 +163,7 @@ class Planner:
             policy_hash=summary.policy_hash,
             rules=tuple(sorted(self.rules)),
             is_complete=summary.is_complete,
+            inventory=inventory,
             candidates=tuple(ordered),
         )
 
@@ -172,41 +176,78 @@ def dump_plan(plan: Plan) -> bytes:
         "policyHash": plan.policy_hash,
         "rules": plan.rules,
         "isComplete": plan.is_complete,
+        "inventory": plan.inventory,
     }
     rows = b",\n".join(encode(_write_candidate(candidate)) for candidate in plan.candidates)
     return encode(head).removesuffix(b"}") + b',"keys":[\n' + rows + (b"\n]}\n" if rows else b"]}\n")
 
 
 def load_plan(path: Path) -> Plan:
-    """Read a plan. Raises PlanError with the file, the place in it and what is expected."""
+    """Read a plan. Raises PlanError with the file, the line and what is expected.
+
+    Lines of keys may be removed, the last one too, or begin with `#`.
+    """
     try:
-        document: object = json.loads(path.read_bytes())
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise PlanError(f"{path}: can't be read: {error.strerror}") from error
-    except (ValueError, RecursionError):
-        raise PlanError(f"{path}: expected JSON; make a plan with: accesskeys audit plan") from None
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise PlanError(f"{path}: is no plan of this version; make one with: accesskeys audit plan")
-    place = "$"
+    except UnicodeDecodeError:
+        raise PlanError(f"{path}: is not text in UTF-8; {_ADVICE}") from None
+    head, rows = _read_document(path, text)
+    if head.get("format") != FORMAT:
+        raise PlanError(f"{path}: is not a plan of this version; {_ADVICE}")
+    place = "the first line"
     try:
         candidates: dict[UUID, Candidate] = {}
-        for number, row in enumerate(document["keys"]):
-            place = f"$.keys[{number}]"
+        for place, row in rows:
             candidate = _read_candidate(row)
             if candidate.key_id in candidates:
-                raise PlanError(f"{path}: {place}: key {candidate.key_id} is there already")
+                raise PlanError(f"{path}: {place}: key {candidate.key_id} is there already; remove this line")
             candidates[candidate.key_id] = candidate
-        place = "$"
+        place = "the first line"
         return Plan(
-            made_at=datetime.fromisoformat(document["madeAt"]),
-            policy_hash=str(document["policyHash"]),
-            rules=tuple(str(rule) for rule in document["rules"]),
-            is_complete=bool(document["isComplete"]),
+            made_at=datetime.fromisoformat(head["madeAt"]),
+            policy_hash=str(head["policyHash"]),
+            rules=tuple(str(rule) for rule in head["rules"]),
+            is_complete=bool(head["isComplete"]),
+            inventory=None if head["inventory"] is None else str(head["inventory"]),
             candidates=tuple(candidates.values()),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         said = one_line(f"{type(error).__name__}: {error}", 120)
-        raise PlanError(f"{path}: {place}: is not as a plan has it ({said}); make a new one") from None
+        raise PlanError(f"{path}: {place}: is not as a plan has it ({said}); make a new plan") from None
+
+
+def _read_document(path: Path, text: str) -> tuple[dict[str, Any], list[tuple[str, Any]]]:
+    """Return the head of a plan, and its keys with their places."""
+    lines = [
+        (number, line.strip().removesuffix(","))
+        for number, line in enumerate(text.splitlines(), 1)
+        if line.strip() and not line.strip().startswith("#")
+    ]
+    head = _parse_object(f"{lines[0][1]}]}}") if lines else None
+    if head is None:  # not laid out as `dump_plan` does
+        document = _parse_object(text)
+        if document is None or not isinstance(document.get("keys", []), list):
+            raise PlanError(f"{path}: is not a plan; {_ADVICE}")
+        return document, [(f"$.keys[{number}]", row) for number, row in enumerate(document.get("keys", []))]
+    rows: list[tuple[str, Any]] = []
+    for number, line in lines[1:]:
+        if line == "]}":
+            continue
+        row = _parse_object(line)
+        if row is None:
+            raise PlanError(f"{path}: line {number}: is not the line of a key; remove it, or make a new plan")
+        rows.append((f"line {number}", row))
+    return head, rows
+
+
+def _parse_object(text: str) -> dict[str, Any] | None:
+    try:
+        found: object = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _write_candidate(candidate: Candidate) -> dict[str, object]:

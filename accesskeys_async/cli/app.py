@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 import typer.main
@@ -16,18 +16,33 @@ from accesskeys_async.cli.screen import Screen
 __all__ = ["app", "run"]
 
 # Rich would draw the help as well, but loading what it needs for that doubles the time it takes.
-app = typer.Typer(name="accesskeys", cls=LazyGroup, rich_markup_mode=None, pretty_exceptions_enable=False)
+app = typer.Typer(
+    name="accesskeys",
+    cls=LazyGroup,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 
 # Newer Typers bring a click of their own, older ones import the public one: the class above BadParameter and
 # UsageError is in both the one that is raised for whatever a person typed wrong.
 _UsageError: type[Exception] = typer.BadParameter.__mro__[2]
+
+_PLAIN_WORDS: Final = (
+    ("Value error, ", ""),
+    ("Input should be a valid integer, unable to parse string as an integer", "it takes a whole number"),
+    ("Input should be a valid number, unable to parse string as a number", "it takes a number"),
+    ("Input should be greater than or equal to ", "it takes at least "),
+    ("Input should be less than or equal to ", "it takes at most "),
+)
+"""What the checker of types says to programmers, and what the command line says."""
 
 
 @app.callback(invoke_without_command=True)
 def accesskeys(
     context: typer.Context,
     *,
-    version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+    version: Annotated[bool, typer.Option("--version", "-V", help="Show the version.")] = False,
 ) -> None:
     """Read and change the access keys of organizations.
 
@@ -64,7 +79,11 @@ def run(arguments: Sequence[str], *, screen: Screen | None = None) -> int:
             args=list(arguments), prog_name="accesskeys", standalone_mode=False, obj=screen
         )
     except _UsageError as error:
-        screen.error(_explain(error))
+        if type(error).__name__ == "NoArgsIsHelpError":  # Typer does not export it
+            for line in str(error).splitlines():
+                screen.trace(line)
+        else:
+            screen.error(_explain(error))
         return ExitCode.USAGE
     except typer.Abort:
         # Older Typers end so on Ctrl-C outside of a command; newer ones return the code.
@@ -82,7 +101,10 @@ def _explain(error: Exception) -> str:
     say: Callable[[], str] = getattr(error, "format_message", error.__str__)
     context: typer.Context | None = getattr(error, "ctx", None)
     place = context.command_path if context else "accesskeys"
-    return f"{say().rstrip('.')} (see: {place} --help)"
+    said = say().rstrip(".")
+    for words, plainer in _PLAIN_WORDS:
+        said = said.replace(words, plainer)
+    return f"{said} (see: {place} --help)"
 
 
 def _code(outcome: object) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from difflib import get_close_matches
 from typing import Any, Final
 
 import typer
@@ -11,6 +13,7 @@ from accesskeys_async.cli.audit_history import diff, prune, trend
 from accesskeys_async.cli.audit_policy import policy
 from accesskeys_async.cli.audit_removal import apply_plan, make_plan
 from accesskeys_async.cli.audit_run import run_audit
+from accesskeys_async.cli.commands import write_examples
 
 __all__ = ["audit"]
 
@@ -22,16 +25,41 @@ class _RunByDefault(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put `run` before arguments that no command is named by."""
-        if args and args[0] != "--help" and args[0] not in self.commands:
+        if self._are_of_run(args, ctx.help_option_names):
             args = [RUN, *args]
         return super().parse_args(ctx, args)
+
+    def _are_of_run(self, args: list[str], help_options: list[str]) -> bool:
+        if not args:
+            return bool(os.environ.get("ACCESSKEYS_ORGANIZATION"))
+        first = args[0]
+        if first.startswith("-"):
+            return first not in help_options
+        # A word that is nearly a command's name is left for the error that says "Did you mean".
+        return not get_close_matches(first, self.commands)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write the examples."""
+        write_examples(ctx, formatter)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
+        """Offer the options of `run` as well."""
+        offered = super().shell_complete(ctx, incomplete)
+        if incomplete.startswith("-"):
+            run = self.commands[RUN]
+            offered += run.shell_complete(
+                run.make_context(RUN, [], parent=ctx, resilient_parsing=True), incomplete
+            )
+        return offered
 
 
 audit = typer.Typer(
     name="audit",
     cls=_RunByDefault,
-    help="Read many organizations whole, and judge their keys.\n\n"
-    "`accesskeys audit ORG...` and `accesskeys audit --inventory FILE` are short for `audit run`.",
+    help="Audit the keys of many organizations.\n\n"
+    "`accesskeys audit ORG...` and `accesskeys audit --inventory FILE` are short for `accesskeys audit run`, "
+    "which has more options: see `accesskeys audit run --help`. Without arguments, the organization is taken "
+    "from ACCESSKEYS_ORGANIZATION.",
     add_completion=False,
     rich_markup_mode=None,
     no_args_is_help=True,

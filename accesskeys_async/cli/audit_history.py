@@ -16,7 +16,7 @@ from accesskeys_async.cli.options import local
 from accesskeys_async.cli.rows import count_of, moment, write_rows
 from accesskeys_async.cli.screen import Screen
 from accesskeys_async.cli.spans import read_span
-from accesskeys_async.printable import printable
+from accesskeys_async.cli.tables import TableColumn, render_table
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -37,25 +37,52 @@ _TREND: Final = (
     *("suppressed", "new", "fixed", "reopened", "policyHash"),
 )
 _DIFF: Final = ("change", "severity", "rule", "title", "organizationId", "keyId", "name", "message", "since")
+_DIFF_TABLE: Final = (
+    *(TableColumn(title) for title in ("CHANGE", "SEVERITY", "RULE", "ORGANIZATION", "KEY")),
+    TableColumn("NAME", wraps=True),
+    TableColumn("WHAT", wraps=True),
+)
+_TREND_TABLE: Final = (
+    TableColumn("RUN", right=True),
+    TableColumn("BEGAN (UTC)"),
+    *(
+        TableColumn(title, right=True)
+        for title in ("READ", "KEYS", "CRIT", "HIGH", "MED", "LOW", "INFO", "NEW", "FIXED")
+    ),
+)
 
-Run = Annotated[int | None, typer.Argument(help="A run's number, as `trend` shows it.", show_default=False)]
+Earlier = Annotated[
+    int | None,
+    typer.Argument(
+        metavar="EARLIER",
+        help="The earlier audit's number, as `accesskeys audit trend` shows it.",
+        show_default=False,
+    ),
+]
+Later = Annotated[
+    int | None, typer.Argument(metavar="LATER", help="The later audit's number.", show_default=False)
+]
 FormatOption = Annotated[
-    Format | None, typer.Option("--format", "-f", help="Else a table on a terminal, and ndjson elsewhere.")
+    Format | None,
+    typer.Option(
+        "--format", "-f", help="How data is written. Default: table on a terminal, ndjson elsewhere."
+    ),
 ]
 
 
 @local
 def diff(
     screen: Screen,
-    earlier: Run = None,
-    later: Run = None,
+    earlier: Earlier = None,
+    later: Later = None,
     *,
     history: HistoryPlace = DEFAULT_HISTORY,
     output_format: FormatOption = None,
 ) -> None:
-    """Show what became of findings and keys from one audit to a later one; else of the last two.
+    """Compare two audits of the history. Default: the last two.
 
-    Only organizations that were read whole in both are compared.
+    Shows which findings and keys are new, gone or changed. Only organizations that both audits read whole
+    are compared.
     """
     if (earlier is None) is not (later is None):
         raise CommandError("give two runs, the earlier first, or none for the last two")
@@ -79,11 +106,11 @@ def diff(
 def trend(
     screen: Screen,
     *,
-    last: Annotated[int, typer.Option(min=1, help="How many audits, up to the last.")] = 20,
+    last: Annotated[int, typer.Option(min=1, help="How many audits to show, up to the last.")] = 20,
     history: HistoryPlace = DEFAULT_HISTORY,
     output_format: FormatOption = None,
 ) -> None:
-    """Show earlier audits and what they came to, the oldest first."""
+    """Show the audits of the history, the oldest first."""
 
     async def find(opened: History) -> tuple[PastRun, ...]:
         return await opened.trend(last=last)
@@ -97,15 +124,19 @@ def trend(
 def prune(
     screen: Screen,
     *,
-    older_than: Annotated[str, typer.Option(help="Forget what was read longer ago, such as 400d.")],
+    older_than: Annotated[
+        str, typer.Option(metavar="SPAN", help="Forget what was read longer ago than this, such as 400d.")
+    ],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Forget without asking.")] = False,
     history: HistoryPlace = DEFAULT_HISTORY,
 ) -> None:
-    """Forget old audits. The last complete reading of each organization and open findings stay."""
+    """Forget old audits. Open findings and the last complete reading of each organization stay."""
     before = datetime.now(UTC) - read_span("--older-than", older_than)
     if not yes:
         if not screen.stdin_is_terminal:
-            raise CommandError("forgetting asks first, and stdin is no terminal; say --yes to go on unasked")
+            raise CommandError(
+                "forgetting asks first, and stdin is not a terminal; use --yes to forget without a question"
+            )
         if not screen.ask(f"forget what was read before {before:%Y-%m-%d %H:%M} UTC?"):
             raise CommandError("nothing was forgotten", code=ExitCode.INTERRUPTED)
 
@@ -119,7 +150,7 @@ def _ask(place: str, question: Callable[[History], Awaitable[T]]) -> T:
     async def ask() -> T:
         from accesskeys_async.audit.history import History
 
-        async with History(place) as history:
+        async with History(place, create=False) as history:
             return await question(history)
 
     with history_told():
@@ -185,7 +216,6 @@ def _row(change: str, organization_id: UUID, key_id: UUID | None, name: str | No
 
 
 def _draw_diff(screen: Screen, found: Diff, rows: list[dict[str, object]]) -> str:
-    from rich.table import Table
     from rich.text import Text
 
     head = (
@@ -196,37 +226,32 @@ def _draw_diff(screen: Screen, found: Diff, rows: list[dict[str, object]]) -> st
         f"{found.unchanged:,} unchanged; keys: {len(found.appeared):,} appeared, {len(found.gone):,} gone, "
         f"{len(found.edited):,} edited"
     )
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
-    for title in ("CHANGE", "SEVERITY", "RULE", "ORGANIZATION"):
-        table.add_column(title, no_wrap=True)
-    table.add_column("KEY", overflow="fold")
-    table.add_column("WHAT", overflow="fold")
-    for row in rows:
-        cells = (
-            row[name] or "" for name in ("change", "severity", "rule", "organizationId", "name", "message")
-        )
-        table.add_row(*(Text(printable(str(cell))) for cell in cells))
-    return screen.draw(Text(head), *([table] if rows else []), width=_width(screen))
+    cells = [
+        [str(row[name] or "") for name in ("change", "severity", "rule", "organizationId", "keyId")]
+        + [str(row["name"] or ""), str(row["message"] or "")]
+        for row in rows
+    ]
+    width = _width(screen)
+    return screen.draw(Text(head), width=width or UNBOUNDED) + render_table(
+        screen, _DIFF_TABLE, cells, width=width
+    )
 
 
 def _draw_trend(screen: Screen, runs: tuple[PastRun, ...]) -> str:
-    from rich.table import Table
-
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("RUN", justify="right")
-    table.add_column("BEGAN (UTC)", no_wrap=True)
-    table.add_column("READ", justify="right")
-    for title in ("KEYS", *(level.upper() for level in _LEVELS), "NEW", "FIXED"):
-        table.add_column(title, justify="right")
+    rows = []
     for past in runs:
         row = _tell_run(past)
         read = past.organizations - past.unreadable
-        counts = (f"{row[name]:,}" for name in ("keys", *_LEVELS, "new", "fixed"))
-        table.add_row(
-            str(past.number), f"{past.started_at:%Y-%m-%d %H:%M}", f"{read:,}/{past.organizations:,}", *counts
+        rows.append(
+            [
+                str(past.number),
+                f"{past.started_at:%Y-%m-%d %H:%M}",
+                f"{read:,}/{past.organizations:,}",
+                *(f"{row[name]:,}" for name in ("keys", *_LEVELS, "new", "fixed")),
+            ]
         )
-    return screen.draw(table, width=_width(screen)) if runs else ""
+    return render_table(screen, _TREND_TABLE, rows, width=_width(screen))
 
 
-def _width(screen: Screen) -> int:
-    return screen.console().width if screen.stdout_is_terminal else UNBOUNDED
+def _width(screen: Screen) -> int | None:
+    return screen.console().width if screen.stdout_is_terminal else None

@@ -25,7 +25,12 @@ POINTS: Final = 52
 """How many earlier audits a report's trend shows."""
 
 HistoryPlace = Annotated[
-    str, typer.Option("--history", help="The history: an SQLite file, or a URL of SQLite or PostgreSQL.")
+    str,
+    typer.Option(
+        "--history",
+        metavar="FILE|URL",
+        help="The history: an SQLite file, or a URL of SQLite or PostgreSQL.",
+    ),
 ]
 
 
@@ -74,7 +79,7 @@ async def open_past(
 
         known: frozenset[UUID] = frozenset()
         if journal is not None:
-            async with Journal(journal) as opened:
+            async with Journal(journal, create=False) as opened:
                 known = await read_known_keys(opened)
         async with History(place) as history:
             earlier = [run for run in await history.trend(last=POINTS) if run.started_at < started_at]

@@ -13,6 +13,7 @@ import typer
 from accesskeys_async.cli.audit_scope import PolicyFile, read_policy
 from accesskeys_async.cli.exits import CommandError, ExitCode
 from accesskeys_async.cli.options import local
+from accesskeys_async.cli.rows import count_of
 from accesskeys_async.cli.screen import Screen
 from accesskeys_async.printable import printable
 
@@ -27,16 +28,23 @@ policy = typer.Typer(
 )
 
 
+def complete_rule(incomplete: str) -> list[str]:
+    """Return the ids of the built-in rules that begin with what was typed."""
+    from accesskeys_async.audit import find_rules
+
+    return [rule_id for rule_id in find_rules() if rule_id.startswith(incomplete)]
+
+
 @policy.command("init")
 @local
 def init(
     screen: Screen,
     *,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="A new file; else it is written to stdout.")
+        Path | None, typer.Option("--output", "-o", help="Write it to this new file. Default: stdout.")
     ] = None,
 ) -> None:
-    """Write a policy to begin with: every rule and setting, commented out."""
+    """Write a policy to start from. It has every setting, commented out."""
     from accesskeys_async.audit import find_rules, write_policy
 
     text = write_policy(find_rules())
@@ -64,9 +72,9 @@ def check(
     screen: Screen,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The policy's file.", show_default=False)],
 ) -> ExitCode:
-    """Say whether a policy is valid, with the place of what is not, and what in it has expired.
+    """Check a policy. Names each mistake with its place, and each suppression that has expired.
 
-    Exits with 2 where it is not valid, and with 1 where a suppression has expired.
+    Exit codes: 0 valid, 1 valid but a suppression has expired, 2 not valid.
     """
     from accesskeys_async.audit import Subject
 
@@ -76,7 +84,8 @@ def check(
     expired = [one for one in checked.suppressions if one.expires < datetime.now(UTC).date()]
     screen.write(
         f"{printable(str(file))} is valid: {count} of {len(settings)} rules are on, "
-        f"{len(checked.overrides)} overrides, {len(checked.suppressions)} suppressions; hash {checked.hash}\n"
+        f"{count_of(len(checked.overrides), 'override')}, "
+        f"{count_of(len(checked.suppressions), 'suppression')}; hash {checked.hash}\n"
     )
     for one in expired:
         screen.notice(f"{file}: {one.place} expired on {one.expires}: {one.tell()}; renew or remove it")
@@ -89,12 +98,21 @@ def explain(
     screen: Screen,
     rule: Annotated[
         str | None,
-        typer.Argument(metavar="RULE", help="A rule's id, such as AK001; else all.", show_default=False),
+        typer.Argument(
+            metavar="RULE",
+            help="A rule's id, such as AK001. Default: all rules.",
+            show_default=False,
+            autocompletion=complete_rule,
+        ),
     ] = None,
     *,
     policy_file: PolicyFile = None,
 ) -> None:
-    """Say what a rule finds, why it matters, how the policy sets it, and what to mind."""
+    """Explain what a rule finds and how to fix it.
+
+    Also shows how the policy sets the rule, which findings may be harmless, and which published controls
+    the rule is an analogue of.
+    """
     from accesskeys_async.audit import Subject, describe_rule
 
     judged = read_policy(policy_file)

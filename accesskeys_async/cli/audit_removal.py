@@ -40,15 +40,21 @@ def make_plan(
     invocation: Invocation,
     orgs: Organizations = None,
     *,
-    rules: Annotated[str, typer.Option(help="Which rules' keys: their ids, with commas between.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The plan's file.")],
+    rules: Annotated[
+        str,
+        typer.Option(
+            metavar="RULE[,RULE…]", help="The rules whose keys are to be deleted, such as AK001,AK002."
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Write the plan to this file.")],
     inventory: InventoryFile = None,
     policy: PolicyFile = None,
 ) -> ExitCode:
-    """Write down which keys would be deleted, and what was seen of each. Nothing is deleted.
+    """Write a plan of keys to delete. Nothing is deleted yet.
 
-    The auditor's own key and suppressed findings are left out. Read the plan, strike out what is to stay, and
-    apply it.
+    The plan has a line for each key, with the reasons and a hash of the key's fields. The auditor's own key
+    and suppressed findings are left out. Read the plan, delete the lines of keys that are to stay, and then
+    run `accesskeys audit apply`.
     """
     from accesskeys_async.audit.remediation import Planner, check_rules
 
@@ -56,7 +62,7 @@ def make_plan(
     wanted = check_rules((rule.strip() for rule in rules.split(",") if rule.strip()), scope.policy.registry)
     planner = Planner(wanted)
     summary = run_interruptible(_follow(invocation, scope, planner), advice="no plan was written")
-    return _write_plan(invocation, output, planner, summary)
+    return _write_plan(invocation, output, planner, summary, inventory=inventory)
 
 
 @reporting
@@ -64,18 +70,21 @@ def apply_plan(
     invocation: Invocation,
     plan: Annotated[Path, typer.Argument(metavar="PLAN", help="The plan's file.", show_default=False)],
     *,
-    max_deletes: Annotated[int, typer.Option(min=1, help="Delete no more keys than these in one call.")],
+    max_deletes: Annotated[int, typer.Option(min=1, help="Delete at most this number of keys now.")],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")] = False,
     journal: Annotated[
         Path | None,
-        typer.Option(help="Where each act is written down; else beside the plan.", show_default=False),
+        typer.Option(
+            help="A file that records each deletion. Default: the plan's name and .journal.",
+            show_default=False,
+        ),
     ] = None,
     inventory: InventoryFile = None,
     policy: PolicyFile = None,
 ) -> ExitCode:
-    """Delete what a plan names. Each key is read again, and stays if it changed or was used since.
+    """Delete the keys of a plan. Each key is read again, and stays if it has changed or was used since.
 
-    Asks first, unless told --yes. Interrupted, it goes on where it stood when it is called again.
+    Asks first, unless --yes is given. If it is interrupted, run the same command again to continue.
     """
     from accesskeys_async.audit.remediation import load_plan
     from accesskeys_async.audit.removal_journal import RemovalJournal
@@ -83,6 +92,7 @@ def apply_plan(
     found = load_plan(plan)
     place = plan.with_name(f"{plan.name}.journal") if journal is None else journal
     scope = None if inventory is None else read_scope(invocation, None, inventory, policy)
+    _check_inventory(plan, found, scope)
     own_keys = (scope.policy if scope is not None else read_policy(policy)).own_keys
     with RemovalJournal.open(place, plan_hash=found.hash) as opened:
         pending = [one for one in found.candidates if one.key_id not in opened.settled]
@@ -91,7 +101,7 @@ def apply_plan(
             return ExitCode.DONE
         _confirm(invocation, found, len(pending), max_deletes=max_deletes, yes=yes)
         removals: list[Removal] = []
-        advice = f"call it again to go on; {place} says what was done"
+        advice = f"run the same command again to continue; {place} says what was done"
         try:
             run_interruptible(
                 _apply(invocation, found, opened, scope, own_keys, max_deletes, removals), advice=advice
@@ -99,6 +109,25 @@ def apply_plan(
         finally:
             _tell_counts(invocation, removals)
         return _decide(invocation, removals)
+
+
+def _check_inventory(path: Path, plan: Plan, scope: AuditScope | None) -> None:
+    """Refuse a plan without the tokens that it was made with. Raises CommandError."""
+    wanted = dict.fromkeys(candidate.organization_id for candidate in plan.candidates)
+    if plan.inventory is None or not wanted:
+        return
+    if scope is None:
+        raise CommandError(
+            f"{path}: is of {count_of(len(wanted), 'organization')}, whose tokens are in an inventory; "
+            f"add --inventory {plan.inventory}"
+        )
+    known = {entry.subject.organization_id for entry in scope.entries}
+    if missing := [organization_id for organization_id in wanted if organization_id not in known]:
+        raise CommandError(
+            f"{path}: the inventory does not have organization {missing[0]}"
+            f"{f' and {len(missing) - 1:,} others' if len(missing) > 1 else ''} of the plan; "
+            f"the plan was made with {plan.inventory}"
+        )
 
 
 async def _follow(invocation: Invocation, scope: AuditScope, planner: Planner) -> Summary:
@@ -116,10 +145,12 @@ async def _follow(invocation: Invocation, scope: AuditScope, planner: Planner) -
     raise AssertionError("unreachable: an audit ends with its summary")
 
 
-def _write_plan(invocation: Invocation, output: Path, planner: Planner, summary: Summary) -> ExitCode:
+def _write_plan(
+    invocation: Invocation, output: Path, planner: Planner, summary: Summary, *, inventory: Path | None
+) -> ExitCode:
     from accesskeys_async.audit.remediation import dump_plan
 
-    made = planner.finish(summary)
+    made = planner.finish(summary, inventory=None if inventory is None else str(inventory))
     _write(output, dump_plan(made))
     screen = invocation.screen
     left_out = {
@@ -167,7 +198,9 @@ def _confirm(invocation: Invocation, plan: Plan, pending: int, *, max_deletes: i
         return
     screen = invocation.screen
     if not screen.stdin_is_terminal:
-        raise CommandError("deleting asks first, and stdin is no terminal; say --yes to delete unasked")
+        raise CommandError(
+            "deleting asks first, and stdin is not a terminal; use --yes to delete without a question"
+        )
     organizations = len({candidate.organization_id for candidate in plan.candidates})
     bound = f", at most {max_deletes:,} of them now" if max_deletes < pending else ""
     what = f"{count_of(pending, 'key')} of {count_of(organizations, 'organization')}"
@@ -197,14 +230,16 @@ def _decide(invocation: Invocation, removals: list[Removal]) -> ExitCode:
     failures = [removal.failure for removal in removals if removal.act is Act.FAILED]
     left = sum(removal.act is Act.LEFT for removal in removals)
     if failures:
+        denied = set(failures) <= _TOKEN_PROBLEMS | {"permission"}
+        advice = "check the tokens and their roles, and then run" if denied else "run"
         invocation.screen.error(
-            f"{count_of(len(failures), 'key')} could not be read or deleted; call it again"
+            f"{count_of(len(failures), 'key')} could not be read or deleted; {advice} the command again"
         )
         only_tokens = len(failures) == len(removals) and set(failures) <= _TOKEN_PROBLEMS
         return ExitCode.AUTHENTICATION if only_tokens else ExitCode.UNREACHABLE
     if left:
         invocation.screen.error(
-            f"--max-deletes is reached, and {count_of(left, 'key')} left; call it again to go on"
+            f"--max-deletes is reached, and {count_of(left, 'key')} left; run the command again to continue"
         )
         return ExitCode.REFUSED
     return ExitCode.DONE

@@ -7,8 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-from uuid import UUID
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from attrs import frozen
@@ -36,6 +35,32 @@ if TYPE_CHECKING:
 
 __all__ = ["Job", "conduct", "run_audit"]
 
+_STDOUT: Final = (Path("-"), Path("/dev/stdout"))
+
+Outputs = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--output",
+        "-o",
+        help="Write a report to this file. Its name says its form: .json, .ndjson, .csv, .md, .sarif, "
+        ".parquet or .html. Repeatable. With `-` all findings go to stdout as JSON lines.",
+    ),
+]
+HistoryToAddTo = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE|URL",
+        help="Compare with the earlier audits of this history (an SQLite file or a URL), and add this one.",
+    ),
+]
+KnownRotations = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE|URL",
+        help="A rotation journal: keys that a rotation created or deleted are not reported as changes.",
+    ),
+]
+
 
 @frozen(kw_only=True)
 class Job:
@@ -43,6 +68,8 @@ class Job:
 
     scope: AuditScope
     outputs: tuple[Path, ...] = ()
+    to_stdout: bool = False
+    """Whether all that was found goes to stdout as JSON lines."""
     checkpoint: Path | None = None
     resume: bool = False
     history: str | None = None
@@ -58,49 +85,48 @@ def run_audit(
     *,
     inventory: InventoryFile = None,
     policy: PolicyFile = None,
-    output: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--output",
-            "-o",
-            help="A report; its form is by its name: .json, .ndjson, .csv, .md, .sarif, .parquet or .html. "
-            "As often as you like.",
-        ),
-    ] = None,
+    output: Outputs = None,
     fail_on: Annotated[
-        Level, typer.Option(help="Exit with 1 where something this bad is found.")
+        Level, typer.Option(help="Exit with 1 if a finding is this severe or worse.")
     ] = Level.HIGH,
-    exit_zero: Annotated[bool, typer.Option("--exit-zero", help="Exit with 0 whatever is found.")] = False,
+    exit_zero: Annotated[bool, typer.Option("--exit-zero", help="Exit with 0 despite findings.")] = False,
     checkpoint: Annotated[
-        Path | None, typer.Option(help="Keep what is read in this file, so that the audit can be resumed.")
+        Path | None, typer.Option(help="Save what is read in this file, so that the audit can be resumed.")
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the checkpoint, where there is one.")
+        bool, typer.Option("--resume", help="Continue from --checkpoint if the file exists.")
     ] = False,
-    history: Annotated[
-        str | None,
-        typer.Option(help="Compare with earlier audits, and keep this one: an SQLite file or a URL."),
-    ] = None,
-    journal: Annotated[
-        str | None, typer.Option(help="The rotation journal whose keys are no surprise; a file or a URL.")
-    ] = None,
+    history: HistoryToAddTo = None,
+    journal: KnownRotations = None,
     at_once: Annotated[
-        int | None, typer.Option(min=1, help="Organizations read at a time; else 64.", show_default=False)
+        int | None,
+        typer.Option(
+            min=1, help="How many organizations are read at a time. Default: 64.", show_default=False
+        ),
     ] = None,
-    max_keys: Annotated[int, typer.Option(min=1, help="Keys that one organization may have.")] = 1_000_000,
+    max_keys: Annotated[
+        int,
+        typer.Option(
+            min=1, help="Stop reading an organization after this number of keys, and report it as not read."
+        ),
+    ] = 1_000_000,
 ) -> ExitCode:
-    """Read organizations whole, judge every key by the policy's rules, and report.
+    """Read all keys of organizations, check them, and report.
 
-    Exits with 0 where nothing was found, 1 where findings reach --fail-on, 4 where an organization could not
-    be read or a rule failed, which is stronger than 1, and 130 where interrupted.
+    Every key is checked by the rules of the policy. Exit codes: 0 nothing was found, 1 a finding reaches
+    --fail-on, 4 an organization could not be read or a rule failed (even if there are findings as well),
+    130 interrupted.
     """
     if resume and checkpoint is None:
-        raise CommandError("--resume needs --checkpoint FILE, which says what to go on with")
+        raise CommandError("--resume needs --checkpoint FILE, which names the audit to continue")
     if journal is not None and history is None:
-        raise CommandError("--journal needs --history: it says which changes since the last time are known")
+        raise CommandError(
+            "--journal needs --history: a journal says which changes since the last audit are known"
+        )
     job = Job(
         scope=read_scope(invocation, orgs, inventory, policy),
-        outputs=tuple(output or ()),
+        outputs=tuple(path for path in output or () if path not in _STDOUT),
+        to_stdout=any(path in _STDOUT for path in output or ()),
         checkpoint=checkpoint,
         resume=resume,
         history=history,
@@ -109,11 +135,11 @@ def run_audit(
         max_keys=max_keys,
     )
     advice = (
-        "nothing was kept; --checkpoint FILE keeps what is read"
+        "nothing was saved; --checkpoint FILE saves what is read"
         if checkpoint is None
-        else f"what was read is in {checkpoint}; go on with --resume"
+        else f"what was read is in {checkpoint}; continue with --resume"
     )
-    summary, overview, comparison = run_interruptible(conduct(invocation, job), advice=advice)
+    summary, overview, comparison = run_interruptible(_conduct(invocation, job), advice=advice)
     verdict = decide(
         summary,
         fail_on=fail_on.severity,
@@ -121,8 +147,22 @@ def run_audit(
         failed_rules=len(overview.failed_rules),
     )
     screen = invocation.screen
-    screen.write(draw_summary(screen, summary, overview, verdict, comparison=comparison, reports=job.outputs))
+    drawn = draw_summary(screen, summary, overview, verdict, comparison=comparison, reports=job.outputs)
+    if not job.to_stdout:
+        screen.write(drawn)
+        return verdict.code
+    for line in drawn.splitlines():
+        screen.notice(line)
     return verdict.code
+
+
+async def _conduct(invocation: Invocation, job: Job) -> tuple[Summary, Overview, Comparison | None]:
+    from accesskeys_async.audit import CheckpointWriteError
+
+    try:
+        return await conduct(invocation, job)
+    except CheckpointWriteError as error:  # and no wrong usage, as what is wrong with its file is
+        raise CommandError(str(error), code=ExitCode.INCOMPLETE) from error
 
 
 async def conduct(invocation: Invocation, job: Job) -> tuple[Summary, Overview, Comparison | None]:
@@ -139,8 +179,11 @@ async def conduct(invocation: Invocation, job: Job) -> tuple[Summary, Overview, 
             past = await stack.enter_async_context(
                 open_past(job.history, job.scope.policy, started_at=started_at, journal=job.journal)
             )
+        background = _make_background(job, past)
+        screen = invocation.screen
+        stream = (lambda data: screen.write(data.decode())) if job.to_stdout else None
         try:
-            reports = stack.enter_context(open_reports(job.outputs, background=_make_background(job, past)))
+            reports = stack.enter_context(open_reports(job.outputs, background=background, stream=stream))
         except ReportError as error:
             raise CommandError(str(error)) from error  # as wrong as any other option, while nothing is read
         parts = await stack.enter_async_context(_start(invocation, job, checkpoint, started_at, past))
@@ -194,16 +237,6 @@ def _open_checkpoint(job: Job) -> Checkpoint:
 
 
 def _make_background(job: Job, past: Past | None) -> Background:
-    from accesskeys_async.audit import Subject
     from accesskeys_async.audit.reports import Background
 
-    # The charts have one line each: where most organizations have theirs.
-    settings = {
-        setting.rule.id: setting.parameters for setting in job.scope.policy.settle(Subject(UUID(int=0)))
-    }
-    return Background(
-        rules=tuple(job.scope.policy.registry.values()),
-        rotation_days=settings["AK003"].number("max_age_days"),
-        idle_days=settings["AK001"].number("max_idle_days"),
-        trend=() if past is None else past.trend,
-    )
+    return Background.of(job.scope.policy, trend=() if past is None else past.trend)

@@ -39,15 +39,16 @@ T = TypeVar("T")
 Organizations = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="ORG", help="Organizations' ids; else ACCESSKEYS_ORGANIZATION.", show_default=False
+        metavar="ORG", help="Organizations' ids. Default: ACCESSKEYS_ORGANIZATION.", show_default=False
     ),
 ]
 InventoryFile = Annotated[
     Path | None,
-    typer.Option(help="A file of organizations, NDJSON or CSV, with their credentials and labels."),
+    typer.Option(help="A file (NDJSON or CSV) of organizations with their credentials and labels."),
 ]
 PolicyFile = Annotated[
-    Path | None, typer.Option("--policy", help="A policy in TOML; else every rule as it is by default.")
+    Path | None,
+    typer.Option("--policy", help="A policy in TOML. Default: each rule with its default settings."),
 ]
 
 
@@ -104,7 +105,7 @@ def read_scope(
             raise CommandError("give organizations or --inventory, not both")
         found = read_inventory(inventory, registry=judged.registry)
         if not found.entries:
-            raise CommandError(f"{inventory}: names no organization; an audit of nothing proves nothing")
+            raise CommandError(f"{inventory}: names no organization; add at least one")
         return AuditScope(judged, found.entries, found.hash)
     ids = dict.fromkeys(read_id("ORG", org) for org in orgs or [invocation.organization(None)])
     entries = tuple(Entry(Subject(organization_id)) for organization_id in ids)

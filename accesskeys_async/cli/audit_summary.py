@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from accesskeys_async.cli.audit_verdict import Verdict
 from accesskeys_async.cli.exits import ExitCode
 from accesskeys_async.cli.rows import count_of
 from accesskeys_async.cli.screen import Screen
+from accesskeys_async.cli.tables import TableColumn, render_table
 from accesskeys_async.printable import printable
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from rich.console import ConsoleRenderable
+    from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
-    from accesskeys_async.audit import OrganizationAudit, Summary
+    from accesskeys_async.audit import Finding, OrganizationAudit, Summary
     from accesskeys_async.audit.reports.tally import Tally
 
 __all__ = ["Comparison", "Overview", "draw_summary"]
@@ -27,7 +31,9 @@ __all__ = ["Comparison", "Overview", "draw_summary"]
 RAISED: Final = "the rule raised "
 WORST: Final = 5
 SHOWN: Final = 10
+MARGIN: Final = 2
 WIDTH: Final = 120
+UNBOUNDED: Final = 100_000
 STYLES: Final = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan", "info": "dim"}
 
 
@@ -44,7 +50,7 @@ class Comparison:
 def _make_tally() -> Tally:
     from accesskeys_async.audit.reports.tally import Tally
 
-    return Tally(0, WORST)
+    return Tally(WORST, WORST)
 
 
 @define
@@ -54,13 +60,21 @@ class Overview:
     tally: Tally = field(factory=_make_tally)
     failed_rules: set[str] = field(factory=set)
     """Rules that raised."""
+    _secret_keys: set[UUID] = field(factory=set, init=False)
 
     def add(self, audited: OrganizationAudit) -> None:
         """Take in one organization."""
-        self.tally.add(audited)
+        findings = self.withhold(audited.findings)
+        self.tally.add(audited if findings is audited.findings else evolve(audited, findings=findings))
         for result in audited.results:
             if result.reason is not None and result.reason.startswith(RAISED):
                 self.failed_rules.add(result.rule)
+
+    def withhold(self, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+        """Take the names of keys that have a secret in their metadata out of findings."""
+        from accesskeys_async.audit.reports.rows import withhold
+
+        return withhold(findings, self._secret_keys)
 
 
 def draw_summary(
@@ -73,21 +87,20 @@ def draw_summary(
     reports: Sequence[Path] = (),
 ) -> str:
     """Return it as text for stdout."""
-    overview.tally.add_findings(summary.findings)
-    parts: list[ConsoleRenderable] = [_title(summary), _facts(summary, comparison)]
-    if rules := _list_rules(summary, overview):
-        parts += [_heading("Worst rules"), rules]
-    if organizations := _list_organizations(overview):
-        parts += [_heading("Worst organizations"), organizations]
-    if summary.unreadable:
-        parts += [_heading("Not read"), *_list_unreadable(summary)]
-    if summary.notes:
-        parts += [_heading("To note"), *_list_lines(summary.notes)]
-    if reports:
-        parts += [_heading("Reports"), *_list_lines([str(path) for path in reports])]
-    parts.append(_tell_verdict(verdict))
-    width = None if screen.stdout_is_terminal else WIDTH
-    return screen.draw(*parts, width=width)
+    width = screen.console().width if screen.stdout_is_terminal else WIDTH
+    overview.tally.add_findings(overview.withhold(summary.findings))
+    found = overview.tally.worst_findings()
+    sections = {
+        "Worst rules": _list_rules(screen, summary, overview, width=width),
+        "Worst organizations": _list_organizations(screen, overview, width=width),
+        "Worst findings": screen.draw(*_list_findings(found), width=width) if found else "",
+        "Not read": screen.draw(*_list_unreadable(summary), width=width) if summary.unreadable else "",
+        "To note": screen.draw(*_list_lines(summary.notes), width=width) if summary.notes else "",
+        "Reports": screen.draw(*_list_reports(reports), width=UNBOUNDED) if reports or found else "",
+    }
+    drawn = screen.draw(_title(summary), _facts(summary, comparison), width=width)
+    drawn += "".join(f"{screen.draw(_heading(name))}{text}" for name, text in sections.items() if text)
+    return drawn + screen.draw(_tell_verdict(verdict), width=width)
 
 
 def _title(summary: Summary) -> Text:
@@ -111,7 +124,12 @@ def _facts(summary: Summary, comparison: Comparison | None) -> Table:
         (f"{count:,} {severity.name.lower()}", STYLES[severity.name.lower()])
         for severity, count in summary.by_severity
     ]
-    findings = Text(", ").join(Text(*count) for count in counts) if counts else Text("none", "green")
+    if counts:
+        findings = Text(", ").join(Text(*count) for count in counts)
+    elif read:
+        findings = Text("none", "green") if summary.is_complete else Text("none in what was read")
+    else:
+        findings = Text("not known: nothing was read", "bold red")
     if summary.suppressed:
         findings.append(f"; {summary.suppressed:,} suppressed", "dim")
     table.add_row("findings", findings)
@@ -122,38 +140,66 @@ def _facts(summary: Summary, comparison: Comparison | None) -> Table:
     return table
 
 
-def _list_rules(summary: Summary, overview: Overview) -> Table | None:
+def _list_rules(screen: Screen, summary: Summary, overview: Overview, *, width: int) -> str:
     found = [(rule, counts) for rule, counts in overview.tally.rule_counts(summary) if any(counts)]
-    return _list_counts(
-        (f"{rule} {overview.tally.titles.get(rule, '')}", counts) for rule, counts in found[:WORST]
+    columns = (TableColumn("RULE"), TableColumn("TITLE", wraps=True), TableColumn("FINDINGS", wraps=True))
+    rows = [
+        (rule, overview.tally.titles.get(rule, ""), _tell_counts(counts)) for rule, counts in found[:WORST]
+    ]
+    return _indent(render_table(screen, columns, rows, width=width - MARGIN))
+
+
+def _list_organizations(screen: Screen, overview: Overview, *, width: int) -> str:
+    columns = (
+        TableColumn("ORGANIZATION"),
+        TableColumn("LABELS", wraps=True),
+        TableColumn("FINDINGS", wraps=True),
     )
-
-
-def _list_organizations(overview: Overview) -> Table | None:
-    return _list_counts(
-        (f"{one.subject.organization_id} {' '.join(one.subject.labels)}", one.by_severity)
+    rows = [
+        (str(one.subject.organization_id), " ".join(one.subject.labels), _tell_counts(one.by_severity))
         for one in overview.tally.worst_organizations()
-    )
+    ]
+    return _indent(render_table(screen, columns, rows, width=width - MARGIN))
 
 
-def _list_counts(rows: Iterator[tuple[str, tuple[int, ...]]]) -> Table | None:
-    from rich.table import Table
+def _tell_counts(counts: Sequence[int]) -> Text:
     from rich.text import Text
 
     from accesskeys_async.audit.reports.tally import WORST_FIRST
 
-    table = Table.grid(padding=(0, 2))
-    for name, counts in rows:
-        told = Text(", ").join(
-            Text(f"{count:,} {severity.name.lower()}", STYLES[severity.name.lower()])
-            for severity, count in zip(WORST_FIRST, counts, strict=True)
-            if count
-        )
-        table.add_row(Text(f"  {printable(name).rstrip()}", no_wrap=True, overflow="ellipsis"), told)
-    return table if table.row_count else None
+    return Text(", ").join(
+        Text(f"{count:,} {severity.name.lower()}", STYLES[severity.name.lower()])
+        for severity, count in zip(WORST_FIRST, counts, strict=True)
+        if count
+    )
 
 
-def _list_unreadable(summary: Summary) -> list[Text]:
+def _list_findings(findings: Sequence[Finding]) -> list[ConsoleRenderable]:
+    """Give each finding a line that ends with the id, whole, and the lines of what was found."""
+    from rich.text import Text
+
+    lines: list[ConsoleRenderable] = []
+    for finding in findings:
+        level = finding.severity.name.lower()
+        about = finding.organization_id if finding.key is None else finding.key.id
+        lines.append(Text.assemble("  ", (level, STYLES[level]), f" {printable(finding.rule)} {about}"))
+        name = "the organization" if finding.key is None else finding.key.name
+        lines += _list_lines([f"{name}: {finding.message}"], margin=2 * MARGIN)
+    return lines
+
+
+def _list_reports(reports: Sequence[Path]) -> list[Text]:
+    from rich.text import Text
+
+    none = "none; --output audit.html writes every finding to a page"
+    return [Text(f"  {printable(line)}") for line in [str(path) for path in reports] or [none]]
+
+
+def _indent(text: str) -> str:
+    return "".join(f"{' ' * MARGIN}{line}".rstrip() + "\n" for line in text.splitlines())
+
+
+def _list_unreadable(summary: Summary) -> list[Padding]:
     lines = []
     for subject, unreadable in summary.unreadable[:SHOWN]:
         place = f" ({subject.source}:{subject.line})" if subject.source else ""
@@ -163,10 +209,11 @@ def _list_unreadable(summary: Summary) -> list[Text]:
     return _list_lines(lines)
 
 
-def _list_lines(lines: Sequence[str]) -> list[Text]:
+def _list_lines(lines: Sequence[str], *, margin: int = MARGIN) -> list[Padding]:
+    from rich.padding import Padding
     from rich.text import Text
 
-    return [Text(f"  {printable(line)}") for line in lines]
+    return [Padding(Text(printable(line)), (0, 0, 0, margin)) for line in lines]
 
 
 def _heading(text: str) -> Text:

@@ -1,4 +1,4 @@
-"""`accesskeys create`: make a key and hand its token over, or leave nothing behind."""
+"""`accesskeys create`: create a key and hand its token over, or leave nothing behind."""
 
 from __future__ import annotations
 
@@ -14,12 +14,19 @@ from accesskeys_async.cli.exits import CommandError, ExitCode
 from accesskeys_async.cli.invocation import Invocation
 from accesskeys_async.cli.keys import deprecation_told
 from accesskeys_async.cli.loop import run
-from accesskeys_async.cli.options import Organization, RoleIds, connected
+from accesskeys_async.cli.options import (
+    Organization,
+    RoleIds,
+    Roles,
+    check_role_options,
+    connected,
+    read_role_option,
+)
 
 if TYPE_CHECKING:
     from accesskeys_async.cli.token_file import TokenFile
     from accesskeys_async.client import AccessKeysClient
-    from accesskeys_async.records import CreatedAccessKey
+    from accesskeys_async.records import CreatedAccessKey, RoleRef, Unset
 
 __all__ = ["create_key"]
 
@@ -34,24 +41,31 @@ def create_key(
     *,
     name: Annotated[str, typer.Option(help="1 to 256 characters.")],
     description: Annotated[str, typer.Option(help="1 to 256 characters.")],
+    role: Roles = None,
     role_id: RoleIds = None,
     show_token: Annotated[bool, typer.Option("--show-token", help="Print the token.")] = False,
     token_file: Annotated[
         Path | None, typer.Option(help="Write the token to this new file, which only you can read.")
     ] = None,
 ) -> None:
-    """Create an access key. Its token is shown this once, so say where it goes.
+    """Create an access key. Its token is shown only once: use --show-token or --token-file.
 
-    When the token cannot be handed over after all, the new key is deleted again.
+    If the token cannot be written, the new key is deleted again.
     """
     organization = invocation.organization(org)
+    check_role_options(role, role_id)
+    role_refs = read_role_option(role)
     if not show_token and token_file is None:
         raise CommandError(
-            "a token is shown only once: say --show-token, or name a new file with --token-file"
+            "a token is shown only once: use --show-token, or name a new file with --token-file"
         )
     from accesskeys_async.cli.token_file import TokenFile
 
-    # Made before anything is sent: what stands in its way then costs no key.
+    if not role and not role_id:
+        invocation.screen.notice(
+            "the key gets no roles, and the service denies everything to such a key; give it some with --role"
+        )
+    # Created before anything is sent: what stands in its way then costs no key.
     with contextlib.nullcontext() if token_file is None else TokenFile.create(token_file) as file:
         run(
             _create(
@@ -59,6 +73,7 @@ def create_key(
                 organization,
                 name=name,
                 description=description,
+                role_refs=role_refs,
                 role_ids=role_id,
                 show_token=show_token,
                 file=file,
@@ -74,6 +89,7 @@ async def _create(
     *,
     name: str,
     description: str,
+    role_refs: tuple[RoleRef, ...] | Unset,
     role_ids: Sequence[str] | None,
     show_token: bool,
     file: TokenFile | None,
@@ -84,11 +100,15 @@ async def _create(
         try:
             with deprecation_told(invocation, role_ids):
                 created = await client.create(
-                    organization, name=name, description=description, role_ids=role_ids or UNSET
+                    organization,
+                    name=name,
+                    description=description,
+                    role_refs=role_refs,
+                    role_ids=role_ids or UNSET,
                 )
         except asyncio.CancelledError:
             # Said in spite of --quiet: a key whose token nobody has must not go unnoticed.
-            invocation.screen.error(f"a key named {name} may exist all the same; look with: accesskeys list")
+            invocation.screen.error(f"a key named {name} may exist; look with: accesskeys list")
             raise
         try:
             if file is not None:

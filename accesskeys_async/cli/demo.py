@@ -36,7 +36,8 @@ def demo(
     keys_per_organization: Annotated[int, typer.Option(min=1, max=100_000, help="Keys in each.")] = 2500,
     seed: Annotated[int, typer.Option(help="The same seed makes the same fleet.")] = 7,
     report: Annotated[
-        Path | None, typer.Option(help="Where the audit's HTML report goes; else a temporary folder.")
+        Path | None,
+        typer.Option(help="Write the audit's HTML report to this file. Default: a temporary folder."),
     ] = None,
 ) -> None:
     """Watch the client at work on this machine. No account, no network, a few seconds.

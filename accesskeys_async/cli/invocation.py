@@ -48,15 +48,23 @@ class Invocation:
 
         Where no token is needed, a client without one refuses what is not given a token of its own.
         """
-        from accesskeys_async import AccessKeysClient, Timeout
+        from accesskeys_async import AccessKeysClient, ConfigurationError, Timeout
 
+        for option, seconds in (("--timeout", self.timeout), ("--deadline", self.deadline)):
+            if not seconds > 0:
+                raise CommandError(f"{option} is {seconds:g}; it takes a number of seconds above 0")
         has_token = self.credential_file is not None or bool(self.environ.get("ACCESSKEYS_TOKEN", "").strip())
-        return AccessKeysClient(
-            self._token() if token_needed or has_token else _refuse,
-            base_url=self.base_url or self.environ.get("ACCESSKEYS_BASE_URL") or None,
-            timeout=Timeout(connect=min(5.0, self.timeout), attempt=self.timeout),
-            deadline=self.deadline,
-        )
+        token = self._token() if token_needed or has_token else _refuse
+        try:
+            return AccessKeysClient(
+                token,
+                base_url=self.base_url or self.environ.get("ACCESSKEYS_BASE_URL") or None,
+                timeout=Timeout(connect=min(5.0, self.timeout), attempt=self.timeout),
+                deadline=self.deadline,
+            )
+        except ConfigurationError as error:
+            place = "--base-url" if self.base_url else "ACCESSKEYS_BASE_URL"
+            raise CommandError(str(error).replace("base_url is", f"{place} is", 1)) from error
 
     def writer(self) -> Writer:
         """Make the writer of the chosen format."""

@@ -12,10 +12,18 @@ import typer
 from accesskeys_async.cli.exits import CommandError, ExitCode
 from accesskeys_async.cli.invocation import Invocation
 from accesskeys_async.cli.loop import run
-from accesskeys_async.cli.options import Key, KeyOrOrganization, RoleIds, connected
+from accesskeys_async.cli.options import (
+    Key,
+    KeyOrOrganization,
+    RoleIds,
+    Roles,
+    check_role_options,
+    connected,
+    read_role_option,
+)
 
 if TYPE_CHECKING:
-    from accesskeys_async.records import AccessKey
+    from accesskeys_async.records import AccessKey, RoleRef, Unset
 
 __all__ = ["delete_key", "get_key", "update_key"]
 
@@ -34,13 +42,22 @@ def update_key(
     *,
     name: Annotated[str | None, typer.Option(help="The new name, 1 to 256 characters.")] = None,
     description: Annotated[str | None, typer.Option(help="The new description, 1 to 256 characters.")] = None,
+    role: Roles = None,
     role_id: RoleIds = None,
 ) -> None:
-    """Change an access key. What is not named stays as it is."""
+    """Change an access key. Only what you name changes.
+
+    With --role, the roles that are given replace all roles that the key has.
+    """
     place = invocation.key(org, key)
-    if name is None and description is None and not role_id:
-        raise CommandError("nothing to change: give --name or --description")
-    updated = run(_update(invocation, *place, name=name, description=description, role_ids=role_id))
+    check_role_options(role, role_id)
+    role_refs = read_role_option(role)
+    if name is None and description is None and not role and not role_id:
+        raise CommandError("nothing to change: give --name, --description or --role")
+    change = _update(
+        invocation, *place, name=name, description=description, role_refs=role_refs, role_ids=role_id
+    )
+    updated = run(change)
     invocation.screen.write(invocation.writer().record(updated))
 
 
@@ -52,22 +69,24 @@ def delete_key(
     *,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")] = False,
     missing_ok: Annotated[
-        bool, typer.Option("--missing-ok", help="A key that is gone already is no error.")
+        bool, typer.Option("--missing-ok", help="Exit with 0 if the key is gone already.")
     ] = False,
     allow_self: Annotated[
-        bool, typer.Option("--allow-self", help="Delete even the key whose token this command uses.")
+        bool, typer.Option("--allow-self", help="Allow to delete the key whose token this command uses.")
     ] = False,
 ) -> None:
     """Delete an access key. Whatever uses its token stops working at once.
 
-    Asks first, and shows which key it is about to delete, unless told --yes.
+    Shows the key and asks first, unless --yes is given.
     """
     screen = invocation.screen
     organization, key_id = invocation.key(org, key)
     suffix = None
     if not yes:
         if not screen.stdin_is_terminal:
-            raise CommandError("deleting asks first, and stdin is no terminal; say --yes to delete unasked")
+            raise CommandError(
+                "deleting asks first, and stdin is not a terminal; use --yes to delete without a question"
+            )
         found = run(_get(invocation, organization, key_id))
         # Asked between two loops: while one runs, Ctrl-C would wait for the answer.
         if not screen.ask(f"delete {_told(found)}?"):
@@ -96,6 +115,7 @@ async def _update(
     *,
     name: str | None,
     description: str | None,
+    role_refs: tuple[RoleRef, ...] | Unset,
     role_ids: Sequence[str] | None,
 ) -> AccessKey:
     from accesskeys_async import UNSET
@@ -107,6 +127,7 @@ async def _update(
                 key,
                 name=UNSET if name is None else name,
                 description=UNSET if description is None else description,
+                role_refs=role_refs,
                 role_ids=role_ids or UNSET,
             )
 
@@ -115,7 +136,7 @@ async def _update(
 def deprecation_told(invocation: Invocation, role_ids: Sequence[str] | None) -> Generator[None]:
     """Tell the person once, on stderr, what the library would warn its caller of."""
     if role_ids:
-        invocation.screen.notice("--role-id: role ids are deprecated by the API")
+        invocation.screen.notice("--role-id is deprecated by the API; use --role")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         yield

@@ -28,17 +28,20 @@ def list_keys(
     invocation: Invocation,
     org: Organization = None,
     *,
-    limit: Annotated[int, typer.Option(min=1, max=100, help="Keys a request.")] = 100,
-    reverse: Annotated[bool, typer.Option("--reverse", help="From the other end.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="How many keys each request returns.")] = 100,
+    reverse: Annotated[
+        bool, typer.Option("--reverse", help="List in reverse order: what usually comes last comes first.")
+    ] = False,
     page_token: Annotated[
-        str | None, typer.Option(help="Begin at this page, as a listing that broke off said.")
+        str | None, typer.Option(help="Begin at this page; a listing that broke off names it.")
     ] = None,
-    max_items: Annotated[int | None, typer.Option(min=1, help="Stop after so many keys.")] = None,
+    max_items: Annotated[int | None, typer.Option(min=1, help="Stop after this number of keys.")] = None,
 ) -> None:
     """List the access keys of an organization.
 
-    Keys are written as they come, so that a listing of any length needs little memory. One that breaks off
-    is still valid output, names the page to go on with, and exits with 4.
+    Keys are written as they arrive, so that a listing of any length needs little memory. The output of a
+    listing that breaks off is still valid. The command then names the page to continue with, and exits
+    with 4.
     """
     organization = invocation.organization(org)
     listed = _Listed(invocation.screen, invocation.writer(), max_items, next_page=page_token)

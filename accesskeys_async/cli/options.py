@@ -6,10 +6,11 @@ import inspect
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Concatenate, Final
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, Final, get_args
 
 import typer
 from attrs import evolve
+from typer.models import OptionInfo
 
 from accesskeys_async.cli.exits import CommandError, ExitCode
 from accesskeys_async.cli.invocation import Format, Invocation
@@ -25,13 +26,15 @@ __all__ = [
     "Organization",
     "RoleIds",
     "Roles",
+    "check_role_options",
     "connected",
     "local",
     "read_role_option",
     "reporting",
 ]
 
-_ORGANIZATION_HELP: Final = "The organization's id; else ACCESSKEYS_ORGANIZATION."
+_ORGANIZATION_HELP: Final = "The organization's id. Default: ACCESSKEYS_ORGANIZATION."
+_VALUE_NAMES: Final = {Path: "FILE", int: "N", float: "SECONDS", str: "TEXT"}
 
 Organization = Annotated[
     str | None, typer.Argument(metavar="ORG", help=_ORGANIZATION_HELP, show_default=False)
@@ -39,15 +42,13 @@ Organization = Annotated[
 """The argument of a command about an organization."""
 
 KeyOrOrganization = Organization
-"""The first of two arguments: the organization, or the key where it is the only one."""
+"""The first of two arguments: the organization, or the key if it is the only one."""
 
 Key = Annotated[str | None, typer.Argument(metavar="KEY", help="The access key's id.", show_default=False)]
 """The second of two arguments, about a key."""
 
-RoleIds = Annotated[
-    list[str] | None, typer.Option("--role-id", help="A role's id, up to five times; deprecated by the API.")
-]
-"""The roles of a key that is made or changed."""
+RoleIds = Annotated[list[str] | None, typer.Option("--role-id", help="Deprecated by the API: use --role.")]
+"""The roles of a key in the deprecated form."""
 
 Roles = Annotated[
     list[str] | None,
@@ -81,6 +82,12 @@ def read_role_option(roles: Sequence[str] | None) -> tuple[RoleRef, ...] | Unset
         except InvalidRequestError as error:
             raise CommandError(f"--role takes ROLE_ID[:WORKSPACE_ID,…], and {error}") from error
     return tuple(refs)
+
+
+def check_role_options(roles: Sequence[str] | None, role_ids: Sequence[str] | None) -> None:
+    """Check that roles are given in one form. Raises CommandError."""
+    if roles and role_ids:
+        raise CommandError("--role replaces --role-id; use --role alone")
 
 
 def connected(command: Callable[Concatenate[Invocation, ...], ExitCode | None]) -> Callable[..., None]:
@@ -124,7 +131,9 @@ def _format(
     *,
     output_format: Annotated[
         Format | None,
-        typer.Option("--format", "-f", help="Else a table on a terminal, and ndjson elsewhere."),
+        typer.Option(
+            "--format", "-f", help="How data is written. Default: table on a terminal, ndjson elsewhere."
+        ),
     ] = None,
 ) -> Format | None:
     return output_format
@@ -135,14 +144,17 @@ def _connection(
     *,
     base_url: Annotated[
         str | None,
-        typer.Option(help="Where the API is; else ACCESSKEYS_BASE_URL, else the public service."),
+        typer.Option(
+            metavar="URL", help="The API's URL. Default: ACCESSKEYS_BASE_URL, then the public service."
+        ),
     ] = None,
     credential_file: Annotated[
-        Path | None, typer.Option(help="A file that holds the token on one line; else ACCESSKEYS_TOKEN.")
+        Path | None,
+        typer.Option(help="A file that holds the token on one line. Default: ACCESSKEYS_TOKEN."),
     ] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds for one attempt of a request.")] = 15.0,
+    timeout: Annotated[float, typer.Option(help="How long one attempt of a request may take.")] = 15.0,
     deadline: Annotated[
-        float, typer.Option(help="Seconds for a request with all its attempts and waits.")
+        float, typer.Option(help="How long a request may take with all its attempts and waits.")
     ] = 60.0,
 ) -> Invocation:
     return Invocation(
@@ -157,10 +169,8 @@ def _connection(
 
 def _surroundings(
     *,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing on stderr but errors.")] = False,
-    debug: Annotated[
-        bool, typer.Option("--debug", help="Show the log, and the traceback of an error.")
-    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Write nothing but errors to stderr.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the log, and an error's traceback.")] = False,
 ) -> tuple[bool, bool]:
     return quiet, debug
 
@@ -185,6 +195,8 @@ def _described(
     parameters = [context, *own]
     for function in shared:
         parameters += _options_of(function)
+    for parameter in parameters:
+        _name_value(parameter)
     callback.__name__ = command.__name__
     callback.__doc__ = command.__doc__
     callback.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
@@ -192,6 +204,16 @@ def _described(
         [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
     )
     return callback
+
+
+def _name_value(parameter: inspect.Parameter) -> None:
+    """Give an option's value a plain name in the help, `FILE` and not `<list[Path]>`, if it has none."""
+    kind, *infos = get_args(parameter.annotation) or (None,)
+    for info in infos:
+        if isinstance(info, OptionInfo) and info.metavar is None:
+            # `list[Path] | None` is about a Path.
+            inner = {kind, *get_args(kind), *(one for part in get_args(kind) for one in get_args(part))}
+            info.metavar = next((name for of, name in _VALUE_NAMES.items() if of in inner), None)
 
 
 def _options_of(function: Callable[..., object]) -> list[inspect.Parameter]:

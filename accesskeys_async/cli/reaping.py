@@ -1,4 +1,4 @@
-"""`accesskeys reap`: delete what creates left behind whose answers were lost."""
+"""`accesskeys reap`: delete keys whose create lost its response."""
 
 from __future__ import annotations
 
@@ -26,26 +26,32 @@ def reap_keys(
     org: Organization = None,
     *,
     nonce: Annotated[
-        str | None, typer.Option(help="Only what this call left: the 16 characters that its error named.")
+        str | None, typer.Option(help="Only the keys of one create: the 16 characters that its error named.")
     ] = None,
     older_than: Annotated[
         str | None,
         typer.Option(
-            help="Only what was made longer ago, such as 1h; 1h unless a nonce is given.", show_default=False
+            metavar="SPAN",
+            help="Only keys created longer ago than this, such as 90m or 1d. Default: 1h, unless --nonce is "
+            "given.",
+            show_default=False,
         ),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")] = False,
 ) -> None:
-    """Delete what lost creates left behind. Only keys that bear a create's mark and were never used go.
+    """Delete keys whose create lost its response. Nobody has the tokens of such keys.
 
-    Lists them, and asks first, unless told --yes.
+    Deletes only keys that were never used and whose description ends with the marker of a create. Lists
+    them and asks first, unless --yes is given.
     """
     organization = invocation.organization(org)
     screen = invocation.screen
     span = read_span("--older-than", older_than or "1h") if older_than or nonce is None else None
     if not yes:
         if not screen.stdin_is_terminal:
-            raise CommandError("reaping asks first, and stdin is no terminal; say --yes to delete unasked")
+            raise CommandError(
+                "reaping asks first, and stdin is not a terminal; use --yes to delete without a question"
+            )
         found = run(_reap(invocation, organization, nonce, span, dry_run=True))
         if not found:
             screen.notice("there is nothing to delete")

@@ -6,11 +6,25 @@ import contextlib
 import logging
 import traceback
 from collections.abc import Callable, Generator
+from typing import Final
 
 from accesskeys_async.cli.exits import ExitCode, exit_code
 from accesskeys_async.cli.screen import ReaderGoneError, Screen
 
 __all__ = ["perform"]
+
+_TYPED: Final = {
+    "org": "ORG",
+    "key": "KEY",
+    "rotation": "ROTATION",
+    "rotation_id": "ROTATION",
+    "name": "--name",
+    "description": "--description",
+    "page_token": "--page-token",
+    "nonce": "--nonce",
+    "max_deletes": "--max-deletes",
+}
+"""The library's name of an argument -> how it is typed."""
 
 
 def perform(command: Callable[[], object], *, screen: Screen, debug: bool = False) -> ExitCode:
@@ -36,12 +50,23 @@ def _report(error: BaseException, *, screen: Screen, debug: bool) -> ExitCode:
         for line in "".join(traceback.format_exception(error)).splitlines():
             screen.trace(line)
     code = exit_code(error)
-    told = str(error) or type(error).__name__
+    told = _name_arguments(error) or type(error).__name__
+    attempts = len(getattr(error, "attempts", ()))
+    told += f" (tried {attempts} times)" if attempts > 1 else ""
     if code is ExitCode.FAULT:
         told = f"a fault in this program, {type(error).__name__}: {told}"
         told += "" if debug else "; --debug shows where"
     screen.error(told)
     return code
+
+
+def _name_arguments(error: BaseException) -> str:
+    """Return an error's text, with an argument of the library named as it is typed here."""
+    argument = getattr(error, "argument", None)
+    told = str(error)
+    if not isinstance(argument, str) or not told.startswith(argument):
+        return told
+    return f"{_TYPED.get(argument, argument)}{told.removeprefix(argument)}"
 
 
 def _innermost(error: BaseException) -> BaseException:

@@ -89,7 +89,7 @@ def plan(
     async def act(rotator: Rotator) -> Rotation:
         return await rotator.plan(*place, grace=span, require_idle=require_idle, role_refs=roles)
 
-    write_rotations(invocation, [perform(invocation, journal, act)])
+    write_rotations(invocation, [perform(invocation, journal, act, create=True)])
 
 
 @rotate.command("run")
@@ -184,7 +184,7 @@ def status(
     async def read() -> Sequence[Rotation]:
         from accesskeys_async.rotation import Journal
 
-        async with Journal(find_journal(invocation, journal)) as opened:
+        async with Journal(find_journal(invocation, journal), create=False) as opened:
             if rotation is None:
                 return await opened.find()
             return [await opened.get(_read_id(rotation))]

@@ -81,11 +81,15 @@ def perform(
     act: Callable[[Rotator], Coroutine[object, object, T]],
     *,
     target: TokenTarget | None = None,
+    create: bool = False,
 ) -> T:
-    """Run an act on a rotator to its end. Raises CommandError for what only rotations raise."""
+    """Run an act on a rotator to its end; `create` allows it to begin a journal.
+
+    Raises CommandError for what only rotations raise.
+    """
 
     async def run() -> T:
-        async with _open(invocation, journal, target) as rotator:
+        async with _open(invocation, journal, target, create=create) as rotator:
             return await act(rotator)
 
     with rotation_told():
@@ -94,12 +98,12 @@ def perform(
 
 @contextlib.asynccontextmanager
 async def _open(
-    invocation: Invocation, journal: str | None, target: TokenTarget | None
+    invocation: Invocation, journal: str | None, target: TokenTarget | None, *, create: bool
 ) -> AsyncGenerator[Rotator]:
     from accesskeys_async.rotation import FileSink, Journal, Rotator
 
     place = find_journal(invocation, journal)
-    async with invocation.client() as client, Journal(place) as opened:
+    async with invocation.client() as client, Journal(place, create=create) as opened:
         speaking = client
         if invocation.credential_file is not None:
             # Read at each request, so that a rotation of this very key goes over to the new token.

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from accesskeys_async.cli.invocation import Format
 from accesskeys_async.cli.screen import Screen
-from accesskeys_async.printable import csv_cell, json_text
+from accesskeys_async.printable import csv_cell, csv_line, json_text
 
 __all__ = ["count_of", "moment", "write_rows"]
 
@@ -47,10 +45,8 @@ def count_of(number: int, noun: str) -> str:
 
 
 def _make_csv(columns: Sequence[str], rows: Sequence[Mapping[str, object]], *, for_terminal: bool) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
+    lines = [csv_line(columns)]
     for row in rows:
         cells = ("" if row[column] is None else str(row[column]) for column in columns)
-        writer.writerow([csv_cell(cell, for_terminal=for_terminal) for cell in cells])
-    return text.getvalue()
+        lines.append(csv_line(csv_cell(cell, for_terminal=for_terminal) for cell in cells))
+    return "".join(lines)

@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 
     from rich.text import Text
 
+    from accesskeys_async.records import Policy
+
 __all__ = ["TableColumn", "TableWriter", "date", "last_use", "render_records", "render_table"]
 
 ABSENT: Final = "–"
 _GAP: Final = 2
 _ID_WIDTH: Final = 36
-_NAME_LEAST: Final = 20
+_NAME_LEAST: Final = 28
 _TEXT_LEAST: Final = 24
 _WORD_MOST: Final = 40
 """A column of text is as wide as its longest word up to this, so that an id in a sentence stays whole."""
@@ -36,6 +38,8 @@ class TableColumn:
     title: str
     wraps: bool = False
     """Whether its cells are text that may be wrapped. What does not wrap, such as an id, is never cut."""
+    right: bool = False
+    """Whether its cells end at the same place, as numbers do."""
 
 
 def render_table(
@@ -53,7 +57,7 @@ def render_table(
         return render_records(screen, columns, texts, width=width)
     from rich.text import Text
 
-    lines = [_join([Text(column.title, style="bold") for column in columns], widths)]
+    lines = [_join([Text(column.title, style="bold") for column in columns], widths, columns)]
     for row in texts:
         parts = [
             _wrap(screen, cell, room) if column.wraps else [cell]
@@ -61,7 +65,8 @@ def render_table(
         ]
         height = max(len(part) for part in parts)
         lines += [
-            _join([part[n] if n < len(part) else Text() for part in parts], widths) for n in range(height)
+            _join([part[n] if n < len(part) else Text() for part in parts], widths, columns)
+            for n in range(height)
         ]
     return screen.draw(Text("\n").join(lines), width=_UNBOUNDED)
 
@@ -112,19 +117,23 @@ def _fit(
 
 
 def _wrap(screen: Screen, cell: Text, room: int) -> list[Text]:
+    if cell.cell_len <= room:
+        return [cell]
     lines = cell.wrap(screen.console(width=_UNBOUNDED), max(room, 1), overflow="fold")
     for line in lines:
         line.rstrip()
     return list(lines)
 
 
-def _join(cells: Sequence[Text], widths: Sequence[int]) -> Text:
+def _join(cells: Sequence[Text], widths: Sequence[int], columns: Sequence[TableColumn] = ()) -> Text:
     from rich.text import Text
 
     line = Text()
-    for cell, width in zip(cells, widths, strict=True):
-        line.append_text(cell)
-        line.append(" " * (max(width - cell.cell_len, 0) + _GAP))
+    for number, (cell, width) in enumerate(zip(cells, widths, strict=True)):
+        rest = " " * max(width - cell.cell_len, 0)
+        at_right = number < len(columns) and columns[number].right
+        line.append(rest if at_right else "").append_text(cell)
+        line.append(("" if at_right else rest) + " " * _GAP)
     line.rstrip()
     return line
 
@@ -141,9 +150,9 @@ class _Column:
 class TableWriter:
     """Write keys in columns whose widths are fixed before the first key, so that a listing can stream.
 
-    The id is always whole. As many of the other columns as the terminal has room for follow, and the name
-    takes the rest; where not even that fits, the name gets a line of its own. `width` None leaves names
-    whole, which is for text that no terminal shows.
+    Ids and names are never cut. The terminal decides how many of the other columns follow the id. The name
+    takes the rest of the line, and goes on below if it is longer. A terminal that is too narrow for this gets
+    a block of lines for each key. `width` None wraps nothing, which is for text that no terminal shows.
     """
 
     _screen: Screen
@@ -165,7 +174,7 @@ class TableWriter:
         from rich.text import Text
 
         # One text for the page: Rich's tables take ten times as long.
-        lines = [line for key in keys for line in (self._stack(key) if self._stacked else [self._row(key)])]
+        lines = [line for key in keys for line in (self._stack(key) if self._stacked else self._row(key))]
         if not lines:
             return ""
         if not (self._headed or self._stacked):
@@ -200,7 +209,7 @@ class TableWriter:
         titles = ["ID".ljust(_ID_WIDTH), *(column.title.ljust(column.width) for column in self._columns)]
         return Text((" " * _GAP).join([*titles, "NAME"]), style="bold")
 
-    def _row(self, key: AccessKey) -> Text:
+    def _row(self, key: AccessKey) -> list[Text]:
         from rich.cells import set_cell_size
         from rich.text import Text
 
@@ -210,23 +219,25 @@ class TableWriter:
             line.append(" " * _GAP)
             line.append(set_cell_size(printable(text), column.width), style)
         line.append(" " * _GAP)
-        return line.append_text(
-            self._name(key, room=None if self._width is None else self._width - line.cell_len)
-        )
+        margin = line.cell_len
+        first, *others = self._name(key, margin=margin)
+        return [line.append_text(first), *(Text(" " * margin).append_text(other) for other in others)]
 
     def _stack(self, key: AccessKey) -> list[Text]:
         from rich.text import Text
 
-        room = None if self._width is None else self._width - _GAP
-        return [Text(str(key.id), style="dim"), Text(" " * _GAP).append_text(self._name(key, room=room))]
+        use, style = last_use(key)
+        return [
+            Text(str(key.id), style="dim"),
+            *(Text(" " * _GAP).append_text(part) for part in self._name(key, margin=_GAP)),
+            Text(" " * _GAP).append(f"…{printable(key.suffix)}  used ", "dim").append(use, style or "dim"),
+        ]
 
-    def _name(self, key: AccessKey, *, room: int | None) -> Text:
+    def _name(self, key: AccessKey, *, margin: int) -> list[Text]:
         from rich.text import Text
 
         name = Text(printable(key.name))
-        if room is not None:
-            name.truncate(room, overflow="ellipsis")
-        return name
+        return [name] if self._width is None else _wrap(self._screen, name, self._width - margin)
 
 
 def date(moment: datetime | Unset | None) -> str:
@@ -275,5 +286,39 @@ def _fields(key: AccessKey) -> Iterable[tuple[str, Text]]:
     yield "created", moment(key.created_at)
     yield "updated", moment(key.updated_at)
     yield "last used", Text("never", style="yellow") if key.last_used_at is None else moment(key.last_used_at)
+    yield from _role_fields(key)
     if isinstance(key.role_ids, tuple):
         yield "role ids", Text(printable(" ".join(key.role_ids)))
+
+
+def _role_fields(key: AccessKey) -> Iterable[tuple[str, Text]]:
+    """Give each role a line, and with `get` its policies below."""
+    from rich.text import Text
+
+    whole = {role.id: role for role in key.roles} if isinstance(key.roles, tuple) else {}
+    refs = key.role_refs if isinstance(key.role_refs, tuple) else None
+    if refs == ():
+        yield "roles", Text("none: the service denies everything to this key", style="yellow")
+    for number, ref in enumerate(refs or ()):
+        role = whole.get(ref.id)
+        words = [str(ref.id)]
+        words += [str(word) for word in (role.name if role else None, ref.type) if word]
+        if isinstance(ref.workspaces, tuple) and ref.workspaces:
+            words.append(f"in workspaces {' '.join(map(str, ref.workspaces))}")
+        yield "" if number else "roles", Text(printable(", ".join(words)))
+        for policy in role.policies or () if role else ():
+            yield "", Text(f"  policy {printable(_tell_policy(policy))}")
+
+
+def _tell_policy(policy: Policy) -> str:
+    statements = [
+        " ".join(
+            [
+                statement.effect or "?",
+                ",".join(statement.actions or ()) or "?",
+                f"on {','.join(statement.resources or ()) or '?'}",
+            ]
+        )
+        for statement in policy.definitions or ()
+    ]
+    return f"{policy.name or policy.id}: {'; '.join(statements) or 'no statement'}"

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping
 from typing import Final, Protocol
 
 from attrs import define
 
-from accesskeys_async.printable import csv_cell, json_text
+from accesskeys_async.printable import csv_cell, csv_line, json_text
 from accesskeys_async.records import AccessKey, Token
 
 __all__ = ["CsvWriter", "JsonLinesWriter", "JsonWriter", "Writer"]
 
-TOKEN_FIELD: Final = "accessKey"  # noqa: S105 - the contract's name of the field, not a token
+TOKEN_FIELD: Final = "token"  # noqa: S105 - the contract's name of the field, not a token
 COLUMNS: Final = (
     "id",
     "organizationId",
@@ -26,6 +24,7 @@ COLUMNS: Final = (
     "createdAt",
     "updatedAt",
     "roleIds",
+    "roleRefs",
 )
 
 
@@ -105,18 +104,19 @@ class JsonWriter:
 class CsvWriter:
     """A header line and a line a key, safe to open in a spreadsheet; JSON is the form that loses nothing.
 
-    Absent and null both leave the cell empty, and role ids stand in one cell with spaces between.
+    Absent and null both leave the cell empty. Roles stand in one cell with spaces between, each as
+    `--role` takes it.
     """
 
     for_terminal: bool = False
 
     def begin(self) -> str:
         """Return the header."""
-        return _csv_line(COLUMNS)
+        return csv_line(COLUMNS)
 
     def page(self, keys: Iterable[AccessKey]) -> str:
         """Return a line for each key."""
-        return "".join(_csv_line(self._cells(_row(key), COLUMNS)) for key in keys)
+        return "".join(csv_line(self._cells(_row(key), COLUMNS)) for key in keys)
 
     def end(self) -> str:
         """Return nothing."""
@@ -125,7 +125,7 @@ class CsvWriter:
     def record(self, key: AccessKey, token: Token | None = None) -> str:
         """Return the header and one line, with one column more where a token is given."""
         columns = COLUMNS if token is None else (*COLUMNS, TOKEN_FIELD)
-        return _csv_line(columns) + _csv_line(self._cells(_row(key, token), columns))
+        return csv_line(columns) + csv_line(self._cells(_row(key, token), columns))
 
     def _cells(self, row: Mapping[str, object], columns: Iterable[str]) -> list[str]:
         return [csv_cell(_cell(row.get(column)), for_terminal=self.for_terminal) for column in columns]
@@ -144,11 +144,8 @@ def _cell(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, list | tuple):
-        return " ".join(str(part) for part in value)
+        return " ".join(_cell(part) for part in value)
+    if isinstance(value, Mapping):
+        workspaces = value.get("workspaces")
+        return f"{value.get('id')}{':' + ','.join(map(str, workspaces)) if workspaces else ''}"
     return str(value)
-
-
-def _csv_line(cells: Iterable[str]) -> str:
-    line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow(cells)
-    return line.getvalue()

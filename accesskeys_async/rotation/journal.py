@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from accesskeys_async.database import Database
+from accesskeys_async.errors import one_line
 from accesskeys_async.rotation.failures import (
     JournalError,
     LeaseLostError,
@@ -28,25 +29,29 @@ from accesskeys_async.rotation.states import OVER, Candidate, Rotation, State
 
 __all__ = ["Journal"]
 
-_COLUMNS: Final = tuple(name for name in attrs.fields_dict(Rotation) if name != "candidates")
+_NOT_STORED: Final = frozenset({"candidates", "unknown_state"})
+_STATES: Final = frozenset(state.value for state in State)
+_COLUMNS: Final = tuple(name for name in attrs.fields_dict(Rotation) if name not in _NOT_STORED)
 
 
 class Journal:
     """Keep rotations in a database: `async with Journal("rotation.sqlite") as journal`.
 
     Args:
-        place: A path of an SQLite file, made where there is none, or a URL: `sqlite:///file` or
+        place: A path of an SQLite file, or a URL: `sqlite:///file` or
             `postgresql://user:password@host/database`. Several processes may share one.
+        create: Whether the file and the tables are created if they are missing; else that is refused.
 
     Entering it brings its tables to the present version. Every write is a compare-and-set on the
-    rotation's `version`. Each method raises JournalError where the database fails.
+    rotation's `version`. Each method raises JournalError where the database fails. Entering it raises
+    ConfigurationError if the file is another program's, or if there is no journal and `create` is False.
     """
 
     _shown = "<Journal of a place that can't be read>"
 
-    def __init__(self, place: str | os.PathLike[str]) -> None:
+    def __init__(self, place: str | os.PathLike[str], *, create: bool = True) -> None:
         # FULL: an intent must be on the disk before the act.
-        self._database = Database(place, migrations=MIGRATIONS, synchronous="FULL")
+        self._database = Database(place, migrations=MIGRATIONS, synchronous="FULL", create=create)
         self._shown = repr(self._database)
 
     def __repr__(self) -> str:
@@ -94,14 +99,20 @@ class Journal:
         return living[0]
 
     async def get(self, rotation_id: UUID) -> Rotation:
-        """Read one rotation. Raises UnknownRotationError."""
+        """Read one rotation. Raises UnknownRotationError; JournalError if its state is not known."""
         found = await self._read(ROTATIONS.c.id == rotation_id)
         if not found:
             raise UnknownRotationError(f"there is no rotation {rotation_id} in this journal; see its status")
+        if found[0].unknown_state is not None:
+            raise JournalError(f"rotation {rotation_id}: {found[0].problem}")
         return found[0]
 
     async def find(self, *, key_id: UUID | None = None, target: str | None = None) -> tuple[Rotation, ...]:
-        """Read all rotations, or those of one old key, or of one target of their sinks, oldest first."""
+        """Read all rotations, or those of one old key, or of one target of their sinks, oldest first.
+
+        One whose state is not known, as a later release may write it, comes as needs-human with
+        `unknown_state`; whatever is done with it raises JournalError.
+        """
         wanted = ((ROTATIONS.c.key_id, key_id), (ROTATIONS.c.target, target))
         return await self._read(*(column == value for column, value in wanted if value is not None))
 
@@ -128,6 +139,8 @@ class Journal:
         Raises LeaseLostError where the journal no longer has `before`; TargetTakenError where another living
         rotation has its target.
         """
+        if before.unknown_state is not None:
+            raise JournalError(f"rotation {before.id}: {before.problem}")
         rotation = evolve(rotation, version=before.version + 1)
         try:
             return await self._write(rotation, before)
@@ -204,6 +217,17 @@ def _candidate(row: Row[Any]) -> Candidate:
 
 def _rotation(row: Row[Any], candidates: Iterable[Candidate]) -> Rotation:
     values = dict(row._mapping)
-    values["state"] = State(values["state"])
-    values["stuck_at"] = None if values["stuck_at"] is None else State(values["stuck_at"])
+    states = (values["state"], values["stuck_at"])
+    unknown = [state for state in states if state is not None and state not in _STATES]
+    if unknown:
+        shown = one_line(repr(unknown[0]), 40)
+        values |= {
+            "state": State.NEEDS_HUMAN,
+            "stuck_at": None,
+            "unknown_state": shown,
+            "problem": f"its state {shown} is not known to this release; use the release that wrote it",
+        }
+    else:
+        values["state"] = State(values["state"])
+        values["stuck_at"] = None if values["stuck_at"] is None else State(values["stuck_at"])
     return Rotation(**values, candidates=tuple(candidates))

@@ -135,6 +135,8 @@ class Rotation:
     owner: str | None = None
     """Who holds the lease."""
     lease_until: datetime | None = None
+    unknown_state: str | None = None
+    """What the journal has as its state, if this release does not know it; nothing can be done with it."""
 
     @property
     def is_over(self) -> bool:

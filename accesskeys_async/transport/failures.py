@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import ssl
 from typing import Final
 
 import aiohttp
@@ -14,6 +16,8 @@ from accesskeys_async.transport.exchange import Request
 
 __all__ = ["DroppedError", "classify", "drop", "stop_resending"]
 
+_UNREGISTERED: Final = "Connection refused: "
+"""How aioresponses begins to say that it has no response for a URL."""
 _QUOTED: Final = re.compile("[:'\"`\n]")
 
 
@@ -60,7 +64,7 @@ def classify(error: Exception, request: Request) -> APIConnectionError | APIResp
         | aiohttp.ServerFingerprintMismatch
         | aiohttp.InvalidURL,
     ):
-        return APIConnectionError(f"{request}: could not connect: {_reason(error)}", sent=False)
+        return APIConnectionError(f"{request}: could not connect{_tell_where(error)}", sent=False)
     if isinstance(error, aiohttp.ClientPayloadError) and _has_bad_encoding(error):
         return _out_of_contract(request, "a body in the encoding that it names")
     if isinstance(error, aiohttp.ClientResponseError):
@@ -84,10 +88,28 @@ def _has_bad_encoding(error: aiohttp.ClientPayloadError) -> bool:
     return isinstance(error.__cause__ or error.__context__, ContentEncodingError)
 
 
+def _tell_where(error: Exception) -> str:
+    """Say where and why no connection came about, and what to look at."""
+    if not isinstance(error, aiohttp.ClientConnectorError):
+        return f": {_reason(error)}"
+    where = f" to {error.host}:{error.port}" if error.host else ""
+    return f"{where}: {_reason(error)}; check the base URL and the network"
+
+
 def _reason(error: BaseException) -> str:
     if isinstance(error, DroppedError):
         return error.reason
-    if isinstance(error, aiohttp.ClientConnectorError):
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return one_line(f"its certificate was refused ({error.certificate_error})", 200)
+    if isinstance(error, aiohttp.ClientConnectorError) and not isinstance(error.os_error, ssl.SSLError):
+        # asyncio says `Connect call failed ('127.0.0.1', 9)` in place of the system's words.
+        number = error.os_error.errno
+        # The numbers of look-ups are below 0.
+        text = (
+            os.strerror(number) if number and number > 0 else error.os_error.strerror or str(error.os_error)
+        )
+        return one_line(text, 200)
+    if type(error) is aiohttp.ClientConnectionError and str(error).startswith(_UNREGISTERED):
         return one_line(str(error), 200)
     if isinstance(error, OSError) and error.strerror:
         return one_line(error.strerror, 200)

@@ -23,7 +23,7 @@ from accesskeys_async.transport.alarms import Alarms
 from accesskeys_async.transport.failures import stop_resending
 from accesskeys_async.transport.messages import OwnRequest
 
-__all__ = ["COMMON_HEADERS", "PACKED", "Lines", "Pool"]
+__all__ = ["COMMON_HEADERS", "PACKED", "Lines", "Pool", "keep_receive_buffers"]
 
 USER_AGENT: Final = (
     f"accesskeys-async/{__version__} aiohttp/{aiohttp.__version__} Python/{platform.python_version()}"

@@ -29,6 +29,7 @@ from accesskeys_async.transport.exchange import (
     is_turned_away,
 )
 from accesskeys_async.transport.hooks import AttemptFinished, Notify, WaitStarted
+from accesskeys_async.transport.settings import is_number
 
 __all__ = ["Retry", "RetryBudget", "RetryPolicy", "Stop", "Wait", "decide"]
 
@@ -73,7 +74,7 @@ class RetryBudget:
 
 
 def _check_not_negative(_: object, attribute: Attribute[Any], value: float) -> None:
-    if not value >= 0:
+    if not (is_number(value) and value >= 0):
         raise ConfigurationError(f"RetryPolicy.{attribute.name} is {value!r}; it takes 0 or more")
 
 

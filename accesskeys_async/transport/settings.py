@@ -17,7 +17,16 @@ from yarl import URL
 from accesskeys_async.errors import ConfigurationError, one_line
 from accesskeys_async.records import Token
 
-__all__ = ["Timeout", "TokenSource", "find_proxy", "hide_token", "read_base_url", "read_ssl", "read_token"]
+__all__ = [
+    "Timeout",
+    "TokenSource",
+    "find_proxy",
+    "hide_token",
+    "is_number",
+    "read_base_url",
+    "read_ssl",
+    "read_token",
+]
 
 T = TypeVar("T")
 
@@ -27,8 +36,13 @@ TokenSource: TypeAlias = Token | Callable[[], Awaitable[str | Token]]
 MAX_TOKEN_LENGTH: Final = 4096
 
 
+def is_number(value: object) -> bool:
+    """Whether a value counts as a number: `"5"` and True do not."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _check_seconds(_: object, attribute: object, value: float | None) -> None:
-    if value is not None and not value > 0:
+    if value is not None and not (is_number(value) and value > 0):
         name = getattr(attribute, "name", "timeout")
         raise ConfigurationError(
             f"Timeout.{name} is {value!r}; it takes seconds above 0, or None for no bound"
@@ -50,6 +64,10 @@ def read_token(value: str | Token | Callable[[], Awaitable[str | Token]]) -> Tok
     if callable(value):
         return value
     value = hide_token(value)  # so that a traceback with locals does not show it
+    if not isinstance(value, Token):
+        raise ConfigurationError(
+            f"the token is of type {type(value).__name__}; it takes str, Token or an async callable"
+        )
     length = len(value.reveal())
     if not length:
         raise ConfigurationError("the token is empty; give a key's token, or set ACCESSKEYS_TOKEN")
@@ -78,19 +96,32 @@ def read_base_url(text: str) -> URL:
         url = URL()
     shown = _show_url(text)
     if url.scheme not in {"http", "https"} or not url.host:
-        raise ConfigurationError(f"base_url is {shown!r}; it takes an https URL with a host")
+        advice = _advise_url(shown if isinstance(text, str) else "")
+        raise ConfigurationError(f"base_url is {shown!r}; {advice}")
     if url.scheme == "http" and not _is_loopback(url.host):
         raise ConfigurationError(
-            f"base_url is {shown!r}; http shows the token to all between and is for loopback only: use https"
+            f"base_url is {shown!r}; http sends the token unencrypted and is for loopback addresses only: "
+            "use https"
         )
     if url.user is not None or url.password is not None or url.query_string or url.fragment:
         raise ConfigurationError(f"base_url is {shown!r}; it takes no user, password, query or fragment")
     return url.with_path(url.raw_path.rstrip("/"), encoded=True)
 
 
+def _advise_url(shown: str) -> str:
+    """Say what to give in place of what is no URL of http or https."""
+    try:
+        url = URL(f"https://{shown}")
+    except ValueError:
+        url = URL()
+    if "//" in shown or "…" in shown or not url.host or not url.host.isascii():
+        return "it takes an https URL with a host, such as https://api.bird.com"
+    return f"it has no scheme: use http{'' if _is_loopback(url.host) else 's'}://{shown}"
+
+
 def _show_url(text: object) -> str:
     """Leave out where secrets are put by mistake: before an @, and behind a ? or a #."""
-    return one_line(re.sub(r"(?<=//)[^/]*@|[?#].*", "…", str(text), flags=re.DOTALL), 100)
+    return one_line(re.sub(r"(?:(?<=//)|\A)[^/]*@|[?#].*", "…", str(text), flags=re.DOTALL), 100)
 
 
 def _is_loopback(host: str) -> bool:
@@ -107,6 +138,11 @@ def read_ssl(value: ssl.SSLContext | str | PathLike[str] | None) -> ssl.SSLConte
     """
     if value is None or isinstance(value, ssl.SSLContext):
         return value
+    if not isinstance(value, str | PathLike):
+        raise ConfigurationError(
+            f"ssl is {value!r}; it takes a CA bundle's path or an ssl.SSLContext, and None for the system's "
+            "authorities"
+        )
     try:
         return ssl.create_default_context(cafile=fspath(value))
     except OSError as error:  # ssl.SSLError is one

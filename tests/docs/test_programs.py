@@ -41,6 +41,9 @@ async def test_the_web_app_tells_when_a_key_was_last_used(
         told = await found.json()
         assert told["name"] == key.name
         assert datetime.fromisoformat(told["last_used_at"]).tzinfo is not None
+        unused = next(key for key in emulator.keys(emulator.organization_id) if not key.last_used_at)
+        told = await (await visitor.get(f"/keys/{unused.id}")).json()
+        assert told == {"name": unused.name, "last_used_at": None}
         for nobody in ("0c0ffee0-0000-4000-8000-000000000bad", "nonsense"):
             assert (await visitor.get(f"/keys/{nobody}")).status == 404
 

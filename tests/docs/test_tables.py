@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -114,6 +115,13 @@ def test_the_table_of_retries_says_what_is_decided(what_happened: str) -> None:
 def test_the_table_of_reports_has_each_form() -> None:
     rows = _read_rows(ROOT / "docs" / "reports.md", heading="ending")
     assert sorted(ending for cell in rows for ending in re.findall(r"\.[a-z.]+", cell)) == sorted(FORMS)
+
+
+def test_the_table_of_extras_has_each_of_them_and_all_has_every_one_that_users_need() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert set(_read_rows(README, heading="extra")) == set(extras)
+    [everything] = extras["all"]
+    assert set(re.findall(r"\w+", everything.partition("[")[2])) == set(extras) - {"all", "dev"}
 
 
 def test_the_table_of_exit_codes_has_each_of_them() -> None:

@@ -47,6 +47,10 @@ def row(make_key: Callable[..., AccessKey]) -> dict[str, Any]:
     return dump_key(make_key())
 
 
+async def pass_on(request: Request, call_next: Next) -> Response:
+    return await call_next(request)
+
+
 @pytest.fixture(autouse=True)
 def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("ACCESSKEYS_TOKEN", "ACCESSKEYS_BASE_URL"):
@@ -81,13 +85,34 @@ async def test_token_and_address_come_from_the_environment_where_they_are_not_gi
         ({"token": ""}, "the token is empty"),
         ({"token": "a b"}, "the token of 3 characters can't stand in a header"),
         ({"base_url": ""}, "base_url is ''"),
-        ({"base_url": "http://api.example"}, "http shows the token"),
+        ({"base_url": "http://api.example"}, "http sends the token unencrypted"),
         ({"deadline": 0}, "deadline is 0; it takes more than 0, or None for no bound"),
         ({"deadline": -1.5}, "deadline is -1.5"),
         ({"deadline": float("nan")}, "deadline is nan"),
         ({"max_response_bytes": 0}, "max_response_bytes is 0"),
         ({"max_concurrency": 0}, "max_concurrency is 0; it takes 1 or more"),
         ({"ssl": "/no/such/bundle.pem"}, "ssl is '/no/such/bundle.pem', which can't be read"),
+        ({"ssl": False}, "ssl is False; it takes a CA bundle's path"),
+        ({"token": 5}, "the token is of type int; it takes str, Token or an async callable"),
+        ({"timeout": 5}, "timeout is 5; it takes a Timeout, such as Timeout(attempt=5); deadline=5 bounds"),
+        ({"timeout": 0}, "timeout is 0; it takes a Timeout"),
+        ({"timeout": "fast"}, "timeout is of type str; it takes a Timeout, such as Timeout(attempt=SECONDS)"),
+        ({"deadline": "5"}, "deadline is '5'; it takes more than 0"),
+        ({"retry": 3}, "retry is 3; it takes a RetryPolicy, such as RetryPolicy(max_retries=3)"),
+        ({"retry": False}, "retry is of type bool; it takes a RetryPolicy"),
+        ({"throttle": 10}, "throttle is 10; it takes a Throttle, such as Adaptive()"),
+        ({"priority": "high"}, "priority is of type str; it takes a whole number"),
+        ({"max_concurrency": "64"}, "max_concurrency is of type str; it takes a whole number"),
+        (
+            {"middlewares": pass_on},
+            "middlewares is of type function; it takes several callables, such as [pass_on]",
+        ),
+        ({"middlewares": [5]}, "middlewares has a int; each of them is a callable"),
+        (
+            {"hooks": print},
+            "hooks is of type builtin_function_or_method; it takes several callables, such as [print]",
+        ),
+        ({"hooks": 7}, "hooks is of type int; it takes several callables, such as [my_function]"),
     ],
 )
 def test_a_setting_that_makes_no_sense_is_refused(options: dict[str, Any], message: str) -> None:
@@ -98,7 +123,18 @@ def test_a_setting_that_makes_no_sense_is_refused(options: dict[str, Any], messa
 
 @pytest.mark.parametrize(
     "changes",
-    [{"token": ""}, {"base_url": "http://api.example"}, {"deadline": 0}, {"max_response_bytes": -1}],
+    [
+        {"token": ""},
+        {"base_url": "http://api.example"},
+        {"deadline": 0},
+        {"max_response_bytes": -1},
+        {"timeout": 5},
+        {"retry": 3},
+        {"throttle": 10},
+        {"priority": "high"},
+        {"middlewares": pass_on},
+        {"hooks": [None]},
+    ],
 )
 async def test_a_clone_s_settings_are_checked_too(changes: dict[str, Any], client: AccessKeysClient) -> None:
     with pytest.raises(ConfigurationError):
@@ -106,8 +142,8 @@ async def test_a_clone_s_settings_are_checked_too(changes: dict[str, Any], clien
 
 
 async def test_a_clone_takes_no_option_that_belongs_to_the_pool(client: AccessKeysClient) -> None:
-    for name in ("session", "max_concurrency", "ssl", "trust_env"):
-        with pytest.raises(TypeError, match=name):
+    for name in ("session", "max_concurrency", "ssl", "trust_env", "retires"):
+        with pytest.raises(ConfigurationError, match=f"with_options can't change {name}; it takes token, "):
             client.with_options(**{name: None})  # type: ignore[misc] # what is under test
 
 

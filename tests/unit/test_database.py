@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
@@ -7,6 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from uuid import UUID
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +16,7 @@ from sqlalchemy import Column, MetaData, Table, insert, select
 from sqlalchemy.dialects import sqlite
 
 from accesskeys_async.database import Database, Id, Migrations, Moment, Span
-from accesskeys_async.errors import AccessKeysError
+from accesskeys_async.errors import AccessKeysError, ConfigurationError
 
 DIALECT = sqlite.dialect()
 ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
@@ -89,7 +91,7 @@ async def test_what_raises_is_rolled_back(database: Database) -> None:
 
 
 async def test_a_statement_that_fails_raises_the_error_of_what_is_kept_there(database: Database) -> None:
-    with pytest.raises(AccessKeysError, match=r"<Box sqlite.*memory.*> failed: UNIQUE"):
+    with pytest.raises(AccessKeysError, match=r"^the box :memory: failed: UNIQUE"):
         await _add(database, 1, 1)
 
     assert await _read(database) == []
@@ -131,3 +133,97 @@ async def test_a_file_that_is_no_database_is_refused_at_once(tmp_path: Path) -> 
     with pytest.raises(AccessKeysError, match="file is not a database"):
         await database.open()
     assert pauses == []
+
+
+def _open(path: Path, *, create: bool) -> Database:
+    return Database(path, migrations=MIGRATIONS, synchronous="FULL", create=create)
+
+
+async def test_what_is_not_to_be_created_is_missed_and_not_created(tmp_path: Path) -> None:
+    path = tmp_path / "nope.sqlite"
+
+    with pytest.raises(ConfigurationError, match=r"^there is no box /\S+/nope.sqlite; name the file or URL"):
+        await _open(path, create=False).open()
+
+    assert os.listdir(tmp_path) == []  # noqa: PTH208
+
+
+@pytest.mark.parametrize("tables", ["", "CREATE TABLE accesskeys_other (id INTEGER)"])
+async def test_a_file_with_nothing_of_the_kind_is_missed_and_left_as_it_is(
+    tmp_path: Path, tables: str
+) -> None:
+    path = tmp_path / "other.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(tables)
+    path.touch()
+    before = path.read_bytes()
+
+    with pytest.raises(ConfigurationError, match=r"other.sqlite has no box in it; name the file or URL"):
+        await _open(path, create=False).open()
+
+    assert path.read_bytes() == before
+    database = _open(path, create=True)
+    await database.open()
+    await database.aclose()
+
+
+@pytest.mark.parametrize("create", [True, False])
+async def test_the_database_of_another_program_is_refused_and_left_as_it_is(
+    tmp_path: Path, create: bool
+) -> None:
+    path = tmp_path / "other.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript("CREATE TABLE moz_places (id INTEGER PRIMARY KEY, url TEXT)")
+    before = path.read_bytes()
+
+    with pytest.raises(
+        ConfigurationError, match=r"other.sqlite is the database of another program, and no box"
+    ):
+        await _open(path, create=create).open()
+
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == ["other.sqlite"]  # noqa: PTH208
+
+
+async def test_what_is_there_is_opened_without_a_write(tmp_path: Path) -> None:
+    path = tmp_path / "box.sqlite"
+    database = _open(path, create=True)
+    await database.open()
+    await _add(database, 1)
+    await database.aclose()
+    with closing(sqlite3.connect(path, isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")  # whoever writes now would have to wait
+
+        database = Database(path, migrations=MIGRATIONS, synchronous="FULL", create=False, busy_seconds=0)
+        await database.open()
+        assert len(await _read(database)) == 1
+        await database.aclose()
+
+
+async def test_an_earlier_version_is_brought_to_this_one_even_if_nothing_is_to_be_created(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "box.sqlite"
+    first = attrs.evolve(MIGRATIONS, steps=MIGRATIONS.steps[:1])
+    database = Database(path, migrations=first, synchronous="FULL")
+    await database.open()
+    await database.aclose()
+
+    database = _open(path, create=False)
+    await database.open()
+    await _add(database, 1)
+    await database.aclose()
+
+
+async def test_a_postgresql_without_the_tables_is_missed_and_gets_none(postgres_url: str) -> None:
+    database = Database(postgres_url, migrations=MIGRATIONS, synchronous="FULL", create=False)
+
+    with pytest.raises(ConfigurationError, match=r"^postgresql://\S+ has no box in it; name the file or URL"):
+        await database.open()
+
+    database = Database(postgres_url, migrations=MIGRATIONS, synchronous="FULL")
+    await database.open()
+    await database.aclose()
+    database = Database(postgres_url, migrations=MIGRATIONS, synchronous="FULL", create=False)
+    await database.open()
+    await database.aclose()

@@ -172,8 +172,11 @@ def test_one_to_five_roles_are_sent_from_any_iterable(count: int) -> None:
         ([KEY] * 6, "role_ids has 6 ids; the API takes 1 to 5"),
         (str(KEY), "role_ids is a single id; it takes several, such as a list"),
         (KEY, "role_ids is a single id; it takes several, such as a list"),
-        ([KEY, "admin"], "role_ids[1] is 5 characters and not a UUID; it takes one, as str or uuid.UUID"),
-        ([None], "role_ids[0] is of type NoneType and not a UUID; it takes one, as str or uuid.UUID"),
+        (
+            [KEY, "admin"],
+            "role_ids[1] is 5 characters and not a UUID; give the id, 36 characters with hyphens",
+        ),
+        ([None], "role_ids[0] is of type NoneType; it takes str or uuid.UUID"),
         (None, "role_ids is of type NoneType; it takes several ids, such as a list"),
         (7, "role_ids is of type int; it takes several ids, such as a list"),
     ],
@@ -234,10 +237,13 @@ def test_one_to_five_role_references_are_sent_in_their_order(count: int) -> None
         (RoleRef(KEY), "role_refs is a single role; it takes several, such as a list"),
         ({"id": KEY}, "role_refs is a single role; it takes several, such as a list"),
         (None, "role_refs is of type NoneType; it takes several roles, such as a list"),
-        ([ORG, "admin"], "role_refs[1] is 5 characters and not a UUID; it takes one, as str or uuid.UUID"),
+        (
+            [ORG, "admin"],
+            "role_refs[1] is 5 characters and not a UUID; give the id, 36 characters with hyphens",
+        ),
         (
             [{"type": "managed"}],
-            "role_refs[0].id is of type NoneType and not a UUID; it takes one, as str or uuid.UUID",
+            "role_refs[0].id is of type NoneType; it takes str or uuid.UUID",
         ),
         (
             [{"id": KEY, "workspace": []}],
@@ -254,7 +260,10 @@ def test_one_to_five_role_references_are_sent_in_their_order(count: int) -> None
         ),
         (
             [{"id": KEY, "workspaces": ["x"]}],
-            "role_refs[0].workspaces[0] is 1 characters and not a UUID; it takes one, as str or uuid.UUID",
+            (
+                "role_refs[0].workspaces[0] is 1 characters and not a UUID; "
+                "give the id, 36 characters with hyphens"
+            ),
         ),
         (
             [{"id": KEY, "workspaces": [ORG, str(ORG)]}],
@@ -303,19 +312,19 @@ def test_an_id_is_a_uuid_or_its_text(value: operations.Id) -> None:
 @pytest.mark.parametrize(
     ("value", "what"),
     [
-        ("", "0 characters"),
-        ("me", "2 characters"),
-        (f"{ORG}/../x", "41 characters"),
-        (f" {ORG}", "37 characters"),
-        (7, "of type int"),
-        (None, "of type NoneType"),
-        (ORG.bytes, "of type bytes"),
+        ("", "0 characters and not a UUID; give the id, 36 characters with hyphens"),
+        ("me", "2 characters and not a UUID; give the id, 36 characters with hyphens"),
+        (f"{ORG}/../x", "41 characters and not a UUID; give the id, 36 characters with hyphens"),
+        (f" {ORG}", "37 characters and not a UUID; give the id, 36 characters with hyphens"),
+        (7, "of type int; it takes str or uuid.UUID"),
+        (None, "of type NoneType; it takes str or uuid.UUID"),
+        (ORG.bytes, "of type bytes; it takes str or uuid.UUID"),
     ],
 )
 def test_what_is_no_uuid_is_refused(value: Any, what: str) -> None:
     with pytest.raises(InvalidRequestError) as caught:
         operations.read_id("org", value)
-    assert str(caught.value) == f"org is {what} and not a UUID; it takes one, as str or uuid.UUID"
+    assert str(caught.value) == f"org is {what}"
     assert caught.value.__context__ is None
 
 

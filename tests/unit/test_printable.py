@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accesskeys_async.printable import csv_cell, json_text, printable
+from accesskeys_async.printable import csv_cell, csv_line, json_text, printable
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
 BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
@@ -87,3 +87,47 @@ def test_a_cell_with_commas_quotes_and_line_ends_comes_back_whole(text: str) -> 
     csv.writer(line).writerow([csv_cell(text), "next"])
     line.seek(0)
     assert list(csv.reader(line)) == [[csv_cell(text), "next"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        ("a;=1+1", "a;'=1+1"),
+        ("a; =1+1", "a;' =1+1"),
+        ('a;"=1+1"', 'a;\'"=1+1"'),
+        ("a\r=1+1", "a\r'=1+1"),
+        ("a\n@SUM(1)", "a\n'@SUM(1)"),
+        ("a\t＝1", "a\t'＝1"),
+        ("a;b", "a;b"),
+        ("a,=1", "a,=1"),
+    ],
+)
+def test_what_would_begin_a_cell_inside_a_cell_is_made_text(text: str, cell: str) -> None:
+    assert csv_cell(text) == cell
+
+
+@pytest.mark.parametrize(
+    ("cell", "written"),
+    [("a", "a"), ("a b", "a b"), ("a\rb", '"a\rb"'), ("a;b", '"a;b"'), ('a"b', '"a""b"'), (" a", '" a"')],
+)
+def test_a_cell_has_quotes_if_any_reader_may_need_them(cell: str, written: str) -> None:
+    assert csv_line(["x", cell]) == f"x,{written}\n"
+
+
+TRICKY = st.text("ab=+-@;,\t\r\n \"'＝", max_size=12) | ANY_TEXT
+
+
+@given(st.lists(TRICKY, min_size=1, max_size=4))
+def test_a_line_reads_back_as_the_cells_it_was_made_of(texts: list[str]) -> None:
+    cells = ["id", *map(csv_cell, texts)]
+    assert list(csv.reader(io.StringIO(csv_line(cells), newline=""))) == [cells]
+
+
+@given(st.lists(TRICKY, min_size=1, max_size=4), st.sampled_from(";\t"), st.booleans())
+def test_no_line_has_a_formula_wherever_its_reader_parts_it(
+    texts: list[str], separator: str, for_terminal: bool
+) -> None:
+    line = csv_line(["id", *(csv_cell(text, for_terminal=for_terminal) for text in texts)])
+    for row in csv.reader(io.StringIO(line, newline=""), delimiter=separator):
+        for cell in row:
+            assert not cell.strip().startswith(("=", "+", "-", "@", "＝", "＋", "－", "＠"))

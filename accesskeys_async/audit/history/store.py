@@ -33,17 +33,19 @@ class History:
     """Keep audits in a database: `async with History() as history`.
 
     Args:
-        place: A path of an SQLite file, made where there is none, or a URL: `sqlite:///file` or
+        place: A path of an SQLite file, or a URL: `sqlite:///file` or
             `postgresql://user:password@host/database`. Several audits may share one at the same time.
+        create: Whether the file and the tables are created if they are missing; else that is refused.
 
     Entering it brings its tables to the present version. Each method raises HistoryError where the database
-    fails.
+    fails. Entering it raises ConfigurationError if the file is another program's, or if there is no history
+    and `create` is False.
     """
 
     _shown = "<History of a place that can't be read>"
 
-    def __init__(self, place: str | os.PathLike[str] = DEFAULT_PLACE) -> None:
-        self._database = Database(place, migrations=MIGRATIONS, synchronous="NORMAL")
+    def __init__(self, place: str | os.PathLike[str] = DEFAULT_PLACE, *, create: bool = True) -> None:
+        self._database = Database(place, migrations=MIGRATIONS, synchronous="NORMAL", create=create)
         self._shown = repr(self._database)
 
     def __repr__(self) -> str:

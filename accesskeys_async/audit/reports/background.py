@@ -45,7 +45,7 @@ class Background:
         """Take the rules and the lines of a policy, its overrides aside."""
         settings = {setting.rule.id: setting for setting in evolve(policy, overrides=()).settle(_NO_ONE)}
         return cls(
-            rules=tuple(setting.rule for setting in settings.values()),
+            rules=tuple(setting.described for setting in settings.values()),
             rotation_days=settings["AK003"].parameters.number("max_age_days"),
             idle_days=settings["AK001"].parameters.number("max_idle_days"),
             trend=trend,

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable
 from datetime import datetime
 
 from accesskeys_async.audit.records import OrganizationAudit, Summary
 from accesskeys_async.audit.reports.table import COLUMNS, Line, finding_line, list_lines
-from accesskeys_async.printable import csv_cell
+from accesskeys_async.printable import csv_cell, csv_line
 from accesskeys_async.wire import format_uuid
 
 __all__ = ["CsvWriter"]
@@ -65,6 +63,4 @@ def _time(time: datetime | None) -> str:
 
 
 def _join(rows: Iterable[Iterable[str]]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue().encode()
+    return "".join(map(csv_line, rows)).encode()

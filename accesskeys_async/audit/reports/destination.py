@@ -6,7 +6,7 @@ import contextlib
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,7 +14,7 @@ from attrs import define, field
 
 from accesskeys_async.errors import AccessKeysError, one_line
 
-__all__ = ["Destination", "ReportError"]
+__all__ = ["Destination", "ReportError", "StreamDestination"]
 
 
 class ReportError(AccessKeysError):
@@ -75,6 +75,21 @@ class Destination:
             with contextlib.suppress(OSError):
                 self._temporary.unlink()
             self._temporary = None
+
+
+@define
+class StreamDestination(Destination):
+    """A report that a function takes piece by piece, such as one that writes to stdout."""
+
+    _take: Callable[[bytes], object]
+
+    def open(self) -> None:
+        """Do nothing: whoever gave the function opened what is behind it."""
+
+    def write(self, data: bytes) -> None:
+        """Write on."""
+        if data:
+            self._take(data)
 
 
 def _is_stream(path: Path) -> bool:

@@ -48,14 +48,21 @@ def list_figures(
 
 
 def _rules_figure(tally: Tally, summary: Summary) -> Figure | None:
-    counts = [(name, counts) for name, counts in tally.rule_counts(summary) if any(counts)]
+    counts = [
+        (f"{name} {tally.titles.get(name, '')}".rstrip(), counts)
+        for name, counts in tally.rule_counts(summary)
+        if any(counts)
+    ]
     caption = "Findings by rule and severity" + _of(len(counts), "rules")
-    return _counts_figure("rules", caption, "rule", counts)
+    return _counts_figure("rules", caption, "rule", counts, shorten=_shorten)
 
 
 def _organizations_figure(tally: Tally) -> Figure | None:
     worst = tally.worst_organizations()
-    counts = [(str(count.subject.organization_id), count.by_severity) for count in worst]
+    counts = [
+        (" ".join([*count.subject.labels, str(count.subject.organization_id)]), count.by_severity)
+        for count in worst
+    ]
     caption = "The organizations with the worst findings" + _of(tally.with_findings, "")
     return _counts_figure("organizations", caption, "organization", counts, shorten=_shorten)
 
@@ -145,4 +152,4 @@ def _of(count: int, what: str) -> str:
 
 
 def _shorten(text: str) -> str:
-    return text if len(text) <= 14 else f"{text[:13]}…"
+    return text if len(text) <= 26 else f"{text[:25]}…"

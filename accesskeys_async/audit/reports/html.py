@@ -89,6 +89,7 @@ class HtmlWriter:
                     "id": name,
                     "title": self._tally.titles.get(name) or (rule.title if rule else ""),
                     "condition": rule.condition if rule else "",
+                    "remedy": rule.remedy if rule else "",
                     "counts": counts,
                     "total": sum(counts),
                     "passed": result.passed if result else 0,

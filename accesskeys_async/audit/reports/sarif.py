@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -23,6 +23,9 @@ __all__ = ["MOST_RESULTS", "SarifWriter"]
 MOST_RESULTS: Final = 25_000
 """As many as code scanning takes of one run."""
 
+VIRTUAL_FOLDER: Final = "accesskeys/organizations"
+"""Where the results of organizations stand that no file names; there is no such folder."""
+
 _LEVELS: Final = {
     Severity.CRITICAL: "error",
     Severity.HIGH: "error",
@@ -38,30 +41,34 @@ _SCORES: Final = {
     Severity.LOW: "2.0",
     Severity.INFO: "0.1",
 }
+_NO_KEY: Final = UUID(int=0)
 _link_marks: Final = re.compile(r"([\\\[\]])")
 
 
 @define
 class SarifWriter:
-    """One run. Of more than `most` results the worst are kept, and a notification says how many are not."""
+    """One run. Of more than `most` results the first are kept, and a notification says which are not.
+
+    Those that count come first, and of those the most severe; what follows is the order of organizations,
+    rules and keys, so that the same findings are the same log in whatever order they came.
+    """
 
     _background: Background
     _most: int = MOST_RESULTS
     _subjects: dict[UUID, Subject] = field(factory=dict, init=False)
-    _results: dict[Severity, list[bytes]] = field(init=False)
-    _left_out: int = field(default=0, init=False)
+    _findings: list[Finding] = field(factory=list, init=False)
+    _left_out: Counter[tuple[bool, Severity]] = field(factory=Counter, init=False)
     _rules: dict[str, Rule | Finding] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._results = {severity: [] for severity in sorted(Severity, reverse=True)}
         self._rules = {rule.id: rule for rule in self._background.rules}
 
     def begin(self) -> bytes:
-        """Return nothing: which results are the worst is known at the end."""
+        """Return nothing: which results come first is known at the end."""
         return b""
 
     def organization(self, audit: OrganizationAudit) -> bytes:
-        """Keep the organization's results."""
+        """Keep the organization's findings."""
         self._subjects[audit.subject.organization_id] = audit.subject
         for finding in audit.findings:
             self._keep(finding)
@@ -71,8 +78,7 @@ class SarifWriter:
         """Return the whole log."""
         for finding in summary.findings:
             self._keep(finding)
-        worst = list(itertools.chain.from_iterable(self._results.values()))
-        self._left_out += len(worst[self._most :])
+        self._leave_out()
         run = {
             "tool": {"driver": self._driver()},
             "columnKind": "unicodeCodePoints",
@@ -83,18 +89,23 @@ class SarifWriter:
         return b"".join(
             [
                 *(encode(log).removesuffix(b"}"), b',"runs":[', encode(run).removesuffix(b"}")),
-                *(b',"results":[\n', b",\n".join(worst[: self._most]), b"\n]}]}\n"),
+                *(b',"results":[\n', b",\n".join(encode(self._result(one)) for one in self._findings)),
+                b"\n]}]}\n",
             ]
         )
 
     def _keep(self, finding: Finding) -> None:
         self._rules.setdefault(finding.rule, finding)
-        severity = finding.severity
-        as_bad = sum(len(results) for worse, results in self._results.items() if worse >= severity)
-        if as_bad < self._most:
-            self._results[severity].append(encode(self._result(finding)))
-        else:
-            self._left_out += 1
+        self._findings.append(finding)
+        if len(self._findings) >= 2 * self._most:  # sorted now and then, and not at each
+            self._leave_out()
+
+    def _leave_out(self) -> None:
+        self._findings.sort(key=_order)
+        self._left_out.update(
+            (finding.suppressed is not None, finding.severity) for finding in self._findings[self._most :]
+        )
+        del self._findings[self._most :]
 
     def _result(self, finding: Finding) -> Row:
         subject = self._subjects.get(finding.organization_id)
@@ -103,9 +114,11 @@ class SarifWriter:
             "fullyQualifiedName": f"{finding.organization_id}/{name}",
             "kind": "organization" if finding.key is None else "accessKey",
         }
-        location: Row = {"logicalLocations": [logical]}
+        # Code scanning refuses the whole log if one result has no place in a file.
+        source, line = f"{VIRTUAL_FOLDER}/{finding.organization_id}", None
         if subject is not None and subject.source is not None:
-            location = {"physicalLocation": _locate(subject.source, subject.line), **location}
+            source, line = subject.source, subject.line
+        location = {"physicalLocation": _locate(source, line), "logicalLocations": [logical]}
         row = finding_row(finding)
         result: Row = {
             "ruleId": finding.rule,
@@ -148,7 +161,10 @@ class SarifWriter:
             for subject, unreadable in summary.unreadable
         ]
         if self._left_out:
-            text = f"{self._left_out:,} results are left out; the worst {self._most:,} are here"
+            text = (
+                f"{self._left_out.total():,} results are left out: {_list_left_out(self._left_out)}; "
+                f"the first {self._most:,} are here, suppressed ones last, and each by severity"
+            )
             notifications.append(_notify("results-left-out", "warning", text))
         notifications += [_notify("note", "note", note) for note in summary.notes]
         return {
@@ -156,6 +172,26 @@ class SarifWriter:
             "startTimeUtc": summary.started_at,
             "toolExecutionNotifications": notifications,
         }
+
+
+def _order(finding: Finding) -> tuple[bool, int, UUID, str, UUID, str]:
+    key_id = _NO_KEY if finding.key is None else finding.key.id
+    return (
+        finding.suppressed is not None,
+        -finding.severity,
+        finding.organization_id,
+        finding.rule,
+        key_id,
+        finding.fingerprint,
+    )
+
+
+def _list_left_out(left_out: Counter[tuple[bool, Severity]]) -> str:
+    ordered = sorted(left_out.items(), key=lambda one: (one[0][0], -one[0][1]))
+    return ", ".join(
+        f"{count:,} {SEVERITIES[severity]}{' (suppressed)' if is_suppressed else ''}"
+        for (is_suppressed, severity), count in ordered
+    )
 
 
 def _name(finding: Finding) -> str:
@@ -183,7 +219,7 @@ def _describe(name: str, rule: Rule | Finding) -> Row:
     }
     if isinstance(rule, Rule):
         row["fullDescription"] = {"text": _plain(rule.condition)}
-        row["help"] = {"text": _plain(" ".join(filter(None, (rule.condition, rule.mind))))}
+        row["help"] = {"text": _plain(" ".join(filter(None, (rule.condition, rule.remedy, rule.mind))))}
         properties["tags"] = ["security", "access-keys", *rule.controls]
     return {**row, "properties": properties}
 

@@ -15,7 +15,7 @@ from attrs import define, evolve, field
 from accesskeys_async.audit.records import OrganizationAudit, Summary
 from accesskeys_async.audit.reports.background import Background
 from accesskeys_async.audit.reports.csv_table import CsvWriter
-from accesskeys_async.audit.reports.destination import Destination, ReportError
+from accesskeys_async.audit.reports.destination import Destination, ReportError, StreamDestination
 from accesskeys_async.audit.reports.html import HtmlWriter
 from accesskeys_async.audit.reports.json_document import JsonLinesWriter, JsonWriter
 from accesskeys_async.audit.reports.markdown import MarkdownWriter
@@ -69,7 +69,7 @@ class Reports:
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """Where the reports are, or will be."""
+        """Where the reports are, or will be; `-` is a stream."""
         return tuple(destination.path for _, destination in self._parts)
 
     def add(self, audit: OrganizationAudit) -> None:
@@ -108,8 +108,15 @@ class Reports:
             destination.discard()
 
 
-def open_reports(paths: Iterable[PathLikeText], *, background: Background | None = None) -> Reports:
+def open_reports(
+    paths: Iterable[PathLikeText],
+    *,
+    background: Background | None = None,
+    stream: Callable[[bytes], object] | None = None,
+) -> Reports:
     """Choose a writer for each path by how its name ends.
+
+    `stream` is called with each piece of one more report, in JSON lines, as it is written.
 
     Raises:
         ConfigurationError: A name ends otherwise, is given twice, or asks for what is not installed.
@@ -120,6 +127,8 @@ def open_reports(paths: Iterable[PathLikeText], *, background: Background | None
         if any(path == destination.path for _, destination in parts):
             raise ConfigurationError(f"{_shown(path)} is named twice; one report would replace the other")
         parts.append((_make_writer(path, known), Destination(path)))
+    if stream is not None:
+        parts.append((JsonLinesWriter(), StreamDestination(Path("-"), stream)))
     return Reports(tuple(parts))
 
 

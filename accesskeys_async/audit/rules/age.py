@@ -59,6 +59,7 @@ RULES: Final = (
             "The key was made more than max_age_days ago; high past high_after_days, "
             "critical past critical_after_days."
         ),
+        remedy="Rotate the key: accesskeys rotate plan.",
         judge=judge_rotation_overdue,
         controls=("CIS AWS v3 1.14", "NIST IA-5(f)", "PCI DSS 8.6.3", "OWASP NHI7"),
         mind="That a key was updated is no rotation: its token is as old as the key.",
@@ -73,6 +74,7 @@ RULES: Final = (
         title="rotation due",
         severity=Severity.INFO,
         condition="The key is from_age_days to max_age_days old.",
+        remedy="Plan the rotation now, before the key is max_age_days old: accesskeys rotate plan.",
         judge=judge_rotation_due,
         controls=("CIS AWS v3 1.14",),
         mind="Set max_age_days as in AK003, so that a key goes from one to the other.",

@@ -110,6 +110,10 @@ RULES: Final = (
         title="duplicate name",
         severity=Severity.LOW,
         condition="A newer key of the organization has the same name, after NFKC and case folding.",
+        remedy=(
+            "Delete the older key if the newer one has replaced it; otherwise give each key a name of "
+            "its own."
+        ),
         judge=judge_duplicate_name,
         controls=("OWASP NHI9",),
         mind="An overlap of overlap_days is a rotation.",
@@ -120,6 +124,7 @@ RULES: Final = (
         title="suffix collision",
         severity=Severity.HIGH,
         condition="Another key has the same suffix: high in an organization, info across organizations.",
+        remedy="Rotate one of the keys, so that logs and reports can tell them apart by the suffix.",
         judge=judge_suffix_collision,
         controls=("integrity",),
         mind="Chance: among 100,000 keys 0.09 such pairs are expected.",
@@ -138,6 +143,7 @@ RULES: Final = (
         title="predecessor kept",
         severity=Severity.HIGH,
         condition="A newer key of the same base name is in use and older than overlap_days.",
+        remedy="Delete the older key: its successor is in use.",
         judge=judge_predecessor_kept,
         controls=("OWASP NHI1", "CIS AWS v3 1.13"),
         mind="Deliberate pairs. A base name is a name without a mark such as -v2, (2), -2026-11 or -new.",
@@ -150,6 +156,10 @@ RULES: Final = (
         condition=(
             "The key was never used in unused_days, and its predecessor, of the same base name, was used "
             "after it was made."
+        ),
+        remedy=(
+            "Give the newer key's token to the users of the older key, then delete the older key; or "
+            "delete the newer key."
         ),
         judge=judge_rotation_stalled,
         controls=("OWASP NHI7",),

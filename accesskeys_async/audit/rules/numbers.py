@@ -89,6 +89,7 @@ RULES: Final = (
         title="too many keys",
         severity=Severity.MEDIUM,
         condition="The organization has more than max_keys keys.",
+        remedy="Delete the keys that no service uses, and give each service one key.",
         judge=judge_too_many,
         scope=Scope.ORGANIZATION,
         controls=("CIS AWS v3 1.13",),
@@ -101,8 +102,10 @@ RULES: Final = (
         severity=Severity.MEDIUM,
         condition=(
             "Within within_days, per_hour keys or more were made in an hour; or as many in a UTC day, and "
-            "more than the median and deviations median absolute deviations of the days with new keys."
+            "more than the median and deviations times the median absolute deviation of the days with new "
+            "keys."
         ),
+        remedy="Find out who created the keys and why, and delete those that are not needed.",
         judge=judge_creation_burst,
         scope=Scope.ORGANIZATION,
         controls=("NIST AC-2",),

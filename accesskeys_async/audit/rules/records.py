@@ -141,6 +141,7 @@ RULES: Final = (
         title="deprecated roleIds",
         severity=Severity.INFO,
         condition="The key has role ids.",
+        remedy="Set the roles again in the current form: accesskeys update --role.",
         judge=judge_deprecated_roles,
         controls=("OWASP NHI5",),
         mind="Listings may leave the field out: absent is not evaluated.",
@@ -150,6 +151,7 @@ RULES: Final = (
         title="unexpected type",
         severity=Severity.INFO,
         condition="The key's type is not one of types.",
+        remedy="Find out what created the key; add the type to the policy if it is expected.",
         judge=judge_unexpected_type,
         controls=("NIST AC-2",),
         mind="The contract leaves the types open: list those that you know.",
@@ -164,6 +166,7 @@ RULES: Final = (
             "The key was updated within within_days, dormant_days or more after its last use, or after it "
             "was made where it was never used."
         ),
+        remedy="Ask who updated the key, and check what it was used for since.",
         judge=judge_updated_after_dormancy,
         controls=("NIST AU-6",),
         mind="Where updated_at follows last_used_at, the rule judges nothing.",
@@ -176,10 +179,11 @@ RULES: Final = (
         id="AK028",
         title="impossible times",
         severity=Severity.MEDIUM,
-        condition="The key was used or updated before it was made, or anything happened after T.",
+        condition="The key was used or updated before it was made, or something happened after the audit.",
+        remedy="Report it to the service's support: its records contradict each other.",
         judge=judge_impossible_times,
         controls=("integrity",),
-        mind="Clock skew: T has skew_minutes of room.",
+        mind="Clock skew: skew_minutes are allowed.",
         parameters=(Parameter("skew_minutes", 5, "minutes that a time may be after T"),),
     ),
 )

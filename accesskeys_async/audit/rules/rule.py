@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
-from attrs import field, frozen, validators
+from attrs import evolve, field, frozen, validators
 
-from accesskeys_async.audit.parameters import Parameter, Parameters
+from accesskeys_async.audit.parameters import Parameter, Parameters, Value
 from accesskeys_async.audit.records import Severity, Snapshot
 from accesskeys_async.drafts import open_twin
+from accesskeys_async.errors import one_line
 from accesskeys_async.records import AccessKey
 
 __all__ = ["PASSED", "Hit", "Judge", "Rule", "Scope", "Verdict", "conclude", "make_hit"]
@@ -96,6 +98,8 @@ class Rule:
     """Controls of published catalogues that it is an analogue of."""
     mind: str = ""
     """What may make a finding right and yet no problem."""
+    remedy: str = ""
+    """How to fix a finding: an imperative sentence."""
     parameters: tuple[Parameter, ...] = ()
     is_on: bool = True
     """Whether it is on unless the policy says otherwise."""
@@ -104,3 +108,30 @@ class Rule:
     def defaults(self) -> Parameters:
         """The parameters of a policy that sets none."""
         return Parameters({parameter.name: parameter.default for parameter in self.parameters})
+
+    def describe(self, parameters: Parameters) -> Rule:
+        """Return the rule with the values of its parameters in its texts, in place of their names."""
+        texts = (self.condition, self.mind, self.remedy)
+        condition, mind, remedy = (_fill(text, parameters) for text in texts)
+        return evolve(self, condition=condition, mind=mind, remedy=remedy)
+
+
+def _fill(text: str, parameters: Parameters) -> str:
+    shown = {name: _show(name, value) for name, value in parameters.items() if not isinstance(value, bool)}
+    if not shown:
+        return text
+    names = "|".join(sorted(map(re.escape, shown), key=len, reverse=True))
+    return re.sub(rf"\b({names})\b", lambda found: shown[found[0]], text)
+
+
+def _show(name: str, value: Value) -> str:
+    """Write a parameter's value with its unit, which is at the end of its name."""
+    if isinstance(value, str):
+        return f'"{one_line(value, 80)}"'
+    if isinstance(value, Sequence):
+        return one_line(", ".join(value), 80) or "(none)"
+    number = f"{value:,g}" if value < 1e6 else f"{value:,.0f}"
+    unit = name.rpartition("_")[2]
+    if unit not in {"days", "minutes"}:
+        return number
+    return f"{number} {unit.removesuffix('s') if value == 1 else unit}"

@@ -75,6 +75,10 @@ RULES: Final = (
         title="unused",
         severity=Severity.HIGH,
         condition="The key was last used more than max_idle_days ago.",
+        remedy=(
+            "Ask the owner whether the key is still needed, and delete it if not: accesskeys audit "
+            "plan --rules AK001."
+        ),
         judge=judge_unused,
         controls=("CIS AWS v3 1.12", "NIST AC-2(3)", "OWASP NHI1"),
         mind="Seasonal jobs: a key that closes the books once a year is idle for most of it.",
@@ -85,6 +89,7 @@ RULES: Final = (
         title="never used",
         severity=Severity.MEDIUM,
         condition="The key was never used and is older than min_age_days; high past high_after_days.",
+        remedy="Delete the key, or put it to use: accesskeys audit plan --rules AK002.",
         judge=judge_never_used,
         controls=("CIS AWS v3 1.12", "OWASP NHI1"),
         mind="A key made today is not a finding.",
@@ -98,6 +103,10 @@ RULES: Final = (
         title="idle organization",
         severity=Severity.MEDIUM,
         condition="No key of the organization was used within max_idle_days.",
+        remedy=(
+            "Ask the owner whether the organization still needs its keys, and delete those that it "
+            "does not need."
+        ),
         judge=judge_idle_organization,
         scope=Scope.ORGANIZATION,
         controls=("OWASP NHI1",),

@@ -1,16 +1,16 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import resource
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
-from accesskeys_async.audit import Checkpoint, CheckpointError, Reading
+from accesskeys_async.audit import Checkpoint, CheckpointError, CheckpointWriteError, Reading
 from accesskeys_async.records import UNSET
 from tests.unit.audit.judged import AT, ORGANIZATION, make_key
 
@@ -120,13 +120,39 @@ def test_a_damaged_line_is_named(path: Path) -> None:
         begin(path, resume=True)
 
 
-async def test_a_damaged_reading_is_named(path: Path) -> None:
+async def test_a_reading_that_is_damaged_after_it_was_opened_is_named(path: Path) -> None:
     with begin(path) as checkpoint:
         await checkpoint.add(ORGANIZATION, Reading((make_key(),), ""))
-    rewrite(path, content_of(path).replace(b"createdAt", b"createdOn"))
     problem = f"organization {ORGANIZATION} can't be read back"
-    with begin(path, resume=True) as checkpoint, pytest.raises(CheckpointError, match=problem):
-        await checkpoint.load(ORGANIZATION)
+    with begin(path, resume=True) as checkpoint:
+        rewrite(path, content_of(path).replace(b"createdAt", b"createdOn"))
+        with pytest.raises(CheckpointError, match=problem):
+            await checkpoint.load(ORGANIZATION)
+
+
+async def test_no_flipped_bit_goes_unnoticed(path: Path) -> None:
+    with begin(path) as checkpoint:
+        await checkpoint.add(ORGANIZATION, Reading((make_key(),), "AbCdEf"))
+        await checkpoint.add(OTHER, Reading((make_key(organization_id=OTHER),), ""))
+    content = content_of(path)
+    head, one, _ = content.splitlines(keepends=True)
+    places = [*range(0, len(head), 3), *range(len(head), len(head) + len(one), 2)]
+    for place in places:
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << place % 8
+        rewrite(path, bytes(damaged))
+        with pytest.raises(CheckpointError, match=r"is damaged|is no checkpoint"):
+            begin(path, resume=True)
+        assert content_of(path) == bytes(damaged)
+
+
+def test_a_checkpoint_of_an_earlier_release_is_refused_and_left_as_it_is(path: Path) -> None:
+    head = '{"format": "accesskeys audit checkpoint 1", "policy": "p", "inventory": "i", "started_at": '
+    content = f'{head}"2026-11-28T00:00:00+00:00"}}\n'
+    path.write_text(content)
+    with pytest.raises(CheckpointError, match="is of an earlier release"):
+        begin(path, resume=True)
+    assert path.read_text() == content
 
 
 def test_two_audits_do_not_share_a_checkpoint(path: Path) -> None:
@@ -149,18 +175,53 @@ async def test_many_lines_at_once_are_all_there(path: Path) -> None:
         assert all(one in checkpoint for one in ids)
 
 
-async def test_a_full_disk_is_an_error_and_no_more_is_written(path: Path) -> None:
+@contextmanager
+def room_for(size: int) -> Iterator[None]:
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limit[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+
+
+async def test_a_full_disk_is_an_error_and_no_more_is_written(path: Path) -> None:
     with begin(path) as checkpoint:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (os.fstat(checkpoint._descriptor).st_size + 50, limit[1]))
-        try:
+        await checkpoint.add(OTHER, Reading((), ""))
+        whole = content_of(path)
+        with room_for(len(whole) + 50):
             for _ in range(2):
-                with pytest.raises(CheckpointError, match="can't be written: File too large"):
+                with pytest.raises(
+                    CheckpointWriteError,
+                    match="can't be written: File too large; see to its disk, then resume it",
+                ):
                     await checkpoint.add(ORGANIZATION, Reading((make_key(),), ""))
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+        assert content_of(path) == whole
     with begin(path, resume=True) as checkpoint:
-        assert len(checkpoint) == 0
+        assert len(checkpoint) == 1
+
+
+@pytest.mark.parametrize("size", [0, 1, 60])
+@pytest.mark.parametrize("resume", [True, False])
+def test_a_disk_that_is_full_from_the_start_leaves_no_file(path: Path, size: int, resume: bool) -> None:
+    with (
+        room_for(size),
+        pytest.raises(CheckpointWriteError, match="File too large; see to its disk, then begin"),
+    ):
+        begin(path, resume=resume)
+    assert not path.exists()
+    begin(path).close()
+
+
+async def test_a_disk_that_is_full_before_any_organization_leaves_no_file(path: Path) -> None:
+    checkpoint = begin(path)
+    with (
+        room_for(len(content_of(path)) + 50),
+        pytest.raises(CheckpointWriteError, match="then begin it again"),
+    ):
+        await checkpoint.add(ORGANIZATION, Reading((make_key(),), ""))
+    checkpoint.close()
+    begin(path).close()
 
 
 async def test_one_that_is_cancelled_while_it_writes_leaves_whole_lines(path: Path) -> None:

@@ -108,6 +108,11 @@ def test_suppressions_own_keys_and_days_to_fix_are_read() -> None:
         (MUTE.replace('owner = "o"', 'owner = " "'), "suppressions[0].owner: expected text, got ' '"),
         (MUTE.replace("expires = 2027-01-31", ""), "suppressions[0].expires: expected a date such as"),
         (MUTE.replace("2027-01-31", "2027-01-31T00:00:00Z"), "suppressions[0].expires: expected a date"),
+        (
+            MUTE.replace("2027-01-31", '"2027-01-31"'),
+            "suppressions[0].expires: expected a date without quotes: expires = 2027-01-31; ",
+        ),
+        (MUTE.replace("2027-01-31", '"soon"'), "suppressions[0].expires: expected a date such as 2027-03-31"),
         (MUTE + 'key = "ci"', "suppressions[0].key: expected a UUID, got 'ci'"),
         (MUTE + "keys = 1", "suppressions[0].keys: expected one of expires, key, organization, "),
     ],
@@ -150,3 +155,11 @@ def test_the_example_in_the_docs_is_right() -> None:
     policy = load_policy(Path(__file__).parents[3] / "docs" / "policy.toml")
     assert len(policy.own_keys) == len(policy.overrides) == len(policy.suppressions) == 1
     assert policy.rules.keys() == set(find_rules())
+
+
+def test_a_policy_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    text = "[rules.AK001]\nmax_idle_days = 10\n"
+    (tmp_path / "policy.toml").write_bytes(b"\xef\xbb\xbf" + text.encode())
+
+    assert load_policy(tmp_path / "policy.toml").hash == parse_policy(text).hash
+    assert parse_policy(f"\ufeff{text}").hash == parse_policy(text).hash

@@ -51,7 +51,7 @@ def test_every_rule_is_described_with_its_condition_and_settings(rule_id: str) -
     told = describe_rule(_setting(rule_id))
 
     assert told.startswith(f"{rule_id} {rule.title} (")
-    assert rule.condition in told
+    assert rule.describe(rule.defaults).condition in told
     assert all(f"  {parameter.name} = " in told for parameter in rule.parameters)
     assert "By default" not in told
     assert "(by default" not in told
@@ -65,6 +65,12 @@ def test_what_a_policy_changed_is_told_beside_the_default() -> None:
     assert told.startswith("AK001 unused (off)\n")
     assert "By default: high" in told
     assert "max_idle_days = 7: days since the last use (by default 45)" in told
+    assert "The key was last used more than 7 days ago." in told
+    assert "To fix: Ask the owner whether the key is still needed" in told
+
+
+def test_a_policy_to_begin_with_names_the_numbers_that_hold() -> None:
+    assert "# unused: The key was last used more than 45 days ago.\n" in write_policy(RULES)
 
 
 def test_a_rule_that_is_off_by_default_says_so() -> None:

@@ -183,11 +183,59 @@ def test_a_plan_from_which_a_key_was_struck_out_is_another_plan(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
+    ("edit", "left"),
+    [
+        (lambda lines: [lines[0], *lines[2:]], [2, 3]),
+        (lambda lines: [*lines[:3], lines[4]], [1, 2]),
+        (lambda lines: [lines[0], lines[4]], []),
+        (lambda lines: ["# read by pat", lines[0], lines[1], "# " + lines[2], "", *lines[3:]], [1, 3]),
+        (lambda lines: [lines[0], lines[3], lines[1], lines[4]], [3, 1]),
+        (lambda lines: lines[:2], [1]),
+    ],
+)
+def test_a_plan_whose_lines_were_removed_is_read(
+    tmp_path: Path, edit: Callable[[list[str]], list[str]], left: list[int]
+) -> None:
+    plan, _ = _plan(*(_find(_make_key(number)) for number in (1, 2, 3)))
+    path = tmp_path / "plan.json"
+    path.write_text("\r\n".join(edit(dump_plan(plan).decode().splitlines())))
+
+    found = load_plan(path)
+
+    assert [candidate.key_id.int for candidate in found.candidates] == left
+    assert evolve(found, candidates=plan.candidates) == plan
+
+
+@pytest.mark.parametrize(
+    ("edit", "told"),
+    [
+        (lambda lines: [lines[0], lines[1][:-9], *lines[2:]], "line 2: is not the line of a key; remove it"),
+        (lambda lines: [*lines[:2], "keep me", *lines[2:]], "line 3: is not the line of a key"),
+        (
+            lambda lines: [*lines[:2], lines[1], *lines[2:]],
+            "line 3: key .* is there already; remove this line",
+        ),
+        (lambda lines: [lines[0], lines[1], lines[2].replace('"id"', '"di"'), lines[3]], "line 3: is not as"),
+    ],
+)
+def test_a_mistake_in_a_plan_is_told_with_its_line(
+    tmp_path: Path, edit: Callable[[list[str]], list[str]], told: str
+) -> None:
+    plan, _ = _plan(_find(_make_key(1)), _find(_make_key(2)))
+    path = tmp_path / "plan.json"
+    path.write_text("\n".join(edit(dump_plan(plan).decode().splitlines())))
+
+    with pytest.raises(PlanError, match=told) as caught:
+        load_plan(path)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("spoil", "told"),
     [
-        (lambda document: document.update(format="x"), "is no plan of this version"),
-        (lambda document: document.pop("keys"), r"\$: is not as a plan has it"),
-        (lambda document: document.update(madeAt="soon"), r"\$: is not as a plan has it"),
+        (lambda document: document.update(format="x"), "is not a plan of this version"),
+        (lambda document: document.update(keys=7), "is not a plan"),
+        (lambda document: document.update(madeAt="soon"), r"the first line: is not as a plan has it"),
         (lambda document: document["keys"][1].pop("seen"), r"\$\.keys\[1\]: is not as a plan has it"),
         (lambda document: document["keys"][1].update(seen=7), r"\$\.keys\[1\]: .* objects"),
         (lambda document: document["keys"][1].update(id="x"), r"\$\.keys\[1\]: "),
@@ -210,12 +258,20 @@ def test_a_plan_that_was_spoiled_is_refused_with_its_place(
 
 
 @pytest.mark.parametrize(
-    ("text", "told"), [("{", "expected JSON"), ("[]", "is no plan"), (None, "can't be read")]
+    ("text", "told"),
+    [
+        ("{", "is not a plan; make one with: accesskeys audit plan"),
+        ("[]", "is not a plan"),
+        ("[" * 100_000, "is not a plan"),
+        ("", "is not a plan"),
+        (b"\xff", "is not text in UTF-8"),
+        (None, "can't be read"),
+    ],
 )
-def test_what_is_no_plan_is_refused(tmp_path: Path, text: str | None, told: str) -> None:
+def test_what_is_no_plan_is_refused(tmp_path: Path, text: str | bytes | None, told: str) -> None:
     path = tmp_path / "plan.json"
     if text is not None:
-        path.write_text(text)
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
 
     with pytest.raises(PlanError, match=told):
         load_plan(path)

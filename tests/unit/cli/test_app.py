@@ -22,6 +22,43 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(f"\n  {command} " in shown for command in COMMANDS)
 
 
+def test_short_names_show_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (["-V"], ["version"]):
+        assert run(arguments) == 0
+        assert capsys.readouterr().out == f"accesskeys {__version__}\n"
+    helps = []
+    for arguments in (["list", "-h"], ["list", "--help"], ["help", "list"]):
+        assert run(arguments) == 0
+        helps.append(capsys.readouterr().out)
+    assert helps[0].startswith("Usage: accesskeys list")
+    assert helps == [helps[0]] * 3
+
+
+@pytest.mark.parametrize("group", ["rotate", "audit", "audit policy"])
+def test_a_group_without_a_command_is_wrong_usage_and_shows_its_help_as_help(
+    make_desk: Callable,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    group: str,
+) -> None:
+    monkeypatch.delenv("ACCESSKEYS_ORGANIZATION", raising=False)
+    assert run([*group.split(), "--help"]) == 0
+    whole = capsys.readouterr().out
+    desk = make_desk()
+    assert run(group.split(), screen=desk.screen) == 2
+    assert desk.err == whole
+    assert desk.out == ""
+
+
+@pytest.mark.parametrize(
+    ("command", "meant"), [("lst", "list"), ("audit pln", "plan"), ("audit policy chekc", "check")]
+)
+def test_a_command_that_is_nearly_right_gets_a_hint(make_desk: Callable, command: str, meant: str) -> None:
+    desk = make_desk()
+    assert run(command.split(), screen=desk.screen) == 2
+    assert f"Did you mean '{meant}'?" in desk.err
+
+
 def test_nothing_at_all_is_wrong_usage_and_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert run([]) == 2
     captured = capsys.readouterr()
@@ -40,6 +77,10 @@ def test_nothing_at_all_is_wrong_usage_and_shows_the_help(capsys: pytest.Capture
         (["list", "a", "b"], "unexpected extra argument"),
         (["list", "--limit"], "--limit"),
         (["create", "--name", "x"], "--description"),
+        (["list", "--limit", "0"], "it takes at least 1"),
+        (["list", "--max-items", "x"], "it takes a whole number"),
+        (["list", "--timeout", "x"], "it takes a number"),
+        (["list", "--format", "xml"], "': 'xml' is not one of 'table', 'json', 'ndjson', 'csv'"),
         (["list", "\x1b[2J", "\x1b[2J"], "unexpected extra argument"),
     ],
 )

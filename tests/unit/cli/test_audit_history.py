@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
+import sqlite3
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.text import Text
 
+from accesskeys_async.audit.history import History
 from accesskeys_async.cli.exits import ExitCode
 from accesskeys_async.emulator import Emulator
 
@@ -19,6 +24,14 @@ Call = Callable[..., Any]
 @pytest.fixture
 def history(tmp_path: Path) -> Path:
     return tmp_path / "history.sqlite"
+
+
+def _begin_a_history(history: Path) -> None:
+    async def begin() -> None:
+        async with History(history):
+            pass
+
+    asyncio.run(begin())
 
 
 @pytest.fixture
@@ -128,6 +141,8 @@ def test_the_trend_is_the_audits_of_the_past(
 
 
 def test_a_history_of_nothing_has_an_empty_trend(call: Call, history: Path) -> None:
+    _begin_a_history(history)
+
     done = call("audit", "trend", "--history", history, "--format", "table")
 
     assert (done.code, done.out) == (0, "")
@@ -148,8 +163,52 @@ def test_old_audits_are_forgotten_when_the_person_says_yes(
     assert "forgot 0 readings" in call(*options, "--yes").err
 
 
-def test_a_history_that_cannot_be_opened_is_one_line(call: Call, tmp_path: Path) -> None:
-    done = call("audit", "trend", "--history", tmp_path / "missing" / "history.sqlite")
+@pytest.mark.parametrize("command", [["diff"], ["trend"], ["prune", "--older-than", "1d", "--yes"]])
+def test_a_mistyped_history_is_missed_and_not_created(call: Call, history: Path, command: list[str]) -> None:
+    missed = call("audit", *command, "--history", history)
+
+    assert (missed.code, missed.out) == (ExitCode.USAGE, "")
+    assert "there is no history" in missed.err
+    assert not history.exists()
+
+
+@pytest.mark.parametrize("command", [["trend"], ["run"]])
+def test_the_database_of_another_program_is_no_history(
+    service: Emulator, call: Call, history: Path, command: list[str]
+) -> None:
+    with closing(sqlite3.connect(history)) as other:
+        other.executescript("CREATE TABLE moz_places (id INTEGER PRIMARY KEY, url TEXT)")
+    before = history.read_bytes()
+
+    refused = call("audit", *command, "--history", history)
+
+    assert (refused.code, refused.out) == (ExitCode.USAGE, "")
+    assert "history.sqlite is the database of another program, and no history" in refused.err
+    assert history.read_bytes() == before
+
+
+def test_an_audit_does_not_take_a_missing_journal_for_an_empty_one(
+    service: Emulator, call: Call, history: Path, tmp_path: Path
+) -> None:
+    missed = call("audit", "run", "--history", history, "--journal", tmp_path / "nope.sqlite")
+
+    assert (missed.code, missed.out) == (ExitCode.USAGE, "")
+    assert "there is no journal" in missed.err
+    assert not (tmp_path / "nope.sqlite").exists()
+
+
+def test_another_database_is_refused_as_wrong_usage(call: Call) -> None:
+    refused = call("audit", "trend", "--history", "mysql://me:hunter2@db/keys")
+
+    assert (refused.code, refused.out) == (ExitCode.USAGE, "")
+    assert "begins with 'mysql' and can't be read" in refused.err
+    assert "hunter2" not in refused.err
+
+
+def test_a_history_that_cannot_be_opened_is_one_line(call: Call, history: Path) -> None:
+    history.write_bytes(b"no database" * 1_000)
+
+    done = call("audit", "trend", "--history", history)
 
     assert done.code == ExitCode.UNREACHABLE
     assert done.err.count("\n") == 1
@@ -172,3 +231,50 @@ def test_without_what_a_history_needs_it_says_what_to_install(
 
     assert refused.code == ExitCode.USAGE
     assert "a history needs sqlalchemy: pip install 'accesskeys-async[history]'" in refused.err
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_the_difference_is_whole_at_every_width(
+    service: Emulator,
+    call: Call,
+    history: Path,
+    deleted: str,
+    width: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    rows = [
+        json.loads(line)
+        for line in call("audit", "diff", "--history", history, "-f", "ndjson").out.splitlines()
+    ]
+
+    shown = Text.from_ansi(call("audit", "diff", "--history", history, terminal=True).out).plain
+
+    assert all(row["keyId"] is None or row["keyId"] in shown for row in rows)
+    assert service.organization_id in shown
+    assert all(row["change"] in shown and (row["rule"] or "") in shown for row in rows)
+    words = "".join(part for part in shown.split() if part not in {"NAME", "WHAT"})
+    assert all("".join(row["name"].split()) in words for row in rows if row["name"])
+    assert max(map(len, shown.splitlines())) <= width
+    assert "…" not in shown
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_the_trend_is_whole_at_every_width(
+    service: Emulator,
+    call: Call,
+    history: Path,
+    deleted: str,
+    width: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+
+    told = call("audit", "trend", "--history", history, terminal=True).out
+    lines = Text.from_ansi(told).plain.splitlines()
+
+    titles = ["RUN", "BEGAN (UTC)", "READ", "KEYS", "CRIT", "HIGH", "MED", "LOW", "INFO", "NEW", "FIXED"]
+    assert all(any(title in line for line in lines) for title in titles)
+    assert max(map(len, lines)) <= width
+    assert "…" not in "".join(lines)
+    assert len(lines) == (3 if width >= 80 else 2 * len(titles) + 1)

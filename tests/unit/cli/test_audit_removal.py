@@ -152,7 +152,7 @@ def test_without_a_terminal_nothing_is_deleted_unless_told(service: Emulator, ca
     refused = call("audit", "apply", plan, "--max-deletes", 1)
 
     assert refused.code == ExitCode.USAGE
-    assert "say --yes" in refused.err
+    assert "use --yes" in refused.err
     assert service.journal.count(operation="delete") == 0
 
 
@@ -168,7 +168,7 @@ def test_what_the_bound_left_is_done_by_the_next_call(service: Emulator, call: C
 
     first = call("audit", "apply", plan, "--max-deletes", 2, "--yes")
     assert (first.code, first.out) == (ExitCode.REFUSED, "2 deleted, 1 left\n")
-    assert "--max-deletes is reached, and 1 key left; call it again to go on" in first.err
+    assert "--max-deletes is reached, and 1 key left; run the command again to continue" in first.err
 
     assert call("audit", "apply", plan, "--max-deletes", 2, "--yes").out == "1 deleted\n"
 
@@ -183,7 +183,7 @@ def test_what_failed_is_told_and_tried_again(
     failed = call("audit", "apply", plan, "--max-deletes", 1, "--yes")
 
     assert (failed.code, failed.out) == (code, "1 failed\n")
-    assert "could not be read or deleted; call it again" in failed.err
+    assert "could not be read or deleted; " in failed.err
     service.faults.clear()
     assert call("audit", "apply", plan, "--max-deletes", 1, "--yes").out == "1 deleted\n"
 
@@ -230,6 +230,45 @@ def test_tokens_come_from_an_inventory(
     assert (done.code, done.out) == (0, "1 deleted\n")
 
 
+def test_a_plan_of_an_inventory_is_refused_without_it_before_anything_is_sent(
+    service: Emulator, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = service.organizations
+    monkeypatch.setenv("ONE", one.token)
+    monkeypatch.setenv("TWO", two.token)
+    inventory, half = tmp_path / "fleet.csv", tmp_path / "half.csv"
+    half.write_text(f"organization_id,credential\n{one.id},env:ONE\n")
+    inventory.write_text(f"{half.read_text()}{two.id},env:TWO\n")
+    plan = tmp_path / "plan.json"
+    assert call("audit", "plan", "--inventory", inventory, "--rules", "AK001", "-o", plan).code == 0
+    before = service.journal.count()
+
+    refused = call("audit", "apply", plan, "--max-deletes", 3, "--yes")
+    assert refused.code == ExitCode.USAGE
+    assert (
+        f"is of 2 organizations, whose tokens are in an inventory; add --inventory {inventory}" in refused.err
+    )
+    refused = call("audit", "apply", plan, "--max-deletes", 3, "--yes", "--inventory", half)
+    assert refused.code == ExitCode.USAGE
+    assert f"the inventory does not have organization {two.id} of the plan" in refused.err
+    assert service.journal.count() == before
+    assert not plan.with_name("plan.json.journal").exists()
+
+    done = call("audit", "apply", plan, "--max-deletes", 3, "--yes", "--inventory", inventory)
+    assert "3 deleted" in done.out
+
+
+def test_keys_that_the_token_may_not_delete_are_told_with_what_to_check(
+    service: Emulator, call: Call, plan: Path
+) -> None:
+    _keep(plan, 1)
+    service.faults.add(Fault.status(403, operation="delete"))
+
+    done = call("audit", "apply", plan, "--max-deletes", 1, "--yes")
+
+    assert "1 key could not be read or deleted; check the tokens and their roles, and then run" in done.err
+
+
 def test_another_plan_needs_another_journal(
     service: Emulator, call: Call, plan: Path, tmp_path: Path
 ) -> None:
@@ -251,7 +290,7 @@ def test_what_is_no_plan_is_refused(service: Emulator, call: Call, tmp_path: Pat
     refused = call("audit", "apply", tmp_path / "plan.json", "--max-deletes", 1, "--yes")
 
     assert refused.code == ExitCode.USAGE
-    assert "is no plan of this version" in refused.err
+    assert "is not a plan of this version" in refused.err
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -274,6 +313,6 @@ def test_an_interrupted_applying_goes_on_where_it_stood(
 
     assert process.wait(20) == ExitCode.INTERRUPTED
     assert process.stdout.read() == "1 deleted\n"
-    assert "interrupted; call it again to go on" in process.stderr.read()
+    assert "interrupted; run the same command again to continue" in process.stderr.read()
     assert _journal(plan) == ["deleting", "deleted", "deleting"]
     assert call("audit", "apply", plan, "--max-deletes", 9, "--yes").out == "1 deleted\n"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import select
 import shutil
 import signal
@@ -51,7 +52,7 @@ def test_an_audit_says_what_was_read_what_was_found_and_why_it_ends_as_it_does(
     assert done.code == ExitCode.FINDINGS
     assert "Audit of 1 organization, 250 keys, in " in done.out
     assert "coverage  100 %, 1 of 1 read whole" in done.out
-    assert "AK003 rotation overdue" in done.out
+    assert "AK003  rotation overdue" in done.out
     assert service.organization_id in done.out.partition("Worst organizations")[2]
     assert "findings at high or worse" in done.out.partition("exit 1: ")[2]
     assert "\x1b" not in done.out
@@ -97,12 +98,32 @@ def test_a_policy_that_finds_nothing_ends_with_zero(service: Emulator, call: Cal
     assert "exit 0: all was read, and nothing was found at info or worse" in done.out
 
 
+@pytest.mark.parametrize("place", ["-", "/dev/stdout"])
+def test_all_that_was_found_goes_to_stdout_as_lines_and_the_summary_to_stderr(
+    service: Emulator, call: Call, tmp_path: Path, place: str
+) -> None:
+    file = tmp_path / "audit.ndjson"
+
+    done = call("audit", "--output", place, "--output", file)
+
+    assert done.code == ExitCode.FINDINGS
+    rows = [json.loads(line) for line in done.out.splitlines()]
+    assert rows[-1]["kind"] == "summary"
+    assert len([row for row in rows if row["kind"] == "finding"]) > 100
+    assert [row for row in rows if row["kind"] == "finding"] == [
+        row for row in map(json.loads, file.read_text().splitlines()) if row["kind"] == "finding"
+    ]
+    assert "exit 1: " in done.err
+    assert "Worst findings" in done.err
+    assert call("audit", "--output", place, "--quiet").err == ""
+
+
 def test_an_inventory_brings_tokens_and_labels(service: Emulator, call: Call, inventory: Path) -> None:
     done = call("audit", "--inventory", inventory)
 
     assert done.code == ExitCode.FINDINGS
     assert "2 of 2 read whole" in done.out
-    assert f"{service.organizations[1].id} prod" in done.out
+    assert f"{service.organizations[1].id}  prod" in done.out
 
 
 def test_an_organization_that_cannot_be_read_is_stronger_than_findings(
@@ -226,6 +247,31 @@ def test_reports_of_every_form_are_written_at_once(service: Emulator, call: Call
     assert report["summary"]["keys"] == 250
 
 
+@pytest.mark.parametrize("room", [0, 60, 300])
+def test_a_full_disk_under_a_checkpoint_ends_with_four_and_the_same_command_works_later(
+    service: Emulator, call: Call, inventory: Path, tmp_path: Path, room: int
+) -> None:
+    command = (
+        "audit",
+        "run",
+        "--inventory",
+        inventory,
+        "--checkpoint",
+        tmp_path / "checkpoint",
+        "--exit-zero",
+    )
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, limit[1]))
+    try:
+        failed = call(*command)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+
+    assert (failed.code, failed.out) == (ExitCode.INCOMPLETE, "")
+    assert "checkpoint: can't be written: File too large; see to its disk, then begin it again" in failed.err
+    assert call(*command).code == 0
+
+
 def test_a_checkpoint_is_gone_on_with(service: Emulator, call: Call, inventory: Path, tmp_path: Path) -> None:
     one, two = (organization.id for organization in service.organizations)
     service.faults.add(Fault.status(403, organization=two))
@@ -309,7 +355,7 @@ def test_an_interrupted_audit_keeps_what_was_read_and_goes_on_later(
     process.send_signal(number)
 
     assert process.wait(20) == ExitCode.INTERRUPTED
-    assert f"interrupted; what was read is in {checkpoint}; go on with --resume" in process.stderr.read()
+    assert f"interrupted; what was read is in {checkpoint}; continue with --resume" in process.stderr.read()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint", "fleet.csv"]
     done = call("audit", *options, "--resume")
     assert done.code == ExitCode.FINDINGS

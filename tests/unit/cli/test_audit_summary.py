@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 from attrs import evolve
+from rich.text import Text
 
 from accesskeys_async.audit import (
     OrganizationAudit,
@@ -20,6 +21,7 @@ from accesskeys_async.audit import (
 from accesskeys_async.cli.audit_summary import Comparison, Overview, draw_summary
 from accesskeys_async.cli.audit_verdict import Verdict
 from accesskeys_async.cli.exits import ExitCode
+from accesskeys_async.records import AccessKey
 from tests.unit.audit.fleet import HOSTILE_NAMES, Fleet, make_finding
 
 T = datetime(2026, 6, 15, 12, tzinfo=UTC)
@@ -59,8 +61,9 @@ def test_it_says_all_there_is_to_say(draw: Callable[..., str]) -> None:
         " suppressed",
         "changes   14 new, 3 fixed, 1 reopened since 2026-06-14 12:00 UTC",
         "Worst rules",
-        "AK003 rotation overdue",
+        "AK003  rotation overdue",
         "Worst organizations",
+        "Worst findings",
         "(organizations.csv:2): ",
         "a suppression of AK001 expired on 2026-05-01",
         "  out/audit.html",
@@ -77,6 +80,61 @@ def test_what_there_is_nothing_to_say_of_is_left_out(draw: Callable[..., str]) -
     assert "findings  none" in told
     for heading in ("Worst", "Not read", "To note", "Reports", "changes", "suppressed"):
         assert heading not in told
+
+
+def test_no_findings_are_good_news_only_if_all_was_read(draw: Callable[..., str]) -> None:
+    unreadable = tuple((Subject(UUID(int=number)), Unreadable("timeout", "no")) for number in range(2))
+
+    assert "findings  not known: nothing was read" in draw(_summary(organizations=2, unreadable=unreadable))
+    assert "findings  none in what was read" in draw(_summary(organizations=3, unreadable=unreadable))
+    assert "findings  none\n" in draw(_summary(organizations=3))
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_ids_labels_and_messages_are_whole_at_every_width(
+    draw: Callable[..., str],
+    make_key: Callable[..., AccessKey],
+    width: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    organization_id = UUID("0b0e0f3c-3f5a-4f55-9d0e-6f1f4d1f9a01")
+    key = make_key(7, name="inbox-deploy-staging-0001")
+    finding = evolve(make_finding("AK003", Severity.HIGH, organization_id, "created long ago"), key=key)
+    subject = Subject(organization_id, ("production", "payments"), "fleet.csv", 1)
+
+    told = draw(
+        OrganizationAudit(subject, T, keys=(key,), findings=(finding,)),
+        _summary(by_severity=((Severity.HIGH, 1),)),
+        terminal=True,
+    )
+
+    lines = Text.from_ansi(told).plain.splitlines()
+    assert max(map(len, lines)) <= width
+    for whole in (
+        str(organization_id),
+        str(key.id),
+        "production payments",
+        "inbox-deploy-staging-0001",
+    ):
+        assert any(whole in line for line in lines), whole
+    assert "…" not in "".join(lines)
+    assert "--output audit.html writes every finding" in told
+
+
+def test_the_worst_findings_are_named_and_a_secret_in_a_name_is_not(
+    draw: Callable[..., str], make_key: Callable[..., AccessKey]
+) -> None:
+    organization_id = UUID(int=1)
+    key = make_key(7, name="sk-live-in-a-name")
+    secret = evolve(make_finding("AK024", Severity.CRITICAL, organization_id, "a secret"), key=key)
+    other = evolve(secret, rule="AK003", severity=Severity.HIGH)
+
+    told = draw(OrganizationAudit(Subject(organization_id), T, findings=(secret, other)), _summary())
+
+    assert f"critical AK024 {key.id}" in told
+    assert f"high AK003 {key.id}" in told
+    assert "sk-live-in-a-name" not in told
 
 
 def test_a_coverage_that_is_not_whole_is_never_rounded_to_it(draw: Callable[..., str]) -> None:
@@ -101,7 +159,7 @@ def test_what_was_found_across_organizations_counts_among_the_rules(draw: Callab
 
     told = draw(_summary(findings=(finding,), by_rule=(RuleResult("AK012", failed=1),)))
 
-    assert "AK012 suffix collision  1 info" in told
+    assert "AK012  suffix collision  1 info" in told
 
 
 @pytest.mark.parametrize("terminal", [False, True])

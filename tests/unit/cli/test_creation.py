@@ -17,6 +17,7 @@ from accesskeys_async.cli.app import run
 from accesskeys_async.cli.screen import Screen
 from accesskeys_async.emulator import Emulator, Fault
 
+NO_ROLES = "the key gets no roles, and the service denies everything to such a key; give it some with --role"
 NEW = ("create", "--name", "deploy", "--description", "for the pipeline")
 
 
@@ -28,8 +29,8 @@ def test_the_token_is_shown_where_that_is_asked_for(call: Callable, service: Emu
     done = call(*NEW, "--show-token")
     made = json.loads(done.out)
     assert done.code == 0
-    assert living(service, made["accessKey"]) == made["id"]
-    assert made["accessKey"].endswith(made["suffix"])
+    assert living(service, made["token"]) == made["id"]
+    assert made["token"].endswith(made["suffix"])
 
 
 def test_the_token_is_shown_whole_on_a_terminal(call: Callable, service: Emulator) -> None:
@@ -46,13 +47,23 @@ def test_the_token_is_written_where_that_is_asked_for(
     assert living(service, path.read_text().strip()) == json.loads(done.out)["id"]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert path.read_text().strip() not in done.out + done.err
-    assert done.err == f"wrote the token to {path}\n"
+    assert done.err == f"{NO_ROLES}\nwrote the token to {path}\n"
 
 
 def test_a_token_may_be_both_shown_and_written(call: Callable, service: Emulator, tmp_path: Path) -> None:
     path = tmp_path / "token"
     done = call(*NEW, "--token-file", path, "--show-token")
-    assert json.loads(done.out)["accessKey"] == path.read_text().strip()
+    assert json.loads(done.out)["token"] == path.read_text().strip()
+
+
+def test_a_key_without_roles_is_warned_of_and_one_with_a_role_is_not(
+    call: Callable, service: Emulator
+) -> None:
+    assert call(*NEW, "--show-token").err == f"{NO_ROLES}\n"
+    assert call(*NEW, "--show-token", "--quiet").err == ""
+    role = "11111111-2222-4333-8444-555555555555"
+    assert NO_ROLES not in call(*NEW, "--show-token", "--role", role).err
+    assert NO_ROLES not in call(*NEW, "--show-token", "--role-id", role).err
 
 
 def test_with_neither_nothing_is_made(call: Callable, service: Emulator) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -90,3 +91,58 @@ def test_a_line_end_after_the_token_in_the_environment_is_no_part_of_it(
     monkeypatch.setenv("ACCESSKEYS_TOKEN", f" {service.token}\r\n")
 
     assert call("list", "--max-items", "1").code == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "environment", "said"),
+    [
+        (("--timeout", "0"), {}, "--timeout is 0; it takes a number of seconds above 0"),
+        (("--deadline", "-1"), {}, "--deadline is -1; it takes a number of seconds above 0"),
+        (
+            ("--base-url", "localhost:8080"),
+            {},
+            "--base-url is 'localhost:8080'; it has no scheme: use http://lo",
+        ),
+        (
+            (),
+            {"ACCESSKEYS_BASE_URL": "api.example"},
+            "ACCESSKEYS_BASE_URL is 'api.example'; it has no scheme",
+        ),
+    ],
+)
+def test_a_wrong_setting_is_named_as_it_was_given(
+    call: Callable,
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[str, ...],
+    environment: dict[str, str],
+    said: str,
+) -> None:
+    monkeypatch.setenv("ACCESSKEYS_TOKEN", "a-token")
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    done = call("list", "0b0e0f3c-3f5a-4f55-9d0e-6f1f4d1f9a01", *options)
+    assert done.code == 2
+    assert said in done.err
+
+
+def test_a_name_in_the_place_of_an_id_is_told_in_plain_words(
+    call: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACCESSKEYS_TOKEN", "a-token")
+    done = call("list", "my-org")
+    assert done.code == 2
+    assert done.err == (
+        "accesskeys: ORG is 6 characters and not a UUID; give the id, 36 characters with hyphens\n"
+    )
+
+
+def test_a_service_that_cannot_be_reached_is_told_with_advice_and_the_number_of_attempts(
+    call: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    monkeypatch.setenv("ACCESSKEYS_TOKEN", "a-token")
+    done = call("list", "0b0e0f3c-3f5a-4f55-9d0e-6f1f4d1f9a01", "--base-url", f"http://127.0.0.1:{port}")
+    assert done.code == 4
+    assert f"could not connect to 127.0.0.1:{port}: Connection refused; check the base URL" in done.err
+    assert "(tried 5 times)" in done.err

@@ -45,13 +45,13 @@ def test_update_says_that_role_ids_are_deprecated(call: Callable, service: Emula
     done = call("update", key, "--role-id", role)
     assert done.code == 0
     assert json.loads(done.out)["roleIds"] == [role]
-    assert done.err == "--role-id: role ids are deprecated by the API\n"
+    assert done.err == "--role-id is deprecated by the API; use --role\n"
 
 
 def test_update_with_nothing_to_change_sends_nothing(call: Callable, service: Emulator, key: str) -> None:
     done = call("update", key)
     assert done.code == 2
-    assert done.err == "accesskeys: nothing to change: give --name or --description\n"
+    assert done.err == "accesskeys: nothing to change: give --name, --description or --role\n"
     assert service.journal.count() == 0
 
 

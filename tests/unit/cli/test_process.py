@@ -121,7 +121,7 @@ def test_ctrl_c_in_a_create_says_that_a_key_may_exist(
     _, err = process.communicate(timeout=20)
     assert process.returncode == 130
     assert err.splitlines() == [
-        "accesskeys: a key named half may exist all the same; look with: accesskeys list",
+        "accesskeys: a key named half may exist; look with: accesskeys list",
         "accesskeys: interrupted",
     ]
     assert not path.exists()
@@ -208,7 +208,7 @@ def test_a_terminal_sees_a_coloured_table(service: Emulator) -> None:
     assert terminal.end() == 0
     assert "\x1b[" in terminal.shown
     header, *_, count = plain(terminal.shown).splitlines()
-    assert header.split() == ["ID", "LAST", "USED", "SUFFIX", "NAME"]
+    assert header.split() == ["ID", "LAST", "USED", "NAME"]
     assert count == "5 access keys"
 
 

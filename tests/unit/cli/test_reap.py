@@ -79,7 +79,7 @@ def test_without_a_terminal_nothing_is_deleted_unless_told(
 
     refused = call("reap")
     assert (refused.code, refused.out) == (ExitCode.USAGE, "")
-    assert "say --yes" in refused.err
+    assert "use --yes" in refused.err
     assert lost in _key_ids(old_service)
 
     done = call("reap", "--yes")

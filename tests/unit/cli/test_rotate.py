@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from accesskeys_async.cli.exits import ExitCode
 from accesskeys_async.cli.rotate import rotate
 from accesskeys_async.cli.rotating import TokenTarget
 from accesskeys_async.emulator import Emulator, Fault
-from accesskeys_async.rotation import SinkError
+from accesskeys_async.rotation import Journal, SinkError
 
 Call = Callable[..., Any]
 
@@ -45,6 +47,14 @@ def _go_on_at_once(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "journal.sqlite") as journal:
         journal.execute("UPDATE accesskeys_rotations SET due_at = 0")
     journal.close()
+
+
+def _begin_a_journal(tmp_path: Path) -> None:
+    async def begin() -> None:
+        async with Journal(tmp_path / "journal.sqlite"):
+            pass
+
+    asyncio.run(begin())
 
 
 def _key_ids(service: Emulator) -> list[str]:
@@ -318,10 +328,55 @@ def test_status_on_a_terminal_shows_ids_and_states_whole(
     assert max(map(cell_len, told.splitlines())) <= columns, told
 
 
-def test_status_of_nothing_is_empty_and_valid(service: Emulator, call: Call) -> None:
+def test_status_of_nothing_is_empty_and_valid(service: Emulator, call: Call, tmp_path: Path) -> None:
+    _begin_a_journal(tmp_path)
+
     assert call("rotate", "status", terminal=True).out == ""
     assert call("rotate", "status", "-f", "json").out == "[]\n"
     assert call("rotate", "status", "-f", "ndjson").out == ""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["status"], ["resume", "--yes"], ["run", str(UUID(int=1))], ["abort", str(UUID(int=1)), "--yes"]],
+)
+def test_a_mistyped_journal_is_missed_and_not_created(
+    service: Emulator, call: Call, tmp_path: Path, arguments: list[str]
+) -> None:
+    missed = call("rotate", *arguments, "--journal", tmp_path / "nope.sqlite")
+
+    assert (missed.code, missed.out) == (ExitCode.USAGE, "")
+    assert "there is no journal" in missed.err
+    assert "nope.sqlite" in missed.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_journal_whose_server_is_not_there_ends_with_four(call: Call) -> None:
+    failed = call("rotate", "status", "--journal", "postgresql://me:hunter2@127.0.0.1:1/keys?sslmode=disable")
+
+    assert (failed.code, failed.out) == (ExitCode.UNREACHABLE, "")
+    assert "the journal postgresql://me@127.0.0.1:1/keys failed: " in failed.err
+    assert "hunter2" not in failed.err
+
+
+def test_an_unknown_state_names_its_rotation_and_the_others_go_on(
+    service: Emulator, call: Call, tmp_path: Path
+) -> None:
+    good, bad = (_plan(call, key.id) for key in service.keys(service.organization_id)[:2])
+    with closing(sqlite3.connect(tmp_path / "journal.sqlite")) as journal, journal:
+        journal.execute("UPDATE accesskeys_rotations SET state = 'hovering' WHERE id = ?", (bad,))
+    told = "its state 'hovering' is not known to this release; use the release that wrote it"
+
+    rows = {row["id"]: row for row in json.loads(call("rotate", "status", "-f", "json").out)}
+    assert (rows[good]["state"], rows[good]["problem"]) == ("planned", None)
+    assert (rows[bad]["state"], rows[bad]["problem"]) == ("needs-human", told)
+
+    resumed = call("rotate", "resume", "--to-file", tmp_path / "token", "--yes")
+    assert resumed.code == ExitCode.UNREACHABLE
+    assert f"rotation {bad}: {told}" in resumed.err
+    rows = {row["id"]: row for row in json.loads(call("rotate", "status", "-f", "json").out)}
+    assert rows[good]["state"] == "grace"
+    assert call("rotate", "run", bad).code == ExitCode.UNREACHABLE
 
 
 def test_status_as_csv_has_a_column_a_field(service: Emulator, call: Call, old_id: str) -> None:
@@ -466,7 +521,8 @@ def test_aborting_once_more_closes_it_without_an_error(
     assert "retry" not in row["problem"]
 
 
-def test_resuming_with_nothing_due_says_so(service: Emulator, call: Call) -> None:
+def test_resuming_with_nothing_due_says_so(service: Emulator, call: Call, tmp_path: Path) -> None:
+    _begin_a_journal(tmp_path)
     resumed = call("rotate", "resume", "-f", "json")
 
     assert (resumed.code, resumed.out, resumed.err) == (0, "[]\n", "no rotation has a step due\n")
@@ -474,8 +530,9 @@ def test_resuming_with_nothing_due_says_so(service: Emulator, call: Call) -> Non
 
 @pytest.mark.parametrize("command", ["run", "status", "abort"])
 def test_a_rotation_that_is_no_id_is_told_in_the_command_lines_words(
-    service: Emulator, call: Call, command: str
+    service: Emulator, call: Call, tmp_path: Path, command: str
 ) -> None:
+    _begin_a_journal(tmp_path)
     refused = call("rotate", command, "nonsense")
 
     assert refused.code == ExitCode.USAGE
@@ -508,12 +565,15 @@ def test_a_key_that_the_command_itself_uses_goes_over_with_its_file(
         (["status", "nonsense"], ExitCode.USAGE, "not a UUID"),
         (["status", "0c0ffee0-0000-4000-8000-000000000bad"], ExitCode.USAGE, "there is no rotation"),
         (["status", "--journal", "mongodb://x/y"], ExitCode.USAGE, "can't be read"),
-        (["status", "--journal", "/no/such/folder/journal"], ExitCode.UNREACHABLE, "No such file or"),
+        (["status", "--journal", "/no/such/folder/journal"], ExitCode.USAGE, "there is no journal"),
+        (["status", "--journal", "/"], ExitCode.UNREACHABLE, "the journal / failed: "),
     ],
 )
 def test_what_cannot_be_read_is_one_line(
-    service: Emulator, call: Call, arguments: list[str], code: ExitCode, told: str
+    service: Emulator, call: Call, tmp_path: Path, arguments: list[str], code: ExitCode, told: str
 ) -> None:
+    _begin_a_journal(tmp_path)
+
     refused = call("rotate", *arguments)
 
     assert (refused.code, refused.out) == (code, "")
@@ -521,7 +581,9 @@ def test_what_cannot_be_read_is_one_line(
     assert refused.err.count("\n") == 1
 
 
-def test_a_rotation_that_is_not_there_cannot_be_run(service: Emulator, call: Call) -> None:
+def test_a_rotation_that_is_not_there_cannot_be_run(service: Emulator, call: Call, tmp_path: Path) -> None:
+    _begin_a_journal(tmp_path)
+
     refused = call("rotate", "run", "0c0ffee0-0000-4000-8000-000000000bad")
 
     assert refused.code == ExitCode.USAGE

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
 
 import pytest
 from rich.cells import cell_len
 
 from accesskeys_async.cli.tables import TableColumn, TableWriter, date, last_use, render_table
-from accesskeys_async.records import UNSET, AccessKey, Token
+from accesskeys_async.records import UNSET, AccessKey, Policy, PolicyDefinition, Role, RoleRef, Token
 
 USED = datetime(2026, 3, 4, 23, 59, tzinfo=UTC)
 
@@ -53,6 +55,43 @@ def test_no_name_breaks_the_layout(
     assert "\x1b" not in "".join(lines)
 
 
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_names_that_begin_alike_are_told_apart_at_every_width(
+    make_table: Callable[..., TableWriter], make_key: Callable[..., AccessKey], width: int
+) -> None:
+    names = [f"inbox-deploy-staging-of-the-team-in-lisbon-{number:04}" for number in range(3)]
+    text = make_table(width).page([make_key(number, name=name) for number, name in enumerate(names)])
+    together = "".join(text.split())
+    assert all(name in together for name in names)
+    assert all(cell_len(line) <= width for line in text.splitlines())
+    assert all(str(make_key(number).id) in text for number in range(3))
+
+
+def test_a_narrow_terminal_gets_a_block_for_each_key(
+    make_table: Callable[..., TableWriter], make_key: Callable[..., AccessKey]
+) -> None:
+    keys = [make_key(1, name="ci", last_used_at=USED), make_key(2, name="cd", last_used_at=None)]
+    assert make_table(60).page(keys).splitlines() == [
+        "00000000-0000-0000-0000-000000000001",
+        "  ci",
+        "  …AbCdEf  used 2026-03-04",
+        "00000000-0000-0000-0000-000000000002",
+        "  cd",
+        "  …AbCdEf  used never",
+    ]
+
+
+def test_numbers_end_at_the_same_place(make_desk: Callable) -> None:
+    columns = (TableColumn("RUN", right=True), TableColumn("WHEN"), TableColumn("KEYS", right=True))
+    rows = [("1", "today", "9"), ("12", "now", "1,000")]
+    assert render_table(make_desk().screen, columns, rows, width=80).splitlines() == [
+        "RUN  WHEN    KEYS",
+        "  1  today      9",
+        " 12  now    1,000",
+    ]
+    assert "RUN   1\n" in render_table(make_desk().screen, columns, rows, width=12)
+
+
 @pytest.mark.parametrize("width", [10, 36, 40, 60, 80, 100])
 def test_the_id_is_always_whole(
     make_table: Callable[..., TableWriter], make_key: Callable[..., AccessKey], width: int
@@ -64,10 +103,10 @@ def test_the_id_is_always_whole(
 @pytest.mark.parametrize(
     ("width", "titles"),
     [
-        (60, "ID NAME"),
-        (75, "ID LAST USED NAME"),
-        (80, "ID LAST USED SUFFIX NAME"),
-        (90, "ID LAST USED SUFFIX CREATED NAME"),
+        (66, "ID NAME"),
+        (80, "ID LAST USED NAME"),
+        (90, "ID LAST USED SUFFIX NAME"),
+        (120, "ID LAST USED SUFFIX CREATED NAME"),
     ],
 )
 def test_a_narrow_terminal_gets_fewer_columns(
@@ -108,6 +147,37 @@ def test_a_record_shows_every_field_a_line_each(
         "last used": "2026-03-04 23:59:00+00:00",
         "role ids": "r1 r2",
     }
+
+
+def test_a_record_shows_each_role_with_its_policies(
+    make_table: Callable[..., TableWriter], make_key: Callable[..., AccessKey]
+) -> None:
+    one, two, workspace = UUID(int=1), UUID(int=2), UUID(int=3)
+    statement = PolicyDefinition("allow", ("/organizations/x/*",), ("view", "create"))
+    roles = (
+        Role(one, name="deployer", policies=(Policy(two, "deploys", definitions=(statement,)),)),
+        Role(two),
+    )
+    key = make_key(role_refs=(RoleRef(one, "managed"), RoleRef(two, workspaces=(workspace,))), roles=roles)
+
+    lines = make_table(80).record(key).splitlines()
+
+    found = lines.index(next(line for line in lines if line.startswith("roles")))
+    assert [line.strip() for line in lines[found : found + 3]] == [
+        f"roles         {one}, deployer, managed",
+        "policy deploys: allow view,create on /organizations/x/*",
+        f"{two}, in workspaces {workspace}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("refs", "shown"), [((), "none: the service denies everything to this key"), (UNSET, ""), (None, "")]
+)
+def test_a_record_says_of_a_key_without_roles_that_it_is_denied_everything(
+    make_table: Callable[..., TableWriter], make_key: Callable[..., AccessKey], refs: Any, shown: str
+) -> None:
+    roles = [line for line in make_table(80).record(make_key(role_refs=refs)).splitlines() if "roles" in line]
+    assert [line.split(maxsplit=1)[1] for line in roles] == ([shown] if shown else [])
 
 
 def test_a_record_shows_a_token_only_where_one_is_given(

@@ -8,11 +8,13 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
+from accesskeys_async.cli.options import read_role_option
 from accesskeys_async.cli.writers import COLUMNS, CsvWriter, JsonLinesWriter, JsonWriter, Writer
-from accesskeys_async.records import AccessKey, Token
+from accesskeys_async.records import AccessKey, Role, RoleRef, Token
 from accesskeys_async.wire import dump_key
 
 TOKEN = Token("s3cret-token-AbCdEf")
@@ -51,7 +53,18 @@ def test_csv_has_a_header_and_a_line_a_key(found: list[str]) -> None:
 def test_csv_has_a_column_for_every_field_of_the_record(make_key: Callable[..., AccessKey]) -> None:
     moment = datetime(2026, 1, 2, tzinfo=UTC)
     full = make_key(type="x", description="y", last_used_at=moment, updated_at=moment, role_ids=("r",))
-    assert set(dump_key(full)) == set(COLUMNS)
+    full = evolve(full, role_refs=(RoleRef(UUID(int=1)),), roles=(Role(UUID(int=1)),))
+    assert set(dump_key(full)) - {"roles"} == set(COLUMNS)
+
+
+def test_csv_has_each_role_as_it_is_typed(make_key: Callable[..., AccessKey]) -> None:
+    one, two, three = (UUID(int=number) for number in range(1, 4))
+    key = make_key(role_refs=(RoleRef(one), RoleRef(two, "managed", (two, three))))
+    [row] = csv.DictReader(io.StringIO(CsvWriter().record(key)))
+    assert row["roleRefs"] == f"{one} {two}:{two},{three}"
+    assert read_role_option(row["roleRefs"].split()) == (RoleRef(one), RoleRef(two, workspaces=(two, three)))
+    [bare] = csv.DictReader(io.StringIO(CsvWriter().record(make_key(role_refs=None))))
+    assert bare["roleRefs"] == ""
 
 
 def test_json_has_the_names_of_the_api_and_leaves_out_what_did_not_come(
@@ -78,13 +91,13 @@ def test_a_record_shows_its_token_only_where_one_is_given(
 
 def test_one_record_as_json_is_an_indented_object(make_key: Callable[..., AccessKey]) -> None:
     text = JsonWriter().record(make_key(), TOKEN)
-    assert json.loads(text)["accessKey"] == "s3cret-token-AbCdEf"
+    assert json.loads(text)["token"] == "s3cret-token-AbCdEf"
     assert text.startswith('{\n  "id"')
 
 
 def test_one_record_as_csv_has_the_header_of_what_it_shows(make_key: Callable[..., AccessKey]) -> None:
     header, row = csv.reader(io.StringIO(CsvWriter().record(make_key(role_ids=("a", "b")), TOKEN)))
-    assert dict(zip(header, row, strict=True))["accessKey"] == "s3cret-token-AbCdEf"
+    assert dict(zip(header, row, strict=True))["token"] == "s3cret-token-AbCdEf"
     assert dict(zip(header, row, strict=True))["roleIds"] == "a b"
 
 

@@ -371,10 +371,9 @@ async def test_a_database_that_is_not_there_is_an_error_without_its_password() -
     assert "127.0.0.1" in str(caught.value)
 
 
-@pytest.mark.parametrize("url", ["mongodb://host/db", "postgresql://host:port/db"])
-def test_a_url_that_cannot_be_read_is_refused_without_its_secrets(url: str) -> None:
-    with pytest.raises(ConfigurationError, match="can't be read; give sqlite:///file or postgresql://"):
-        Journal(url)
+def test_a_url_of_another_database_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="'mongodb' and can't be read; give a file, sqlite:"):
+        Journal("mongodb://host/db")
 
 
 async def test_a_journal_that_is_not_open_says_so(tmp_path: Path) -> None:

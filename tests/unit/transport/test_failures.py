@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import errno
 import inspect
+import re
+import socket
 import ssl
 import traceback
 from collections.abc import Callable
@@ -130,6 +133,36 @@ def test_a_refused_connection_says_where_and_why(make_request: MakeRequest) -> N
     assert "could not connect" in text
     assert "api.example:443" in text
     assert "Connection refused" in text
+
+
+@pytest.mark.parametrize(
+    ("raised", "said"),
+    [
+        (OSError(errno.ECONNREFUSED, "Connect call failed ('127.0.0.1', 9)"), "Connection refused"),
+        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "Name or service not known"),
+        (OSError("Multiple exceptions: a, b"), "Multiple exceptions: a, b"),
+    ],
+)
+def test_a_failed_connection_says_why_in_the_system_s_words_and_what_to_look_at(
+    raised: OSError, said: str, make_request: MakeRequest
+) -> None:
+    key = ConnectionKey("api.example", 443, True, True, None, None, None)
+    text = str(classify(aiohttp.ClientConnectorError(key, raised), make_request()))
+    assert text.partition(": ")[2].startswith("could not connect to api.example:443: ")
+    assert said in text
+    assert text.endswith("; check the base URL and the network")
+    assert not re.search("ssl|Connect call|Errno", text)
+
+
+def test_a_refused_certificate_says_so(make_request: MakeRequest) -> None:
+    text = str(classify(make(aiohttp.ClientConnectorCertificateError), make_request()))
+    assert "its certificate was refused" in text
+    assert "self-signed certificate" in text
+
+
+def test_the_words_of_a_mock_that_has_no_response_for_a_url_are_passed_on(make_request: MakeRequest) -> None:
+    words = "Connection refused: GET https://api.example/organizations"
+    assert words in str(classify(aiohttp.ClientConnectionError(words), make_request()))
 
 
 @pytest.mark.parametrize(("in_cause", "kind"), [(True, APIResponseError), (False, APIConnectionError)])

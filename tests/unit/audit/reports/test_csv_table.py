@@ -41,6 +41,16 @@ def test_no_cell_is_a_formula_to_a_spreadsheet(render: Render) -> None:
     assert "'=cmd|' /C calc'!A0" in cells
 
 
+def test_a_name_does_not_part_its_row_or_begin_a_formula_in_it(render: Render) -> None:
+    data = render(CsvWriter(), Fleet(unreadable=0, names=("a\r=1+1", "b;=1+1", 'c;"=1+1', "d\n-1")).parts())
+    names = {row["keyName"] for row in read(data)}
+    assert {"a\r'=1+1", "b;'=1+1", "c;'\"=1+1", "d\n'-1"} >= names - {""}
+    assert len(names) > 1
+    for delimiter in ",;\t":
+        table = csv.reader(io.StringIO(data.decode(), newline=""), delimiter=delimiter)
+        assert not [cell for row in table for cell in row if cell.startswith(("=", "-"))]
+
+
 def test_a_finding_across_organizations_has_a_row_without_a_place(render: Render) -> None:
     parts = list(Fleet(unreadable=0).parts())
     summary = parts[-1]

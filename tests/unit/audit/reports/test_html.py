@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 import pytest
 from attrs import evolve
 
-from accesskeys_async.audit import Policy
+from accesskeys_async.audit import Policy, RuleChange
 from accesskeys_async.audit.records import OrganizationAudit, Severity, Summary
 from accesskeys_async.audit.reports import Background, TrendPoint
 from accesskeys_async.audit.reports.html import HtmlWriter
@@ -144,3 +144,21 @@ def test_a_large_fleet_is_aggregated(render: Render) -> None:
     assert found > 5_000
     assert f"The 2,000 worst of {found:,}." in re.sub(r"\s+", " ", page)
     assert len(page.encode()) < 5_000_000
+
+
+def test_rules_are_told_with_the_numbers_of_the_policy_and_how_to_fix_them_and_charts_have_names() -> None:
+    policy = Policy(rules={"AK003": RuleChange(parameters={"max_age_days": 33})})
+    writer = HtmlWriter(Background.of(policy))
+    for part in Fleet().parts():
+        if isinstance(part, OrganizationAudit):
+            writer.organization(evolve(part, subject=evolve(part.subject, labels=("production",))))
+        else:
+            page = writer.end(part).decode()
+
+    assert "The key was made more than 33 days ago; high past 180 days" in page
+    assert "max_age_days" not in page
+    assert "To fix: Rotate the key: accesskeys rotate plan." in page
+    charts = page.partition('<figure id="chart-rules"')[2].partition("</figure>")[0]
+    assert ">AK003 rotation overdue<" in charts.partition("</svg>")[0]
+    charts = page.partition('<figure id="chart-organizations"')[2].partition("</figure>")[0]
+    assert ">production " in charts.partition("</svg>")[0]

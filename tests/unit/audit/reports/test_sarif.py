@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import jsonschema
 import pytest
@@ -108,16 +110,85 @@ def test_an_organization_not_read_makes_the_run_unsuccessful_and_says_why(render
     assert told[0]["locations"][0]["physicalLocation"]["region"]["startLine"] == 2
 
 
-def test_of_too_many_results_the_worst_are_kept_and_the_rest_is_counted(render: Render) -> None:
+def test_a_result_of_an_organization_that_no_file_names_has_a_virtual_path(render: Render) -> None:
+    for result in make_log(render, Fleet(source=None))["runs"][0]["results"]:
+        (location,) = result["locations"]
+        assert location["physicalLocation"] == {
+            "artifactLocation": {
+                "uri": f"accesskeys/organizations/{result['properties']['organizationId']}",
+                "uriBaseId": "%SRCROOT%",
+            },
+            "region": {"startLine": 1},
+        }
+
+
+def test_a_finding_of_an_organization_that_was_not_audited_has_a_virtual_path(render: Render) -> None:
+    summary = list(Fleet().parts())[-1]
+    assert isinstance(summary, Summary)
+    across = make_finding("AK012", Severity.INFO, UUID(int=5), "same suffix elsewhere")
+    log = json.loads(render(SarifWriter(Background()), [evolve(summary, findings=(across,))]))
+    validate(log)
+    (result,) = log["runs"][0]["results"]
+    uri = result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+    assert uri == f"accesskeys/organizations/{UUID(int=5)}"
+
+
+def rank(result: dict[str, Any]) -> tuple[bool, int]:
+    return "suppressions" in result, -Severity[result["properties"]["severity"].upper()]
+
+
+@pytest.mark.parametrize("most", [1, 7, 20, 60])
+def test_of_too_many_results_those_that_count_come_first_and_then_the_worst(
+    render: Render, most: int
+) -> None:
+    every = make_log(render, Fleet())["runs"][0]["results"]
+    assert {rank(result)[0] for result in every} == {True, False}
+    kept = make_log(render, Fleet(), SarifWriter(Background(), most=most))["runs"][0]["results"]
+    assert [rank(result) for result in kept] == sorted(map(rank, every))[:most]
+    assert kept == every[:most]
+
+
+def test_a_suppressed_critical_finding_gives_way_to_a_low_one_that_counts(render: Render) -> None:
+    summary = list(Fleet().parts())[-1]
+    assert isinstance(summary, Summary)
+    severe = evolve(make_finding("AK012", Severity.CRITICAL, UUID(int=5), "x"), suppressed="known")
+    low = make_finding("AK011", Severity.LOW, UUID(int=6), "y")
+    writer = SarifWriter(Background(), most=1)
+    log = json.loads(render(writer, [evolve(summary, findings=(severe, low))]))
+    assert [result["ruleId"] for result in log["runs"][0]["results"]] == ["AK011"]
+
+
+def test_the_same_findings_make_the_same_results_in_whatever_order_they_come(render: Render) -> None:
+    *audits, summary = Fleet().parts()
+    logs = [
+        json.loads(render(SarifWriter(Background(), most=50), [*parts, summary]))["runs"][0]["results"]
+        for parts in (audits, reversed(audits))
+    ]
+    assert logs[0] == logs[1]
+
+
+def test_what_is_left_out_is_counted_by_severity(render: Render) -> None:
     every = make_log(render, Fleet())["runs"][0]["results"]
     log = make_log(render, Fleet(), SarifWriter(Background(), most=20))
-    kept = log["runs"][0]["results"]
-    assert len(kept) == 20
-    worst = sum(result["properties"]["severity"] == "critical" for result in every)
-    assert sum(result["properties"]["severity"] == "critical" for result in kept) == min(20, worst)
     notifications = log["runs"][0]["invocations"][0]["toolExecutionNotifications"]
     (left_out,) = (n for n in notifications if n["descriptor"]["id"] == "results-left-out")
-    assert left_out["message"]["text"].startswith(f"{len(every) - 20:,} results")
+    counts = Counter(rank(result) for result in every[20:])
+    told = ", ".join(
+        f"{count} {Severity(-level).name.lower()}{' (suppressed)' if suppressed else ''}"
+        for (suppressed, level), count in sorted(counts.items())
+    )
+    assert left_out["message"]["text"] == (
+        f"{len(every) - 20} results are left out: {told}; "
+        "the first 20 are here, suppressed ones last, and each by severity"
+    )
+
+
+def test_nothing_is_said_of_results_left_out_if_all_are_there(render: Render) -> None:
+    every = make_log(render, Fleet())["runs"][0]["results"]
+    log = make_log(render, Fleet(), SarifWriter(Background(), most=len(every)))
+    notifications = log["runs"][0]["invocations"][0]["toolExecutionNotifications"]
+    assert len(log["runs"][0]["results"]) == len(every)
+    assert not [n for n in notifications if n["descriptor"]["id"] == "results-left-out"]
 
 
 def test_a_name_makes_no_link_and_no_placeholder(render: Render) -> None:
