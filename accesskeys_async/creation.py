@@ -110,7 +110,9 @@ class _Census:
 
 def _read_date(response: Response) -> datetime | None:
     try:
-        return parsedate_to_datetime(response.headers.get("Date", "")).astimezone(UTC)
+        date = parsedate_to_datetime(response.headers.get("Date", ""))
+        # Without a zone it is UTC, as HTTP has it, and not this machine's time.
+        return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
     except (ValueError, TypeError, OverflowError):
         return None
 

@@ -166,7 +166,7 @@ class ClientOptions(TypedDict, total=False):
 
 def find_token() -> str:
     """Return the environment's ACCESSKEYS_TOKEN. Raises ConfigurationError where there is none."""
-    token = os.environ.get("ACCESSKEYS_TOKEN")
+    token = os.environ.get("ACCESSKEYS_TOKEN", "").strip()
     if not token:
         raise ConfigurationError("there is no token; pass one, or set ACCESSKEYS_TOKEN")
     return token

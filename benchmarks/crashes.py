@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import random
 import signal
 import sqlite3
 import subprocess
 import sys
+import urllib.request
 from collections.abc import AsyncGenerator, Iterable
 from datetime import timedelta
 from pathlib import Path
@@ -32,7 +34,7 @@ __all__ = ["MOMENTS", "Deaths", "ForkServer", "Ground", "Schedule", "simulate"]
 Operation = Literal["list", "create", "get", "update", "delete"]
 LostReply = Literal["reset_before", "reset_after", "cut_headers", "cut_body"]
 
-MOMENTS: Final = 60
+MOMENTS: Final = 65
 """How many moments an undisturbed rotation has; a test holds it to that."""
 PATIENCE: Final = 60
 """Seconds that one life may take."""
@@ -109,12 +111,25 @@ class Ground:
             sink=self._folder / f"{number}.token",
             is_own=schedule.is_own,
         )
+        self._give_a_role(errand)
         if errand.is_own:
             errand.sink.write_text(errand.token)
         for operation, kind in schedule.lost:
             make = getattr(Fault, kind)
             self._emulator.faults.add(make(operation=operation, organization=organization.id))
         return errand
+
+    def _give_a_role(self, errand: Errand) -> None:
+        """Give the key a role that exists: a few of the seeded ones are gone, which stops a rotation."""
+        organization = str(errand.organization_id)
+        body = json.dumps({"roleRefs": [{"id": self._emulator.roles(organization)[0].id}]}).encode()
+        request = urllib.request.Request(
+            f"{errand.base_url}/organizations/{organization}/access-keys/{errand.key_id}",
+            data=body,
+            method="PATCH",
+            headers={"Authorization": f"AccessKey {errand.token}", "Content-Type": "application/json"},
+        )
+        urllib.request.urlopen(request).close()
 
     async def judge(self, errand: Errand) -> list[str]:
         """Say what is not as promised: one living key, its token in the sink, confirmed, no orphan."""

@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 from attrs import field, frozen
 
+from accesskeys_async._subprocess import run_command
 from accesskeys_async.errors import ConfigurationError
 from accesskeys_async.records import Token
 
@@ -66,30 +67,16 @@ class Credential:
 
     async def _run(self, seconds: float) -> bytes:
         try:
-            process = await asyncio.create_subprocess_exec(
-                *shlex.split(self.target),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL,
-                cwd=self._directory,
+            ended = await run_command(
+                shlex.split(self.target), timeout=seconds, max_output=LONGEST, directory=self._directory
             )
         except OSError as error:
+            if isinstance(error, TimeoutError):
+                raise ConfigurationError(f"{self} took longer than {seconds:g} s and was killed") from None
             raise ConfigurationError(f"{self} can't be run: {error.strerror}") from None
-        try:
-            async with asyncio.timeout(seconds):
-                assert process.stdout is not None
-                content = await process.stdout.read(LONGEST + 1)
-                if len(content) <= LONGEST:
-                    await process.wait()
-        except TimeoutError:
-            raise ConfigurationError(f"{self} took longer than {seconds:g} s") from None
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.communicate()
-        if process.returncode and len(content) <= LONGEST:
-            raise ConfigurationError(f"{self} ended with exit code {process.returncode}")
-        return content
+        if ended.returncode and len(ended.output) <= LONGEST:
+            raise ConfigurationError(f"{self} ended with exit code {ended.returncode}")
+        return ended.output
 
 
 def read_credential(text: str, *, directory: Path | None = None) -> Credential:

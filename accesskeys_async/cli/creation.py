@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from accesskeys_async.records import CreatedAccessKey, RoleRef, Unset
 
 __all__ = ["create_key"]
+
+PATIENCE: Final = 3.0
+"""Seconds that a create may take to end after a signal."""
 
 
 @connected
@@ -74,7 +77,9 @@ def create_key(
                 role_ids=role_id,
                 show_token=show_token,
                 file=file,
-            )
+            ),
+            # A response that is on its way has the token, which is shown only once.
+            patience=PATIENCE,
         )
 
 

@@ -29,7 +29,7 @@ class ExitCode(enum.IntEnum):
     INTERRUPTED = 130
     """Ctrl-C, or a question not answered with yes."""
     TERMINATED = 143
-    """SIGTERM."""
+    """SIGTERM or SIGHUP."""
 
 
 class CommandError(Exception):

@@ -59,7 +59,7 @@ class Invocation:
                 raise CommandError(f"{option} is {seconds:g}; it takes a number of seconds above 0")
         if self.proxy is not None and self.no_proxy:
             raise CommandError("--proxy and --no-proxy were both given; give one of them")
-        has_token = self.credential_file is not None or bool(self.environ.get("ACCESSKEYS_TOKEN"))
+        has_token = self.credential_file is not None or bool(self.environ.get("ACCESSKEYS_TOKEN", "").strip())
         token = self._token() if token_needed or has_token else _refuse
         try:
             return AccessKeysClient(
@@ -114,7 +114,7 @@ class Invocation:
                 path = self.credential_file
                 self.screen.notice(f"others can read the credential file {path}; run: chmod 600 {path}")
             return read_token(self.credential_file)
-        token = self.environ.get("ACCESSKEYS_TOKEN")
+        token = self.environ.get("ACCESSKEYS_TOKEN", "").strip()
         if not token:
             message = "no token: set ACCESSKEYS_TOKEN, or name a file that holds it with --credential-file"
             raise CommandError(message, code=ExitCode.AUTHENTICATION)

@@ -1,4 +1,4 @@
-"""One event loop a command, that Ctrl-C and SIGTERM end by cancelling what runs on it."""
+"""One event loop a command, that Ctrl-C, SIGTERM and SIGHUP end by cancelling what runs on it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import contextlib
 import signal
 import threading
 from collections.abc import Callable, Coroutine, Generator
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from accesskeys_async.cli.exits import CommandError, ExitCode
 
@@ -15,19 +15,22 @@ __all__ = ["TerminatedError", "loop_factory", "run"]
 
 T = TypeVar("T")
 
+_ENDING: Final = (signal.SIGTERM, signal.SIGHUP)
+
 
 class TerminatedError(CommandError):
-    """SIGTERM asked the command to end, and it has cleaned up."""
+    """SIGTERM or SIGHUP asked the command to end, and it has cleaned up."""
 
 
-def run(main: Coroutine[object, object, T]) -> T:
+def run(main: Coroutine[object, object, T], *, patience: float = 0.0) -> T:
     """Run a coroutine to its end on uvloop where that is installed, else on asyncio's own loop.
 
     Ctrl-C cancels it and, once it has cleaned up, raises KeyboardInterrupt; a second Ctrl-C does not wait.
-    SIGTERM cancels it and raises TerminatedError.
+    SIGTERM and SIGHUP cancel it once and raise TerminatedError; a second one does not cut the cleaning up
+    short. `patience` is how many seconds it may go on after the first signal before it is cancelled.
     """
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        return runner.run(_terminable(main))
+        return runner.run(_terminable(_patient(main, patience) if patience else main))
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -39,6 +42,20 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
+async def _patient(main: Coroutine[object, object, T], seconds: float) -> T:
+    task = asyncio.ensure_future(main)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task], timeout=seconds)
+        if not task.done():
+            task.cancel()
+            await asyncio.wait([task])
+        if not task.cancelled():
+            task.result()  # what it raised meanwhile is told
+        raise
+
+
 async def _terminable(main: Coroutine[object, object, T]) -> T:
     terminated = False
     task = asyncio.current_task()
@@ -46,10 +63,11 @@ async def _terminable(main: Coroutine[object, object, T]) -> T:
 
     def terminate() -> None:
         nonlocal terminated
-        terminated = True
-        task.cancel()
+        if not terminated:
+            terminated = True
+            task.cancel()
 
-    with _sigterm(terminate):
+    with _handled(terminate):
         try:
             return await main
         except asyncio.CancelledError:
@@ -59,14 +77,18 @@ async def _terminable(main: Coroutine[object, object, T]) -> T:
 
 
 @contextlib.contextmanager
-def _sigterm(callback: Callable[[], None]) -> Generator[None]:
+def _handled(callback: Callable[[], None]) -> Generator[None]:
     # Only the main thread may say what a signal does.
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, callback)
+    # What is ignored stays ignored: nohup does so with SIGHUP. `remove_signal_handler` restores the default.
+    handled = [number for number in _ENDING if signal.getsignal(number) == signal.SIG_DFL]
+    for number in handled:
+        loop.add_signal_handler(number, callback)
     try:
         yield
     finally:
-        loop.remove_signal_handler(signal.SIGTERM)
+        for number in handled:
+            loop.remove_signal_handler(number)

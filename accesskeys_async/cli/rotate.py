@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
 
 import typer
 
 from accesskeys_async.cli.exits import CommandError, ExitCode
 from accesskeys_async.cli.invocation import Invocation
 from accesskeys_async.cli.loop import run as run_loop
-from accesskeys_async.cli.options import Key, KeyOrOrganization, connected
+from accesskeys_async.cli.options import Key, KeyOrOrganization, Roles, connected, read_role_option
 from accesskeys_async.cli.rotating import TokenTarget, find_journal, perform, rotation_told
 from accesskeys_async.cli.rotations import describe_step, write_rotations
 from accesskeys_async.cli.spans import read_span
@@ -24,8 +25,8 @@ __all__ = ["rotate"]
 
 rotate = typer.Typer(
     name="rotate",
-    help="Replace access keys without an outage.\n\nPlan a rotation, then run it whenever a step is due; "
-    "between steps nothing has to be running. The journal says where each one stands, and holds no token.",
+    help="Replace access keys without an outage.\n\nPlan a rotation, then run it whenever a step is due. "
+    "Nothing has to be running between steps. The journal records each rotation, and holds no token.",
     add_completion=False,
     rich_markup_mode=None,
     no_args_is_help=True,
@@ -34,18 +35,26 @@ rotate = typer.Typer(
 JournalPlace = Annotated[
     str | None,
     typer.Option(
-        "--journal", help="An SQLite file, or a URL of SQLite or PostgreSQL; else ACCESSKEYS_JOURNAL."
+        "--journal", help="An SQLite file, or a URL of SQLite or PostgreSQL. Default: ACCESSKEYS_JOURNAL."
     ),
 ]
 RotationId = Annotated[str, typer.Argument(metavar="ROTATION", help="The rotation's id.", show_default=False)]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Delete what is due for it without asking.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before a key is deleted.")]
 ToFile = Annotated[
-    Path | None, typer.Option(help="Write the new token to this file, which only you can read.")
+    Path | None, typer.Option(help="Write the new token to this file. It holds the token of one key.")
 ]
-ToEnvFile = Annotated[Path | None, typer.Option(help="Write the new token to a line of this env file.")]
-EnvName = Annotated[str, typer.Option(help="The name of that line.")]
+ToDir = Annotated[
+    Path | None,
+    typer.Option(help="Write each new token to a file in this folder, named by the replaced key's id."),
+]
+ToEnvFile = Annotated[Path | None, typer.Option(help="Write the new token to one line of this env file.")]
+EnvName = Annotated[str, typer.Option(help="The variable's name in the env file.")]
 ToCommand = Annotated[
-    str | None, typer.Option(help="Give the new token to this command, on its standard input.")
+    str | None,
+    typer.Option(
+        help="Give the new token to this command, on its standard input; {replaced_key_id} stands for the "
+        "replaced key's id."
+    ),
 ]
 
 
@@ -63,17 +72,22 @@ def plan(
         bool,
         typer.Option(
             "--require-idle/--no-require-idle",
-            help="Keep the old key as long as it is used after the cut-over.",
+            help="Keep the old key as long as it is still used after the new token was stored.",
         ),
     ] = True,
+    role: Roles = None,
     journal: JournalPlace = None,
 ) -> None:
-    """Write down that a key is to be replaced, and say the rotation's id. Nothing is changed yet."""
+    """Plan to replace a key, and show the rotation's id. Nothing is changed yet.
+
+    The new key gets the old one's roles unless --role names others.
+    """
     span = read_span("--grace", grace)
     place = invocation.key(org, key)
+    roles = read_role_option(role)
 
     async def act(rotator: Rotator) -> Rotation:
-        return await rotator.plan(*place, grace=span, require_idle=require_idle)
+        return await rotator.plan(*place, grace=span, require_idle=require_idle, role_refs=roles)
 
     write_rotations(invocation, [perform(invocation, journal, act, create=True)])
 
@@ -85,20 +99,23 @@ def run(
     rotation: RotationId,
     *,
     to_file: ToFile = None,
+    to_dir: ToDir = None,
     to_env_file: ToEnvFile = None,
     env_name: EnvName = "ACCESSKEYS_TOKEN",
     to_command: ToCommand = None,
     wait: Annotated[bool, typer.Option("--wait", help="Stay until the rotation is over.")] = False,
-    retry: Annotated[bool, typer.Option("--retry", help="Go on where the rotation needed a person.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Try the step again that needed a person.")] = False,
     yes: Yes = False,
     journal: JournalPlace = None,
 ) -> None:
-    """Take the steps of one rotation that are due.
+    """Run the steps of one rotation that are due.
 
-    Exits with 1 where it was aborted or needs a person, and with 4 where another worker holds it.
+    Exits with 1 if it was aborted or needs a person, and with 4 if another worker holds it or a step failed
+    and is due again later.
     """
-    target = TokenTarget(to_file, to_env_file, env_name, to_command)
+    target = TokenTarget(to_file, to_dir, to_env_file, env_name, to_command)
     target.check()
+    _read_id(rotation)
 
     async def look(rotator: Rotator) -> tuple[Rotation, ...]:
         if retry:
@@ -121,14 +138,15 @@ def resume(
     invocation: Invocation,
     *,
     to_file: ToFile = None,
+    to_dir: ToDir = None,
     to_env_file: ToEnvFile = None,
     env_name: EnvName = "ACCESSKEYS_TOKEN",
     to_command: ToCommand = None,
     yes: Yes = False,
     journal: JournalPlace = None,
 ) -> None:
-    """Take all steps of all rotations that are due. For a timer, with --yes."""
-    target = TokenTarget(to_file, to_env_file, env_name, to_command)
+    """Run the steps of all rotations that are due. With --yes, it is meant for a timer."""
+    target = TokenTarget(to_file, to_dir, to_env_file, env_name, to_command)
     target.check()
 
     async def look(rotator: Rotator) -> list[Rotation]:
@@ -137,6 +155,10 @@ def resume(
         return [rotation for rotation in await rotator.status() if rotation.is_due(utc_now())]
 
     due = perform(invocation, journal, look)
+    if not due:
+        invocation.screen.notice("no rotation has a step due")
+        write_rotations(invocation, [])
+        return
     target.check_for(due)
     _ask(invocation, due, yes=yes, wait=False)
 
@@ -152,24 +174,29 @@ def status(
     invocation: Invocation,
     rotation: Annotated[
         str | None,
-        typer.Argument(metavar="ROTATION", help="The rotation's id; else all.", show_default=False),
+        typer.Argument(metavar="ROTATION", help="The rotation's id. Default: all.", show_default=False),
     ] = None,
     *,
     journal: JournalPlace = None,
 ) -> None:
-    """Show where rotations stand. Reads the journal alone, and needs no token."""
+    """Show the state of rotations. Reads the journal only, and needs no token."""
 
     async def read() -> Sequence[Rotation]:
-        from accesskeys_async.operations import read_id
         from accesskeys_async.rotation import Journal
 
         async with Journal(find_journal(invocation, journal), create=False) as opened:
             if rotation is None:
                 return await opened.find()
-            return [await opened.get(read_id("rotation", rotation))]
+            return [await opened.get(_read_id(rotation))]
 
     with rotation_told():
-        write_rotations(invocation, run_loop(read()))
+        found = run_loop(read())
+    write_rotations(invocation, found)
+    if any(each.stuck_at is not None for each in found):
+        invocation.screen.notice(
+            "for each that needs a person, see to its problem, then go on with: accesskeys rotate run "
+            "ROTATION --retry, or give it up with: accesskeys rotate abort ROTATION"
+        )
 
 
 @rotate.command("abort")
@@ -177,11 +204,12 @@ def status(
 def abort(
     invocation: Invocation, rotation: RotationId, *, yes: Yes = False, journal: JournalPlace = None
 ) -> None:
-    """Give a rotation up. A key whose token may be in use is never deleted.
+    """Abort a rotation. A key whose token may be in use is never deleted.
 
-    Where the new token may be out already nothing is deleted, and the rotation needs a person; aborting it
-    once more closes it.
+    If the new token may be in use already, nothing is deleted, and the rotation needs a person. Abort it
+    again to close it.
     """
+    _read_id(rotation)
     if not yes:
         _confirm(invocation, f"abort rotation {rotation}, and delete a new key that nobody was given?")
 
@@ -191,7 +219,7 @@ def abort(
     progress = perform(invocation, journal, act)
     write_rotations(invocation, [progress.rotation])
     if progress.rotation.stuck_at is not None:
-        raise CommandError(describe_step(progress.rotation, due_at=progress.due_at), code=ExitCode.REFUSED)
+        raise CommandError(describe_step(progress), code=ExitCode.REFUSED)
 
 
 def _ask(invocation: Invocation, due: Sequence[Rotation], *, yes: bool, wait: bool) -> None:
@@ -208,6 +236,16 @@ def _ask(invocation: Invocation, due: Sequence[Rotation], *, yes: bool, wait: bo
         _confirm(invocation, f"delete what is replaced once its grace is over: {told}?")
 
 
+def _read_id(rotation: str) -> UUID:
+    try:
+        return UUID(rotation)
+    except ValueError:
+        message = (
+            f"ROTATION is {rotation[:40]!r}, which is not a UUID; find it with: accesskeys rotate status"
+        )
+        raise CommandError(message) from None
+
+
 def _confirm(invocation: Invocation, question: str) -> None:
     if not invocation.screen.stdin_is_terminal:
         raise CommandError("this asks first, and stdin is not a terminal; say --yes to go on unasked")
@@ -220,23 +258,36 @@ async def _run(invocation: Invocation, rotator: Rotator, rotation_id: str, *, wa
 
     while True:
         progress = await rotator.advance(rotation_id)
-        due_at = progress.due_at
-        invocation.screen.notice(describe_step(progress.rotation, due_at=due_at))
-        if due_at is None:
+        if progress.due_at is None:
             return progress
-        pause = (due_at - utc_now()).total_seconds()
+        pause = (progress.due_at - utc_now()).total_seconds()
         if not wait and (progress.busy or pause > 0):
             return progress
+        invocation.screen.notice(describe_step(progress))
         await asyncio.sleep(max(0.0, pause))
 
 
 def _finish(invocation: Invocation, progress: Sequence[Progress]) -> None:
+    """Write what came of it, and end with what is worst: a refusal is worse than what may pass."""
     from accesskeys_async.rotation import State
 
     write_rotations(invocation, [step.rotation for step in progress])
+    failures: list[CommandError] = []
     for step in progress:
-        told = describe_step(step.rotation, due_at=step.due_at)
+        told = describe_step(step)
         if step.state in {State.ABORTED, State.NEEDS_HUMAN}:
-            raise CommandError(told, code=ExitCode.REFUSED)
-        if step.busy:
-            raise CommandError(f"{told}; another worker holds it", code=ExitCode.UNREACHABLE)
+            failures.append(CommandError(told, code=ExitCode.REFUSED))
+        elif step.busy or step.rotation.failures:
+            failures.append(CommandError(told, code=ExitCode.UNREACHABLE))
+        else:
+            invocation.screen.notice(told)
+        if step.state is State.GRACE and not step.rotation.role_refs and not step.rotation.role_ids:
+            invocation.screen.notice(
+                f"rotation {step.rotation.id}: the new key has no roles, as the old one had none that the "
+                "service tells, so the service may deny it everything"
+            )
+    failures.sort(key=lambda error: error.code is ExitCode.REFUSED)
+    for failure in failures[:-1]:
+        invocation.screen.error(str(failure))
+    if failures:
+        raise failures[-1]

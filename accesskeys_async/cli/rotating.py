@@ -6,7 +6,7 @@ import contextlib
 import shlex
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from attrs import frozen
 
@@ -21,44 +21,55 @@ __all__ = ["TokenTarget", "find_journal", "perform", "rotation_told"]
 
 T = TypeVar("T")
 
+_PLACES: Final = "--to-file, --to-dir, --to-env-file or --to-command"
+
 
 @frozen
 class TokenTarget:
     """Where the new token goes, as the options say."""
 
-    to_file: Path | None
-    to_env_file: Path | None
-    env_name: str
-    to_command: str | None
+    to_file: Path | None = None
+    to_dir: Path | None = None
+    to_env_file: Path | None = None
+    env_name: str = "ACCESSKEYS_TOKEN"
+    to_command: str | None = None
 
     def check(self) -> None:
         """Refuse more than one."""
-        if sum(place is not None for place in (self.to_file, self.to_env_file, self.to_command)) > 1:
-            raise CommandError("the token goes to one place: --to-file, --to-env-file or --to-command")
+        if sum(place is not None for place in self._places) > 1:
+            raise CommandError(f"the token goes to one place: {_PLACES}")
 
     def check_for(self, due: Sequence[Rotation]) -> None:
         """Refuse to begin what would find nowhere to put its token, or one place for several tokens."""
         from accesskeys_async.rotation import State
+        from accesskeys_async.rotation.sinks import REPLACED_KEY_ID
 
         early = {State.PLANNED, State.CREATING, State.CREATED, State.DISTRIBUTED}
         count = sum(rotation.state in early and not rotation.aborting for rotation in due)
         if count and not self._is_named:
-            raise CommandError("say where the new token goes: --to-file, --to-env-file or --to-command")
-        if count > 1 and self.to_command is None:
+            raise CommandError(f"say where the new token goes: {_PLACES}")
+        if count > 1 and self.to_dir is None and REPLACED_KEY_ID not in (self.to_command or ""):
             raise CommandError(
-                f"{count} rotations would write to one file; run them one by one, or use --to-command"
+                f"{count} rotations would write to one place, which holds one token; use --to-dir, or put "
+                f"{REPLACED_KEY_ID} into --to-command"
             )
 
     @property
+    def _places(self) -> tuple[object, ...]:
+        return (self.to_file, self.to_dir, self.to_env_file, self.to_command)
+
+    @property
     def _is_named(self) -> bool:
-        return any(place is not None for place in (self.to_file, self.to_env_file, self.to_command))
+        return any(place is not None for place in self._places)
 
     def make(self) -> Sink:
         """Make the sink; where no place was named, one that refuses."""
-        from accesskeys_async.rotation import CommandSink, EnvFileSink, FileSink
+        from accesskeys_async.rotation import CommandSink, DirectorySink, EnvFileSink, FileSink
 
         if self.to_file is not None:
             return FileSink(self.to_file)
+        if self.to_dir is not None:
+            return DirectorySink(self.to_dir)
         if self.to_env_file is not None:
             return EnvFileSink(self.to_env_file, name=self.env_name)
         return _refuse if self.to_command is None else CommandSink(shlex.split(self.to_command))

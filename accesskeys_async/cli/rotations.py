@@ -12,7 +12,7 @@ from accesskeys_async.cli.screen import Screen
 from accesskeys_async.cli.tables import TableColumn, render_table
 
 if TYPE_CHECKING:
-    from accesskeys_async.rotation import Rotation
+    from accesskeys_async.rotation import Progress, Rotation
 
 __all__ = ["describe_step", "write_rotations"]
 
@@ -28,9 +28,11 @@ _COLUMNS: Final = (
     "dueAt",
     "graceSeconds",
     "requireIdle",
+    "roleRefs",
     "plannedAt",
     "cutoverAt",
     "graceUntil",
+    "leaseUntil",
     "failures",
     "problem",
 )
@@ -52,19 +54,27 @@ def write_rotations(invocation: Invocation, rotations: Sequence[Rotation]) -> No
     write_rows(screen, invocation.format, _COLUMNS, rows, lambda: _tabulate(screen, rotations, width=width))
 
 
-def describe_step(rotation: Rotation, *, due_at: datetime | None) -> str:
-    """Say in one line where a rotation stands, and what comes next."""
+def describe_step(progress: Progress) -> str:
+    """Say in one line where a rotation stands, what comes next, and what a person can type."""
+    rotation = progress.rotation
     line = f"rotation {rotation.id}: {rotation.state}"
     if rotation.aborting:
         line += ", aborting"
-    if due_at is not None:
-        line += f", next step due {moment(due_at)}"
+    if progress.busy:
+        line += f", held by another worker until {moment(progress.due_at)} at the latest"
+    elif progress.due_at is not None:
+        line += f", next step due {moment(progress.due_at)}"
     if rotation.problem:
         line += f"; {rotation.problem}"
+    if rotation.stuck_at is not None:
+        line += f"; then go on with: accesskeys rotate run {rotation.id} --retry"
+        line += f", or give it up with: accesskeys rotate abort {rotation.id}"
     return line
 
 
 def _row(rotation: Rotation) -> dict[str, object]:
+    from accesskeys_async.rotation.schema import write_ref
+
     candidate = rotation.candidate
     values = (
         str(rotation.id),
@@ -78,9 +88,11 @@ def _row(rotation: Rotation) -> dict[str, object]:
         moment(rotation.due_at),
         rotation.grace // timedelta(seconds=1),
         rotation.require_idle,
+        None if rotation.role_refs is None else [write_ref(ref) for ref in rotation.role_refs],
         moment(rotation.planned_at),
         moment(rotation.cutover_at),
         moment(rotation.grace_until),
+        moment(rotation.lease_until),
         rotation.failures,
         rotation.problem,
     )
@@ -90,12 +102,15 @@ def _row(rotation: Rotation) -> dict[str, object]:
 def _tabulate(screen: Screen, rotations: Sequence[Rotation], *, width: int | None) -> str:
     from rich.text import Text
 
+    from accesskeys_async.rotation.settings import utc_now
+
+    now = utc_now()
     rows = [
         (
             str(rotation.id),
             _keys(rotation),
             Text(rotation.state, style="" if rotation.stuck_at is None else "bold red"),
-            moment(rotation.due_at) or "–",
+            _due(rotation, now),
             rotation.problem or "",
         )
         for rotation in rotations
@@ -106,3 +121,10 @@ def _tabulate(screen: Screen, rotations: Sequence[Rotation], *, width: int | Non
 def _keys(rotation: Rotation) -> str:
     new = rotation.candidate.suffix if rotation.candidate else None
     return f"…{rotation.suffix} → {'…' + new if new else '–'}"
+
+
+def _due(rotation: Rotation, now: datetime) -> str:
+    """Say when the next step is due, or until when a worker that may be dead keeps others away."""
+    if rotation.lease_until is not None and rotation.lease_until > now:
+        return f"held until {moment(rotation.lease_until)}"
+    return moment(rotation.due_at) or "–"

@@ -10,6 +10,7 @@ from typing import Final, NoReturn, Self
 
 from attrs import define
 
+from accesskeys_async._atomic_file import sync_folder
 from accesskeys_async.cli.exits import CommandError, ExitCode
 from accesskeys_async.records import Token
 
@@ -83,11 +84,7 @@ class TokenFile:
         while data:
             data = data[os.write(self._descriptor, data) :]
         os.fsync(self._descriptor)
-        directory = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        sync_folder(self.path.parent)
         self._is_written = True
 
     def __enter__(self) -> Self:

@@ -22,6 +22,7 @@ from accesskeys_async.rotation.probe import ReadProbe as ReadProbe
 from accesskeys_async.rotation.rotator import Rotator as Rotator
 from accesskeys_async.rotation.settings import RotationSettings as RotationSettings
 from accesskeys_async.rotation.sinks import CommandSink as CommandSink
+from accesskeys_async.rotation.sinks import DirectorySink as DirectorySink
 from accesskeys_async.rotation.sinks import EnvFileSink as EnvFileSink
 from accesskeys_async.rotation.sinks import FileSink as FileSink
 from accesskeys_async.rotation.states import Candidate as Candidate
@@ -34,6 +35,7 @@ __all__ = [
     "CommandSink",
     "CurrentToken",
     "Delivery",
+    "DirectorySink",
     "EnvFileSink",
     "FileSink",
     "Journal",

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Awaitable, Callable
-from typing import TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 from uuid import UUID
 
 from attrs import frozen
 
 from accesskeys_async.records import CreatedAccessKey, Token
 
-__all__ = ["CurrentToken", "Delivery", "Probe", "Sink"]
+__all__ = ["CurrentToken", "Delivery", "Probe", "Sink", "check_sink", "get_fingerprint"]
 
 
 @frozen(kw_only=True)
@@ -35,7 +36,21 @@ Sink: TypeAlias = Callable[[Delivery], Awaitable[None]]
 anything else only where what it held before is still in place: the new key is deleted then.
 
 It may be called again for the same rotation, with another key: the last one counts.
+
+A sink may have two more methods, both of which take the id of the key that is replaced:
+`async check(replaces)` raises if a token could not be kept, before a key is created for it; and
+`target(replaces)` names the place, so that two keys never share one.
 """
+
+
+@runtime_checkable
+class _CheckedSink(Protocol):
+    """A sink that says beforehand what stands in its way."""
+
+    async def check(self, replaces: UUID) -> None:
+        """Raise if the token of a key that replaces this one could not be kept."""
+        ...
+
 
 Probe: TypeAlias = Callable[[CreatedAccessKey], Awaitable[None]]
 """Returns where the new key does its work, and raises where it does not."""
@@ -57,9 +72,37 @@ class CurrentToken:
 
     def follow(self, sink: Sink) -> Sink:
         """Make a sink of a sink that also takes the token over here, once the other has acknowledged."""
+        return _Following(sink, self._take)
 
-        async def keep(delivery: Delivery) -> None:
-            await sink(delivery)
-            self._token = delivery.token
+    def _take(self, token: Token) -> None:
+        self._token = token
 
-        return keep
+
+@frozen
+class _Following:
+    _sink: Sink
+    _take: Callable[[Token], None]
+
+    async def __call__(self, delivery: Delivery) -> None:
+        await self._sink(delivery)
+        self._take(delivery.token)
+
+    async def check(self, replaces: UUID) -> None:
+        await check_sink(self._sink, replaces)
+
+    @property
+    def target(self) -> object:
+        return getattr(self._sink, "target", None)
+
+
+async def check_sink(sink: Sink, replaces: UUID) -> None:
+    """Let a sink say beforehand what stands in its way, if it can."""
+    checked: object = sink
+    if isinstance(checked, _CheckedSink):
+        await checked.check(replaces)
+
+
+def get_fingerprint(sink: Sink, replaces: UUID) -> str | None:
+    """Return what tells a sink's target from others; None if the sink does not name it."""
+    target = getattr(sink, "target", None)
+    return hashlib.sha256(str(target(replaces)).encode()).hexdigest()[:32] if callable(target) else None

@@ -28,6 +28,7 @@ __all__ = [
     "SinkUnsureError",
     "StillThereError",
     "StuckError",
+    "TargetTakenError",
     "UnknownRotationError",
     "describe_failure",
     "is_passing",
@@ -70,6 +71,10 @@ class SinkError(RotationError):
 
 class StuckError(RotationError):
     """Tell that a rotation can't go on until a person has looked, and why."""
+
+
+class TargetTakenError(StuckError):
+    """Tell that another living rotation puts its token in the same place."""
 
 
 class SinkUnsureError(RotationError):

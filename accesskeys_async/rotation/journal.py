@@ -21,6 +21,7 @@ from accesskeys_async.rotation.failures import (
     JournalError,
     LeaseLostError,
     RotationRefusedError,
+    TargetTakenError,
     UnknownRotationError,
 )
 from accesskeys_async.rotation.schema import CANDIDATES, MIGRATIONS, ROTATIONS
@@ -90,7 +91,7 @@ class Journal:
         living = [r for r in await self.find(key_id=rotation.key_id) if not r.is_over]
         if not living:
             return await self.add(rotation)
-        if (living[0].grace, living[0].require_idle) != (rotation.grace, rotation.require_idle):
+        if living[0].terms != rotation.terms:
             raise RotationRefusedError(
                 f"access key {rotation.key_id} is being rotated by {living[0].id} on other terms "
                 f"(grace {living[0].grace}); abort that one first"
@@ -106,13 +107,14 @@ class Journal:
             raise JournalError(f"rotation {rotation_id}: {found[0].problem}")
         return found[0]
 
-    async def find(self, *, key_id: UUID | None = None) -> tuple[Rotation, ...]:
-        """Read all rotations, or those of one old key, oldest first.
+    async def find(self, *, key_id: UUID | None = None, target: str | None = None) -> tuple[Rotation, ...]:
+        """Read all rotations, or those of one old key, or of one target of their sinks, oldest first.
 
         One whose state is not known, as a later release may write it, comes as needs-human with
         `unknown_state`; whatever is done with it raises JournalError.
         """
-        return await self._read(*([] if key_id is None else [ROTATIONS.c.key_id == key_id]))
+        wanted = ((ROTATIONS.c.key_id, key_id), (ROTATIONS.c.target, target))
+        return await self._read(*(column == value for column, value in wanted if value is not None))
 
     async def find_due(self, now: datetime) -> tuple[Rotation, ...]:
         """Read the rotations that have a step due, those waiting longest first."""
@@ -134,11 +136,22 @@ class Journal:
     async def write(self, rotation: Rotation, *, before: Rotation) -> Rotation:
         """Put a rotation in the place of `before`, and return it with its new version.
 
-        Raises LeaseLostError where the journal no longer has `before`.
+        Raises LeaseLostError where the journal no longer has `before`; TargetTakenError where another living
+        rotation has its target.
         """
         if before.unknown_state is not None:
             raise JournalError(f"rotation {before.id}: {before.problem}")
         rotation = evolve(rotation, version=before.version + 1)
+        try:
+            return await self._write(rotation, before)
+        except JournalError as error:
+            if not isinstance(error.__cause__, IntegrityError):
+                raise
+            raise TargetTakenError(
+                "another rotation was begun with the same sink at the same moment"
+            ) from None
+
+    async def _write(self, rotation: Rotation, before: Rotation) -> Rotation:
         table = ROTATIONS.c
         async with self._database.transaction() as connection:
             result = await connection.execute(

@@ -19,7 +19,7 @@ from accesskeys_async.creation import mark
 from accesskeys_async.errors import AccessKeysError
 from accesskeys_async.operations import MAX_TEXT_LENGTH
 from accesskeys_async.records import CreatedAccessKey
-from accesskeys_async.rotation.delivery import Delivery, Probe, Sink
+from accesskeys_async.rotation.delivery import Delivery, Probe, Sink, check_sink, get_fingerprint
 from accesskeys_async.rotation.failures import (
     LeaseLostError,
     SinkUnsureError,
@@ -31,8 +31,10 @@ from accesskeys_async.rotation.failures import (
 from accesskeys_async.rotation.hold import Hold
 from accesskeys_async.rotation.journal import Journal
 from accesskeys_async.rotation.orphans import Orphans
+from accesskeys_async.rotation.roles import Roles, create_with_roles
 from accesskeys_async.rotation.settings import RotationSettings
 from accesskeys_async.rotation.states import Candidate, Rotation, State
+from accesskeys_async.rotation.targets import Targets
 from accesskeys_async.rotation.withdrawal import Withdrawal
 
 __all__ = ["Renewal"]
@@ -54,6 +56,7 @@ class Renewal:
         sink: Sink,
         probe: Probe,
         orphans: Orphans,
+        targets: Targets,
         withdrawal: Withdrawal,
         settings: RotationSettings,
     ) -> None:
@@ -62,6 +65,8 @@ class Renewal:
         self._sink = sink
         self._probe = probe
         self._orphans = orphans
+        self._targets = targets
+        self._roles = Roles(client)
         self._withdrawal = withdrawal
         self._settings = settings
         self._now: Callable[[], datetime] = settings.clock
@@ -109,16 +114,28 @@ class Renewal:
             raise StuckError(
                 f"{made} new keys were made and none came to be verified; find out why, then abort"
             )
-        now = self._now()
+        target = get_fingerprint(self._sink, rotation.key_id)
+        await self._targets.check(rotation, target)
+        await self._check_sink(rotation)
+        role_refs, role_ids = await self._roles.copy(hold)
+        rotation, now = hold.rotation, self._now()
         candidate = Candidate(
             nonce=settings.draw_nonce(), begun_at=now, settle_until=now + settings.act + settings.settle
         )
-        intent = evolve(rotation, state=State.CREATING, candidates=(*rotation.candidates, candidate))
+        intent = evolve(
+            rotation,
+            state=State.CREATING,
+            target=target or rotation.target,
+            role_refs=role_refs,
+            role_ids=role_ids,
+            candidates=(*rotation.candidates, candidate),
+        )
         await hold.write(intent)
         room = MAX_TEXT_LENGTH - len(mark("", candidate.nonce))
         try:
-            created = await self._client.create(
-                rotation.organization_id,
+            created = await create_with_roles(
+                self._client,
+                intent,
                 name=rotation.name,
                 description=mark(rotation.description[:room], candidate.nonce),
             )
@@ -127,12 +144,33 @@ class Renewal:
             lost = evolve(candidate, settle_until=settle_until, gone=made_nothing(error))
             await hold.write(hold.rotation.with_candidates(lost))
             raise
-        # Given, before the sink is called: from here on its token may be in use.
-        known = evolve(candidate, key_id=created.id, suffix=created.suffix, given=True)
+        known = evolve(candidate, key_id=created.id, suffix=created.suffix)
         after = evolve(hold.rotation.with_candidates(known), state=State.CREATED, failures=0, problem=None)
         # The API's clock, as told by the key it has just made, is the one that last uses are written by.
         await hold.write(evolve(after, cutover_at=created.created_at))
+        await self._check_roles(hold, created, known)
         return created
+
+    async def _check_roles(self, hold: Hold, created: CreatedAccessKey, known: Candidate) -> None:
+        """Compare the new key's roles, before its token is out, with those it was to have."""
+        try:
+            await self._roles.check(hold, created)
+        except StuckError:
+            await self._orphans.clear(hold, [known])
+            raise
+        # Given, before the sink is called: from here on its token may be in use.
+        await hold.write(hold.rotation.with_candidates(evolve(known, given=True)))
+
+    async def _check_sink(self, rotation: Rotation) -> None:
+        """Stop before anything is created if the sink knows already that it can't keep a token."""
+        try:
+            async with asyncio.timeout(self._settings.act.total_seconds()):
+                await check_sink(self._sink, rotation.key_id)
+        except TimeoutError:
+            raise
+        except Exception as error:
+            told = describe_failure(error)
+            raise StuckError(f"the sink can't keep a token: {told}; no key was created") from error
 
     async def _deliver(self, hold: Hold, created: CreatedAccessKey) -> bool:
         rotation = hold.rotation

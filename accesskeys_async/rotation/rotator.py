@@ -12,7 +12,8 @@ from attrs import evolve
 from accesskeys_async.client import AccessKeysClient
 from accesskeys_async.creation import find_nonce, mark
 from accesskeys_async.errors import InvalidRequestError
-from accesskeys_async.operations import Id, read_id
+from accesskeys_async.operations import Id, RoleRefs, read_id, read_role_refs
+from accesskeys_async.records import UNSET, Unset
 from accesskeys_async.rotation.delivery import Probe, Sink
 from accesskeys_async.rotation.failures import LeaseLostError, RotationBusyError, RotationRefusedError
 from accesskeys_async.rotation.hold import Hold
@@ -58,16 +59,25 @@ class Rotator:
         self._steps = Steps(client, journal, sink=sink, probe=probe or ReadProbe(client), settings=settings)
 
     async def plan(
-        self, org: Id, key_id: Id, *, grace: timedelta = timedelta(days=7), require_idle: bool = True
+        self,
+        org: Id,
+        key_id: Id,
+        *,
+        grace: timedelta = timedelta(days=7),
+        require_idle: bool = True,
+        role_refs: RoleRefs = UNSET,
     ) -> Rotation:
         """Write down that a key is to be replaced; nothing is changed yet.
 
         After the sink has acknowledged, both keys live for `grace`. With `require_idle` the old one must
-        also have gone unused since. A key has one living rotation: planning it again returns that.
+        also have gone unused since. The new key gets the roles that the old one has when it is created, or
+        `role_refs`, which are those of `client.create`. A key has one living rotation: planning it again
+        returns that.
 
         Raises what `client.get` does; RotationRefusedError where the key is being rotated on other terms.
         """
         organization_id, key_id = read_id("org", org), read_id("key_id", key_id)
+        refs = read_role_refs(role_refs)
         if grace < timedelta(0):
             raise InvalidRequestError("grace", f"is {grace}; it takes 0 or more")
         key = await self._client.get(organization_id, key_id)
@@ -86,6 +96,8 @@ class Rotator:
             grace=grace,
             require_idle=require_idle,
             planned_at=now,
+            copy_roles=isinstance(refs, Unset),
+            role_refs=None if isinstance(refs, Unset) else refs,
             due_at=now,
         )
         return await self._journal.add(rotation)
@@ -203,7 +215,8 @@ class Rotator:
         if hold is None:
             until = (await self._journal.get(rotation.id)).lease_until or self._now()
             raise RotationBusyError(
-                f"rotation {rotation.id} is in another worker's hands until {until} at the latest; come then",
+                f"rotation {rotation.id} is held by another worker until {until.isoformat(' ', 'seconds')} "
+                "at the latest; try again then",
                 until=until,
             )
         return hold

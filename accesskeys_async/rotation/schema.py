@@ -2,14 +2,64 @@
 
 from __future__ import annotations
 
-from typing import Final
+import json
+from typing import Any, Final
+from uuid import UUID
 
-from sqlalchemy import BigInteger, Boolean, Column, Integer, MetaData, String, Table
+from sqlalchemy import BigInteger, Boolean, Column, Dialect, Integer, MetaData, String, Table, Text
+from sqlalchemy.types import TypeDecorator
 
 from accesskeys_async.database import Id, Migrations, Moment, Span
+from accesskeys_async.records import UNSET, RoleRef
 from accesskeys_async.rotation.failures import JournalError
 
-__all__ = ["CANDIDATES", "MIGRATIONS", "ROTATIONS"]
+__all__ = ["CANDIDATES", "MIGRATIONS", "ROTATIONS", "RoleIdsText", "RoleRefsText", "write_ref"]
+
+
+class RoleRefsText(TypeDecorator[tuple[RoleRef, ...]]):
+    """References to roles, as JSON."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: tuple[RoleRef, ...] | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        """Write them."""
+        return None if value is None else json.dumps([write_ref(ref) for ref in value])
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[RoleRef, ...] | None:  # noqa: ARG002
+        """Read them."""
+        return None if value is None else tuple(_read_ref(ref) for ref in json.loads(value))
+
+
+class RoleIdsText(TypeDecorator[tuple[UUID, ...]]):
+    """Ids of roles, as JSON."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: tuple[UUID, ...] | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        """Write them."""
+        return None if value is None else json.dumps([str(role_id) for role_id in value])
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[UUID, ...] | None:  # noqa: ARG002
+        """Read them."""
+        return None if value is None else tuple(UUID(role_id) for role_id in json.loads(value))
+
+
+def write_ref(ref: RoleRef) -> dict[str, object]:
+    """Return a reference as the API writes it, without what it does not tell."""
+    written: dict[str, object] = {"id": str(ref.id)}
+    if isinstance(ref.type, str):
+        written["type"] = ref.type
+    if ref.workspaces:
+        written["workspaces"] = [str(workspace) for workspace in ref.workspaces]
+    return written
+
+
+def _read_ref(written: dict[str, Any]) -> RoleRef:
+    workspaces = tuple(UUID(workspace) for workspace in written.get("workspaces", ()))
+    return RoleRef(UUID(written["id"]), written.get("type", UNSET), workspaces or UNSET)
+
 
 _metadata: Final = MetaData()
 
@@ -26,6 +76,10 @@ ROTATIONS: Final = Table(
     Column("require_idle", Boolean, nullable=False),
     Column("planned_at", Moment, nullable=False),
     Column("state", String(16), nullable=False),
+    Column("target", String(32)),
+    Column("copy_roles", Boolean, nullable=False),
+    Column("role_refs", RoleRefsText),
+    Column("role_ids", RoleIdsText),
     Column("stuck_at", String(16)),
     Column("aborting", Boolean, nullable=False),
     Column("due_at", Moment),
@@ -87,6 +141,17 @@ MIGRATIONS: Final = Migrations(
             CREATE UNIQUE INDEX accesskeys_rotations_living ON accesskeys_rotations (organization_id, key_id)
             WHERE state NOT IN ('confirmed', 'aborted')
             """,
+        ),
+        (
+            "ALTER TABLE accesskeys_rotations ADD COLUMN target VARCHAR(32)",
+            # Two workers that begin at the same moment must not put two tokens in one place.
+            """
+            CREATE UNIQUE INDEX accesskeys_rotations_target ON accesskeys_rotations (target)
+            WHERE state NOT IN ('confirmed', 'aborted')
+            """,
+            "ALTER TABLE accesskeys_rotations ADD COLUMN copy_roles BOOLEAN NOT NULL DEFAULT TRUE",
+            "ALTER TABLE accesskeys_rotations ADD COLUMN role_refs TEXT",
+            "ALTER TABLE accesskeys_rotations ADD COLUMN role_ids TEXT",
         ),
     ),
 )

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 from attrs import evolve, field, frozen, validators
 
-from accesskeys_async.records import AccessKey
+from accesskeys_async.records import AccessKey, RoleRef
 
-__all__ = ["Candidate", "Progress", "Rotation", "State", "check_move", "find_in_use", "get_backoff"]
+__all__ = [
+    "Candidate",
+    "Progress",
+    "Rotation",
+    "State",
+    "check_move",
+    "find_in_use",
+    "get_backoff",
+    "get_grants",
+]
 
 
 class State(enum.StrEnum):
@@ -98,7 +107,15 @@ class Rotation:
     require_idle: bool
     """Whether the old key must have gone unused since the cut-over before it is deleted."""
     planned_at: datetime
+    copy_roles: bool = True
+    """Whether the new key gets the old one's roles; else those of `role_refs`, which were given."""
+    role_refs: tuple[RoleRef, ...] | None = None
+    """The roles that the new key is to have; None before a create, and if the service tells nothing."""
+    role_ids: tuple[UUID, ...] | None = None
+    """The same in the deprecated form, if the service tells no other."""
     state: State = State.PLANNED
+    target: str | None = None
+    """A fingerprint of where the sink puts its token; None before a create, and if the sink names none."""
     stuck_at: State | None = None
     """The state that needs-human was entered from."""
     aborting: bool = False
@@ -141,6 +158,11 @@ class Rotation:
         """Whether the sink may hold a token of this rotation."""
         return any(candidate.given and not candidate.gone for candidate in self.candidates)
 
+    @property
+    def terms(self) -> tuple[object, ...]:
+        """What a rotation was planned with; another plan for the same key must not differ in it."""
+        return self.grace, self.require_idle, None if self.copy_roles else get_grants(self.role_refs or ())
+
     def is_due(self, now: datetime) -> bool:
         """Tell whether a step can be taken now."""
         return self.due_at is not None and self.due_at <= now
@@ -165,6 +187,13 @@ class Progress:
     def state(self) -> State:
         """The state after the step."""
         return self.rotation.state
+
+
+def get_grants(
+    refs: Iterable[RoleRef], *, with_workspaces: bool = True
+) -> frozenset[tuple[UUID, frozenset[UUID]]]:
+    """Return what roles come to: each role with its workspaces, none of which are all."""
+    return frozenset((ref.id, frozenset((with_workspaces and ref.workspaces) or ())) for ref in refs)
 
 
 FIRST_BACKOFF: Final = timedelta(seconds=5)

@@ -25,6 +25,7 @@ from accesskeys_async.rotation.renewal import Renewal
 from accesskeys_async.rotation.retirement import Retirement
 from accesskeys_async.rotation.settings import RotationSettings
 from accesskeys_async.rotation.states import Rotation, State, get_backoff
+from accesskeys_async.rotation.targets import Targets
 from accesskeys_async.rotation.withdrawal import Withdrawal
 
 __all__ = ["Steps"]
@@ -55,6 +56,7 @@ class Steps:
             sink=sink,
             probe=probe,
             orphans=orphans,
+            targets=Targets(journal, orphans),
             withdrawal=self._withdrawal,
             settings=settings,
         )

@@ -35,9 +35,15 @@ class Withdrawal:
         rotation = hold.rotation
         if rotation.may_be_given:
             if rotation.state is State.NEEDS_HUMAN:
-                await hold.write(evolve(rotation, state=State.ABORTED, due_at=None))
+                closed = evolve(rotation, state=State.ABORTED, stuck_at=None, due_at=None)
+                await hold.write(
+                    evolve(closed, problem=f"aborted, and nothing was deleted: {_name_living(rotation)}")
+                )
                 return
-            raise StuckError(_tell_living(rotation))
+            raise StuckError(
+                "aborted after the sink may have been given a token; nothing was deleted: "
+                f"{_name_living(rotation)}; delete what is not in use, then abort again, or retry"
+            )
         state = rotation.stuck_at if rotation.state is State.NEEDS_HUMAN else rotation.state
         assert state is not None
         # The intent is written before a key is deleted: a crash must not turn an abort into a rotation.
@@ -69,14 +75,10 @@ class Withdrawal:
             await hold.write(evolve(hold.rotation, due_at=until))
 
 
-def _tell_living(rotation: Rotation) -> str:
+def _name_living(rotation: Rotation) -> str:
     given = ", ".join(
         f"{candidate.key_id} (…{candidate.suffix})"
         for candidate in rotation.candidates
         if candidate.given and not candidate.gone
     )
-    return (
-        f"aborted after the sink may have been given a token; nothing was deleted: the old key "
-        f"{rotation.key_id} (…{rotation.suffix}) lives, and so does {given}; delete by hand what is not in "
-        "use, then abort again, or retry"
-    )
+    return f"the old key {rotation.key_id} (…{rotation.suffix}) lives, and so does {given}"

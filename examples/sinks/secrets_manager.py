@@ -1,6 +1,7 @@
 """A sink for AWS Secrets Manager, over aiobotocore."""
 
 from typing import Protocol
+from uuid import UUID
 
 from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]  # it ships no types
 
@@ -16,7 +17,7 @@ class SecretsManager(Protocol):
 
 
 class SecretsManagerSink:
-    """Put the token into a secret as its current version; the secret is made where there is none.
+    """Put the token of one key into a secret as its current version; the secret is made where there is none.
 
     The new key's id is the version's id, so that the same delivery twice makes one version.
     """
@@ -36,6 +37,10 @@ class SecretsManagerSink:
         except BotoCoreError as error:
             told = type(error).__name__
             raise SinkUnsureError(f"{self._secret_id} may be written, or not: {told}") from None
+
+    def target(self, replaces: UUID) -> str:  # noqa: ARG002 - one place, whatever the key
+        """Name the secret, so that a second key is never given the same one."""
+        return f"secretsmanager:{self._secret_id}"
 
     async def _store(self, delivery: Delivery) -> None:
         version = str(delivery.key.id)

@@ -1,6 +1,7 @@
 """A sink for the KV secrets engine, version 2, of HashiCorp Vault and OpenBao."""
 
 from http import HTTPStatus
+from uuid import UUID
 
 import aiohttp
 
@@ -10,7 +11,7 @@ ROUNDS = 3
 
 
 class VaultSink:
-    """Put the token into one field of a secret, and leave its other fields as they are.
+    """Put the token of one key into one field of a secret, and leave its other fields as they are.
 
     Written with check-and-set, so that nobody else's change is lost. `session` has Vault's address as its
     base URL and `X-Vault-Token` among its headers.
@@ -29,6 +30,10 @@ class VaultSink:
             if await self._write(delivery, fields, version):
                 return
         raise SinkError(f"{self._url} is being changed by somebody else all the time")
+
+    def target(self, replaces: UUID) -> str:  # noqa: ARG002 - one place, whatever the key
+        """Name the field, so that a second key is never given the same one."""
+        return f"vault:{self._url}#{self._field}"
 
     async def _read(self) -> tuple[dict[str, object], int]:
         """Return the secret's fields and version; none, and 0, where there is no secret."""

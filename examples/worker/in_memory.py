@@ -1,5 +1,7 @@
 """Broker, worker and scheduler in one process: rotates the keys it is given, and ends when they are done.
 
+Needs TOKEN_DIR and ACCESSKEYS_JOURNAL: see tasks.py.
+
 python -m examples.worker.in_memory GRACE_SECONDS KEY_ID...
 """
 

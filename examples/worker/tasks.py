@@ -1,4 +1,7 @@
-"""Rotations driven by events: taskiq's tasks, in this process alone, or over Redis where REDIS_URL is set.
+"""Rotations driven by events: taskiq's tasks, in this process alone, or over Redis if REDIS_URL is set.
+
+ACCESSKEYS_JOURNAL names the journal, and TOKEN_DIR a folder: the token that replaces a key is written to
+TOKEN_DIR/KEY_ID, a file for each key. ROTATE_EVERY is how many seconds lie between two looks at the journal.
 
     taskiq worker examples.worker.tasks:broker
     taskiq scheduler examples.worker.tasks:scheduler
@@ -22,7 +25,7 @@ from taskiq.schedule_sources import LabelScheduleSource
 from taskiq_redis import RedisStreamBroker
 
 from accesskeys_async import AccessKeysClient
-from accesskeys_async.rotation import FileSink, Journal, Rotator
+from accesskeys_async.rotation import DirectorySink, Journal, Rotator
 
 SECONDS = int(os.environ.get("ROTATE_EVERY", "60"))
 
@@ -41,7 +44,7 @@ async def open_up(state: TaskiqState) -> None:
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(AccessKeysClient())
         journal = await stack.enter_async_context(Journal(os.environ["ACCESSKEYS_JOURNAL"]))
-        state.rotator = Rotator(client, journal, FileSink(os.environ["TOKEN_FILE"]))
+        state.rotator = Rotator(client, journal, DirectorySink(os.environ["TOKEN_DIR"]))
         state.stack = stack.pop_all()
 
 

@@ -46,6 +46,19 @@ def endpoint() -> Iterator[str]:
     server.stop()
 
 
+def test_each_secret_and_field_is_a_target_of_its_own() -> None:
+    session: Any = None
+    sinks = (
+        SecretsManagerSink(session, "one"),
+        SecretsManagerSink(session, "two"),
+        VaultSink(session, "one"),
+        VaultSink(session, "one", field="other"),
+        VaultSink(session, "one", mount="kv"),
+    )
+    assert len({sink.target(UUID(int=6)) for sink in sinks}) == len(sinks)
+    assert all(sink.target(UUID(int=6)) == sink.target(UUID(int=7)) for sink in sinks)
+
+
 class TestSecretsManager:
     @pytest.fixture
     async def secrets(self, endpoint: str) -> AsyncIterator[Any]:

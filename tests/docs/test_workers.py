@@ -23,7 +23,7 @@ def surroundings(environment: Mapping[str, str], tmp_path: Path) -> dict[str, st
     return {
         **environment,
         "ACCESSKEYS_JOURNAL": str(tmp_path / "journal.sqlite"),
-        "TOKEN_FILE": str(tmp_path / "token"),
+        "TOKEN_DIR": str(tmp_path),
         "ROTATE_EVERY": "1",
     }
 
@@ -37,18 +37,18 @@ def _read_states(folder: Path) -> list[str]:
 
 
 def _assert_rotated(emulator: Emulator, folder: Path, old_id: str) -> None:
-    token = (folder / "token").read_text().strip()
+    token = (folder / old_id).read_text().strip()
     assert emulator.verify(emulator.organization_id, token) is not None
     assert old_id not in {key.id for key in emulator.keys(emulator.organization_id)}
 
 
-def test_a_worker_in_one_process_rotates_a_key(
+def test_a_worker_in_one_process_rotates_each_key_into_a_file_of_its_own(
     emulator: Emulator, surroundings: dict[str, str], tmp_path: Path
 ) -> None:
-    old = emulator.keys(emulator.organization_id)[0]
+    old = [key.id for key in emulator.keys(emulator.organization_id)[:2]]
 
     done = subprocess.run(
-        [sys.executable, "-m", "examples.worker.in_memory", "1", old.id],
+        [sys.executable, "-m", "examples.worker.in_memory", "1", *old],
         capture_output=True,
         text=True,
         cwd=ROOT,
@@ -59,8 +59,9 @@ def test_a_worker_in_one_process_rotates_a_key(
     assert done.returncode == 0, done.stderr
     # What comes before depends on which of the two tasks was first.
     assert done.stdout.splitlines()[-1].split()[1] == "confirmed"
-    assert _read_states(tmp_path) == ["confirmed"]
-    _assert_rotated(emulator, tmp_path, old.id)
+    assert _read_states(tmp_path) == ["confirmed"] * 2
+    for old_id in old:
+        _assert_rotated(emulator, tmp_path, old_id)
 
 
 @contextlib.contextmanager

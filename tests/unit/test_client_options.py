@@ -61,7 +61,7 @@ async def test_token_and_address_come_from_the_environment_where_they_are_not_gi
     monkeypatch: pytest.MonkeyPatch, mocked_api: MockedAPI, organization_id: UUID, row: Any
 ) -> None:
     path = f"/organizations/{organization_id}/access-keys/{KEY}"
-    monkeypatch.setenv("ACCESSKEYS_TOKEN", "from-the-environment")
+    monkeypatch.setenv("ACCESSKEYS_TOKEN", " from-the-environment\n")
     monkeypatch.setenv("ACCESSKEYS_BASE_URL", "https://environment.example/v1/")
     cases = [
         (AccessKeysClient(), "https://environment.example/v1", "from-the-environment"),

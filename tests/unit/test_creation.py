@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from accesskeys_async import APIResponseError, InvalidRequestError, Request, Response, RoleRef
-from accesskeys_async.creation import Creation, Draft, find_nonce, mark, new_nonce
+from accesskeys_async.creation import Creation, Draft, _read_date, find_nonce, mark, new_nonce
 
 
 def test_a_nonce_is_sixteen_characters_and_new_each_time() -> None:
@@ -162,3 +164,28 @@ async def test_a_response_that_names_another_key_never_deletes_that() -> None:
         await creation(service).run_to_a_known_end(settle=0, rounds=5)
     assert list(service.keys) == [str(STRANGER)]
     assert service.requests.count("createAccessKey") == 1
+
+
+@pytest.mark.parametrize("zone", ["America/Los_Angeles", "UTC", "Asia/Tokyo"])
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("Sun, 06 Nov 1994 08:49:37 GMT", datetime(1994, 11, 6, 8, 49, 37, tzinfo=UTC)),
+        ("Sun, 06 Nov 1994 08:49:37 -0000", datetime(1994, 11, 6, 8, 49, 37, tzinfo=UTC)),
+        ("Sun, 06 Nov 1994 08:49:37", datetime(1994, 11, 6, 8, 49, 37, tzinfo=UTC)),
+        ("Sun Nov  6 08:49:37 1994", datetime(1994, 11, 6, 8, 49, 37, tzinfo=UTC)),
+        ("Sun, 06 Nov 1994 09:49:37 +0100", datetime(1994, 11, 6, 8, 49, 37, tzinfo=UTC)),
+        ("yesterday", None),
+        ("", None),
+    ],
+)
+def test_a_date_without_a_zone_is_utc_whatever_the_machines_zone(
+    text: str, moment: datetime | None, zone: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        assert _read_date(Response(200, CIMultiDict({"Date": text}), b"")) == moment
+    finally:
+        monkeypatch.undo()
+        time.tzset()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from pathlib import Path
 
@@ -56,8 +58,27 @@ async def test_where_there_is_no_token_the_reference_is_named(reference: str, pr
 
 async def test_a_program_that_hangs_is_killed() -> None:
     credential = read_credential(f"cmd:{sys.executable} -c 'import time; time.sleep(60)'")
-    with pytest.raises(ConfigurationError, match=r"took longer than 0\.05 s$"):
+    with pytest.raises(ConfigurationError, match=r"took longer than 0\.05 s and was killed$"):
         await credential.resolve(seconds=0.05)
+
+
+async def test_a_token_that_is_written_in_two_parts_is_one_token() -> None:
+    credential = read_credential(f"cmd:sh -c 'printf {TOKEN[:9]}; sleep 0.1; echo {TOKEN[9:]}'")
+    assert (await credential.resolve()).reveal() == TOKEN
+
+
+async def test_a_program_that_fails_after_it_wrote_a_token_gives_none() -> None:
+    credential = read_credential(f"cmd:sh -c 'echo {TOKEN}; sleep 0.1; exit 3'")
+    with pytest.raises(ConfigurationError, match="ended with exit code 3"):
+        await credential.resolve()
+
+
+async def test_a_program_may_leave_a_daemon_behind(tmp_path: Path) -> None:
+    credential = read_credential(f"cmd:sh -c 'sleep 600 & echo $! > pid; echo {TOKEN}'", directory=tmp_path)
+    try:
+        assert (await credential.resolve(seconds=20)).reveal() == TOKEN
+    finally:
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
 
 
 @pytest.mark.parametrize("text", ["", "env", "env:", "env: ", "vault:x", TOKEN, "cmd:'", "cmd:''x'"])

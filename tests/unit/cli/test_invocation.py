@@ -10,6 +10,7 @@ from accesskeys_async.cli.exits import CommandError, ExitCode
 from accesskeys_async.cli.invocation import Format, Invocation
 from accesskeys_async.cli.tables import TableWriter
 from accesskeys_async.cli.writers import CsvWriter, JsonLinesWriter, JsonWriter
+from accesskeys_async.emulator import Emulator
 
 ENVIRON = {
     "ACCESSKEYS_TOKEN": "s3cret-token-AbCdEf",
@@ -66,7 +67,7 @@ def test_one_argument_is_the_key_and_two_are_organization_and_key(invoke: Callab
         invoke().key(None, None)
 
 
-@pytest.mark.parametrize("environ", [{}, {"ACCESSKEYS_TOKEN": ""}])
+@pytest.mark.parametrize("environ", [{}, {"ACCESSKEYS_TOKEN": ""}, {"ACCESSKEYS_TOKEN": "\n"}])
 def test_no_token_is_a_matter_of_authentication(
     invoke: Callable[..., Invocation], environ: dict[str, str]
 ) -> None:
@@ -82,6 +83,14 @@ async def test_the_client_is_made_of_the_settings(invoke: Callable[..., Invocati
         assert "https://example.com" in repr(client)
     async with invoke().client() as client:
         assert "http://127.0.0.1:9" in repr(client)
+
+
+def test_a_line_end_after_the_token_in_the_environment_is_no_part_of_it(
+    service: Emulator, call: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACCESSKEYS_TOKEN", f" {service.token}\r\n")
+
+    assert call("list", "--max-items", "1").code == 0
 
 
 @pytest.mark.parametrize(

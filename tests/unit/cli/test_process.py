@@ -94,14 +94,19 @@ def test_ctrl_c_in_a_listing_leaves_valid_output(begin: Callable, service: Emula
     assert err.endswith("accesskeys: interrupted\n")
 
 
-def test_sigterm_in_a_listing_leaves_valid_output(begin: Callable, service: Emulator) -> None:
+@pytest.mark.parametrize("numbers", [[signal.SIGTERM], [signal.SIGHUP], [signal.SIGTERM] * 2])
+def test_a_signal_in_a_listing_leaves_valid_output(
+    begin: Callable, service: Emulator, numbers: list[int]
+) -> None:
     service.faults.add(Fault.delay(0.0, operation="list"), Fault.delay(60.0, operation="list"))
     process = begin("list", "--format", "json")
     wait_until(lambda: service.journal.count(operation="list") == 2)
-    process.send_signal(signal.SIGTERM)
+    for number in numbers:
+        process.send_signal(number)
     out, err = process.communicate(timeout=20)
     assert process.returncode == 143
     assert len(json.loads(out)) == 100
+    assert "Traceback" not in err
     assert err.endswith("accesskeys: terminated\n")
 
 
@@ -120,6 +125,20 @@ def test_ctrl_c_in_a_create_says_that_a_key_may_exist(
         "accesskeys: interrupted",
     ]
     assert not path.exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
+def test_a_token_that_is_on_its_way_is_written_after_a_signal(
+    begin: Callable, service: Emulator, tmp_path: Path, number: int
+) -> None:
+    service.faults.add(Fault.delay(0.5, operation="create"))
+    path = tmp_path / "token"
+    process = begin("create", "--name", "late", "--description", "d", "--token-file", str(path))
+    wait_until(lambda: service.journal.count(operation="create") == 1)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 143, err
+    assert service.verify(service.organization_id, path.read_text().strip()) == json.loads(out)["id"]
 
 
 @pytest.mark.parametrize("moment", ["The API", "Streamed", "Broke the service"])

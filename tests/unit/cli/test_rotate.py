@@ -90,6 +90,16 @@ def test_each_step_is_told_on_stderr_and_the_token_nowhere(
     assert (tmp_path / "token").read_text().strip() not in ran.out + ran.err
 
 
+def test_a_key_without_roles_is_told_of(service: Emulator, call: Call, tmp_path: Path) -> None:
+    made = call("create", "--name", "bare", "--description", "d", "--token-file", tmp_path / "old")
+    rotation = _plan(call, json.loads(made.out)["id"])
+
+    ran = call("rotate", "run", rotation, "--to-file", tmp_path / "token")
+
+    assert ran.code == 0, ran.err
+    assert f"rotation {rotation}: the new key has no roles, as the old one had none" in ran.err
+
+
 def test_planning_says_the_terms(service: Emulator, call: Call, old_id: str) -> None:
     planned = call("rotate", "plan", old_id, "--grace", "36h", "--no-require-idle", "-f", "json")
 
@@ -101,6 +111,25 @@ def test_planning_says_the_terms(service: Emulator, call: Call, old_id: str) -> 
         False,
     )
     assert abs(datetime.fromisoformat(row["plannedAt"]) - datetime.now(UTC)).total_seconds() < 60
+
+
+def test_roles_are_planned_with_their_workspaces(
+    service: Emulator, call: Call, old_id: str, tmp_path: Path
+) -> None:
+    role, other, workspace = (str(UUID(int=number)) for number in (1, 2, 3))
+
+    planned = call("rotate", "plan", old_id, "--role", f"{role}:{workspace}", "--role", other, "-f", "json")
+
+    [row] = json.loads(planned.out)
+    assert row["roleRefs"] == [{"id": role, "workspaces": [workspace]}, {"id": other}]
+    assert call("rotate", "plan", old_id).code == ExitCode.REFUSED
+
+
+def test_a_role_that_is_no_id_is_wrong_usage(service: Emulator, call: Call, old_id: str) -> None:
+    refused = call("rotate", "plan", old_id, "--role", "admin")
+
+    assert (refused.code, refused.out) == (ExitCode.USAGE, "")
+    assert "--role takes ROLE_ID[:WORKSPACE_ID,…]" in refused.err
 
 
 @pytest.mark.parametrize("grace", ["7", "d", "-1d", "1 day", "1y"])
@@ -199,26 +228,49 @@ def test_a_command_that_fails_aborts_the_rotation(service: Emulator, call: Call,
     assert len(_key_ids(service)) == 250
 
 
-def test_all_that_is_due_is_resumed(service: Emulator, call: Call, tmp_path: Path) -> None:
-    for key in service.keys(service.organization_id)[:3]:
-        _plan(call, key.id)
+@pytest.mark.parametrize("kind", ["--to-command", "--to-dir"])
+def test_all_that_is_due_is_resumed(service: Emulator, call: Call, tmp_path: Path, kind: str) -> None:
+    made = [call("create", "--name", "n", "--description", "d", "--show-token", "-q") for _ in range(3)]
+    key_ids = [json.loads(created.out)["id"] for created in made]
+    for key_id in key_ids:
+        _plan(call, key_id)
+    command = f"sh -c 'cat > {tmp_path}/{{replaced_key_id}}'"
 
-    resumed = call("rotate", "resume", "--to-command", f"sh -c 'cat >> {tmp_path}/tokens'")
+    resumed = call("rotate", "resume", kind, command if kind == "--to-command" else tmp_path)
 
     assert resumed.code == 0, resumed.err
     assert [json.loads(line)["state"] for line in resumed.out.splitlines()] == ["grace"] * 3
-    assert len((tmp_path / "tokens").read_text().split()) == 3
+    new_ids = {json.loads(line)["newKeyId"] for line in resumed.out.splitlines()}
+    tokens = [(tmp_path / key_id).read_text().strip() for key_id in key_ids]
+    assert {service.verify(service.organization_id, token) for token in tokens} == new_ids
     assert call("rotate", "resume").out == ""
 
 
-def test_several_tokens_do_not_go_to_one_file(service: Emulator, call: Call, tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", [["--to-file", "token"], ["--to-command", "store"]])
+def test_several_tokens_do_not_go_to_one_place(service: Emulator, call: Call, options: list[str]) -> None:
     for key in service.keys(service.organization_id)[:2]:
         _plan(call, key.id)
 
-    refused = call("rotate", "resume", "--to-file", tmp_path / "token")
+    refused = call("rotate", "resume", *options)
 
     assert refused.code == ExitCode.USAGE
-    assert "2 rotations would write to one file" in refused.err
+    assert "2 rotations would write to one place, which holds one token; use --to-dir, or put" in refused.err
+
+
+def test_one_file_does_not_take_a_second_keys_token_either_one_by_one(
+    service: Emulator, call: Call, tmp_path: Path
+) -> None:
+    first, second = (_plan(call, key.id) for key in service.keys(service.organization_id)[:2])
+    call("rotate", "run", first, "--to-file", tmp_path / "token")
+    token = (tmp_path / "token").read_text()
+
+    refused = call("rotate", "run", second, "--to-file", tmp_path / "token")
+
+    assert refused.code == ExitCode.REFUSED
+    assert f"the sink holds one token and serves rotation {first}" in refused.err
+    assert (tmp_path / "token").read_text() == token
+    done = call("rotate", "run", second, "--retry", "--to-dir", tmp_path)
+    assert json.loads(done.out)["state"] == "grace", done.err
 
 
 def test_resuming_asks_before_it_deletes(service: Emulator, call: Call, tmp_path: Path, old_id: str) -> None:
@@ -382,10 +434,111 @@ def test_a_rotation_in_other_hands_ends_with_four(
         journal.execute("UPDATE accesskeys_rotations SET owner = 'other', lease_until = ?", (later,))
     journal.close()
 
+    until = datetime.fromtimestamp(later // 1_000_000, UTC)
     busy = call("rotate", "run", rotation, "--to-file", tmp_path / "token")
     assert busy.code == ExitCode.UNREACHABLE
-    assert "another worker holds it" in busy.err
-    assert call("rotate", "abort", rotation, "--yes").code == ExitCode.UNREACHABLE
+    assert f"held by another worker until {until:%Y-%m-%dT%H:%M:%SZ} at the latest" in busy.err
+    aborted = call("rotate", "abort", rotation, "--yes")
+    assert aborted.code == ExitCode.UNREACHABLE
+    assert f"held by another worker until {until:%Y-%m-%d %H:%M:%S}+00:00 at the latest" in aborted.err
+    assert f"held until {until:%Y-%m-%dT%H:%M:%SZ}" in call("rotate", "status", "-f", "table").out
+    assert json.loads(call("rotate", "status").out)["leaseUntil"] == f"{until:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def test_a_lease_that_is_over_is_not_shown_as_one(
+    service: Emulator, call: Call, tmp_path: Path, old_id: str
+) -> None:
+    _plan(call, old_id)
+    with sqlite3.connect(tmp_path / "journal.sqlite") as journal:
+        journal.execute("UPDATE accesskeys_rotations SET owner = 'dead', lease_until = 1000000")
+    journal.close()
+
+    assert "held until" not in call("rotate", "status", "-f", "table").out
+
+
+@pytest.mark.parametrize("command", ["run", "resume"])
+def test_an_api_that_cannot_be_reached_ends_with_four_and_is_told_once(
+    service: Emulator, call: Call, tmp_path: Path, old_id: str, command: str
+) -> None:
+    rotation = _plan(call, old_id)
+    arguments = [rotation] if command == "run" else []
+    unreachable = ("--base-url", "http://127.0.0.1:1", "--deadline", "1", "--to-file", tmp_path / "token")
+
+    failed = call("rotate", command, *arguments, *unreachable)
+
+    assert failed.code == ExitCode.UNREACHABLE
+    assert failed.err.count("could not connect") == 1
+    assert "next step due" in failed.err
+    assert json.loads(failed.out)["state"] == "planned"
+
+
+def test_what_needs_a_person_says_what_to_type_and_is_told_once(
+    service: Emulator, call: Call, tmp_path: Path, old_id: str
+) -> None:
+    rotation = _plan(call, old_id)
+    service.faults.add(Fault.status(401, operation="create"))
+
+    stuck = call("rotate", "run", rotation, "--to-file", tmp_path / "token")
+
+    assert stuck.code == ExitCode.REFUSED
+    assert stuck.err.count("401") == 1
+    assert f"go on with: accesskeys rotate run {rotation} --retry" in stuck.err
+    assert f"give it up with: accesskeys rotate abort {rotation}" in stuck.err
+    assert "accesskeys rotate run ROTATION --retry" in call("rotate", "status").err
+    again = call("rotate", "run", rotation, "--retry", "--to-file", tmp_path / "token")
+    assert (again.code, json.loads(again.out)["state"]) == (0, "grace")
+    assert "--retry" not in call("rotate", "status").err
+
+
+def test_of_several_failures_each_is_told_and_a_refusal_decides_the_code(
+    service: Emulator, call: Call, tmp_path: Path
+) -> None:
+    ids = [_plan(call, key.id) for key in service.keys(service.organization_id)[:2]]
+    service.faults.add(Fault.status(403, operation="create"))
+    service.faults.add(Fault.status(503, operation="create", times=9))
+
+    failed = call("rotate", "resume", "--to-dir", tmp_path, "--deadline", "2")
+
+    assert failed.code == ExitCode.REFUSED
+    assert all(rotation in failed.err for rotation in ids)
+    assert "403" in failed.err
+    assert "503" in failed.err
+
+
+def test_aborting_once_more_closes_it_without_an_error(
+    service: Emulator, call: Call, tmp_path: Path, old_id: str
+) -> None:
+    rotation = _plan(call, old_id)
+    call("rotate", "run", rotation, "--to-file", tmp_path / "token")
+    first = call("rotate", "abort", rotation, "--yes")
+
+    second = call("rotate", "abort", rotation, "--yes")
+
+    assert (first.code, second.code, second.err) == (ExitCode.REFUSED, 0, "")
+    row = json.loads(second.out)
+    assert (row["state"], row["stuckAt"]) == ("aborted", None)
+    assert f"aborted, and nothing was deleted: the old key {old_id}" in row["problem"]
+    assert "retry" not in row["problem"]
+
+
+def test_resuming_with_nothing_due_says_so(service: Emulator, call: Call, tmp_path: Path) -> None:
+    _begin_a_journal(tmp_path)
+    resumed = call("rotate", "resume", "-f", "json")
+
+    assert (resumed.code, resumed.out, resumed.err) == (0, "[]\n", "no rotation has a step due\n")
+
+
+@pytest.mark.parametrize("command", ["run", "status", "abort"])
+def test_a_rotation_that_is_no_id_is_told_in_the_command_lines_words(
+    service: Emulator, call: Call, tmp_path: Path, command: str
+) -> None:
+    _begin_a_journal(tmp_path)
+    refused = call("rotate", command, "nonsense")
+
+    assert refused.code == ExitCode.USAGE
+    assert refused.err == (
+        "accesskeys: ROTATION is 'nonsense', which is not a UUID; find it with: accesskeys rotate status\n"
+    )
 
 
 def test_a_key_that_the_command_itself_uses_goes_over_with_its_file(
@@ -453,7 +606,7 @@ async def test_a_token_for_which_no_place_was_named_goes_nowhere() -> None:
     delivery: Any = object()
 
     with pytest.raises(SinkError, match="no place for the token was named"):
-        await TokenTarget(None, None, "T", None).make()(delivery)
+        await TokenTarget().make()(delivery)
 
 
 def test_without_the_extra_the_command_says_what_to_install() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -19,6 +20,17 @@ def test_the_token_is_written_for_the_owner_alone(tmp_path: Path) -> None:
         file.write(TOKEN)
     assert path.read_text() == "s3cret-token-AbCdEf\n"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_folder_that_has_no_syncing_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def sync(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(os, "fsync", sync)
+    with TokenFile.create(tmp_path / "token") as file:
+        file.write(TOKEN)
+    assert (tmp_path / "token").read_text() == "s3cret-token-AbCdEf\n"
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o277, 0o777])

@@ -7,7 +7,14 @@ import pytest
 
 from accesskeys_async import AuthenticationError, CreatedAccessKey
 from accesskeys_async.emulator import Fault
-from accesskeys_async.rotation import Delivery, RotationSettings, SinkUnsureError, State
+from accesskeys_async.rotation import (
+    CurrentToken,
+    Delivery,
+    FileSink,
+    RotationSettings,
+    SinkUnsureError,
+    State,
+)
 from tests.unit.rotation.yard import NOW, Yard
 
 
@@ -49,6 +56,43 @@ async def test_a_key_that_the_sink_may_hold_is_not_deleted_while_it_is_used(yard
 
     assert kept.state is State.GRACE
     assert yard.service.verify(yard.organization, taken[0]) is not None
+
+
+async def test_a_sink_that_knows_what_is_in_its_way_stops_the_rotation_before_a_key_is_created(
+    yard: Yard,
+) -> None:
+    path = yard.folder / "none" / "token"
+    rotator, old_id = yard.make_rotator(sink=CurrentToken("x").follow(FileSink(path))), yard.old_id
+    rotation_id = await yard.plan(rotator)
+
+    stuck = await rotator.run(rotation_id)
+
+    assert (stuck.state, stuck.rotation.stuck_at) == (State.NEEDS_HUMAN, State.PLANNED)
+    assert f"the sink can't keep a token: {path} can't be written: No such" in (stuck.rotation.problem or "")
+    assert (yard.key_ids, yard.service.journal.count(operation="create")) == ([old_id], 0)
+    path.parent.mkdir()
+    await rotator.retry(rotation_id)
+    assert (await yard.run_to_end(rotator, rotation_id)).state is State.CONFIRMED
+
+
+async def test_a_check_that_takes_too_long_is_tried_again(yard: Yard) -> None:
+    class Sink:
+        checks = 0
+
+        async def __call__(self, delivery: Delivery) -> None:
+            await yard.sink(delivery)
+
+        async def check(self, replaces: object) -> None:
+            self.checks += 1
+            if self.checks == 1:
+                await asyncio.Event().wait()
+
+    act = timedelta(milliseconds=300)
+    rotator = yard.make_rotator(sink=Sink(), settings=RotationSettings(clock=yard.clock.now, act=act))
+    rotation_id = await yard.plan(rotator)
+
+    assert (await rotator.run(rotation_id)).state is State.PLANNED
+    assert (await yard.run_to_end(rotator, rotation_id)).state is State.CONFIRMED
 
 
 async def test_a_sink_that_fails_costs_the_new_key_and_not_the_old_one(yard: Yard) -> None:

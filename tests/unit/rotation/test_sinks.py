@@ -2,12 +2,17 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import fcntl
 import json
 import os
+import signal
 import stat
+import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from uuid import UUID
 
 import psutil
 import pytest
@@ -16,8 +21,17 @@ from attrs import evolve
 
 from accesskeys_async import Token
 from accesskeys_async.errors import ConfigurationError
-from accesskeys_async.rotation import CommandSink, Delivery, EnvFileSink, FileSink, SinkError, SinkUnsureError
+from accesskeys_async.rotation import (
+    CommandSink,
+    Delivery,
+    DirectorySink,
+    EnvFileSink,
+    FileSink,
+    SinkError,
+    SinkUnsureError,
+)
 from tests.unit.rotation.yard import TOKEN
+from tests.waiting import until
 
 STORE = """
 import json, os, sys
@@ -36,11 +50,22 @@ def _list(folder: Path) -> list[str]:
 
 def _lives(process_id: int) -> bool:
     # A killed orphan whose new parent has not asked for it yet is a zombie.
-    return psutil.pid_exists(process_id) and psutil.Process(process_id).status() != psutil.STATUS_ZOMBIE
+    try:
+        return psutil.Process(process_id).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _with_token(delivery: Delivery, text: str) -> Delivery:
     return evolve(delivery, key=evolve(delivery.key, token=Token(text)))
+
+
+def _fail_with(number: int, *, when: Callable[[int], bool] = lambda _: True) -> Callable[..., None]:
+    def fail(descriptor: int, *arguments: int) -> None:
+        if when(arguments[-1] if arguments else 0):
+            raise OSError(number, os.strerror(number))
+
+    return fail
 
 
 class TestFileSink:
@@ -54,17 +79,123 @@ class TestFileSink:
         assert path.read_text() == f"{TOKEN}\n"
         assert _mode(path) == 0o600
 
-    async def test_a_file_that_others_could_read_is_closed_to_them(
+    @pytest.mark.parametrize("mode", [0o600, 0o640, 0o440, 0o644])
+    async def test_a_file_that_is_replaced_keeps_its_mode_and_attributes(
+        self, tmp_path: Path, delivery: Delivery, mode: int
+    ) -> None:
+        path = tmp_path / "token"
+        path.write_text("old\n")
+        os.setxattr(path, "user.note", b"the app reads it")
+        path.chmod(mode)
+
+        await FileSink(path)(delivery)
+
+        assert _mode(path) == mode
+        assert os.getxattr(path, "user.note") == b"the app reads it"
+        assert (await FileSink(path).read()).reveal() == TOKEN
+
+    @pytest.mark.skipif(os.getuid() != 0, reason="only root gives files away")
+    async def test_a_file_that_is_replaced_keeps_its_owner_and_group(
         self, tmp_path: Path, delivery: Delivery
     ) -> None:
         path = tmp_path / "token"
         path.write_text("old\n")
-        path.chmod(0o644)
+        os.chown(path, 1234, 5678)
 
         await FileSink(path)(delivery)
 
-        assert _mode(path) == 0o600
-        assert (await FileSink(path).read()).reveal() == TOKEN
+        assert (path.stat().st_uid, path.stat().st_gid, _mode(path)) == (1234, 5678, 0o644)
+
+    async def test_an_owner_that_cannot_be_kept_is_known_beforehand(
+        self, tmp_path: Path, delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = tmp_path / "token"
+        path.write_text("old\n")
+        monkeypatch.setattr(os, "fchown", _fail_with(errno.EPERM))
+        monkeypatch.setattr(os, "fchmod", _fail_with(errno.EPERM, when=lambda mode: mode != 0o600))
+
+        for act in (FileSink(path).check(delivery.replaces), FileSink(path)(delivery)):
+            with pytest.raises(SinkError, match=r"mode can't be kept: Operation not permitted; run as its"):
+                await act
+
+        assert (path.read_text(), _list(tmp_path)) == ("old\n", ["token"])
+
+    async def test_a_check_leaves_all_as_it_was(self, tmp_path: Path, delivery: Delivery) -> None:
+        path = tmp_path / "token"
+        for _ in range(2):
+            before = _list(tmp_path)
+            await FileSink(path).check(delivery.replaces)
+            assert _list(tmp_path) == before
+            path.write_text("old\n")
+        assert path.read_text() == "old\n"
+
+    @pytest.mark.parametrize("kind", ["fifo", "folder", "loop", "nowhere"])
+    async def test_what_cannot_be_replaced_is_known_beforehand(
+        self, tmp_path: Path, delivery: Delivery, kind: str
+    ) -> None:
+        path = tmp_path / "token"
+        match kind:
+            case "fifo":
+                os.mkfifo(path)
+            case "folder":
+                path.mkdir()
+            case "loop":
+                path.symlink_to(path)
+            case _:
+                path = tmp_path / "none" / "token"
+        before = _list(tmp_path)
+
+        for act in (FileSink(path).check(delivery.replaces), FileSink(path)(delivery)):
+            with pytest.raises(SinkError, match=f"{path} can't be written: "):
+                await act
+
+        assert _list(tmp_path) == before
+
+    @pytest.mark.parametrize("sink", ["FileSink", "EnvFileSink"])
+    def test_a_file_that_is_mounted_by_itself_is_refused_beforehand(self, tmp_path: Path, sink: str) -> None:
+        """In a mount namespace of its own, as a container would have it."""
+        (tmp_path / "source").write_text("old\n")
+        (tmp_path / "a token").touch()
+        program = f"import asyncio, sys; from accesskeys_async.rotation import {sink}; "
+        program += f"asyncio.run({sink}(sys.argv[1]).check(None))"
+        script = 'mount --bind "$1/source" "$1/a token" && exec "$2" -c "$3" "$1/a token"'
+        arguments = ["sh", "-c", script, "sh", str(tmp_path), sys.executable, program]
+
+        done = subprocess.run(["unshare", "-rm", *arguments], capture_output=True, text=True, timeout=60)
+
+        if "unshare" in done.stderr or "mount:" in done.stderr:
+            pytest.skip(f"no mount namespaces here: {done.stderr}")
+        assert (
+            "a token can't be written: it is mounted by itself and can't be replaced; mount its folder"
+            in (done.stderr)
+        )
+
+    async def test_a_write_that_was_given_up_on_never_lands_over_a_newer_token(
+        self, tmp_path: Path, delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = tmp_path / "token"
+        begun, go_on = threading.Event(), threading.Event()
+        fsync = os.fsync
+
+        def hang_once(descriptor: int) -> None:
+            if not begun.is_set():
+                begun.set()
+                go_on.wait(20)
+            fsync(descriptor)
+
+        monkeypatch.setattr(os, "fsync", hang_once)
+        sink = FileSink(path)
+        hanging = asyncio.ensure_future(sink(_with_token(delivery, "an-older-token-AbCdEf")))
+        await asyncio.to_thread(begun.wait)
+        hanging.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await hanging
+
+        await sink(delivery)
+        go_on.set()
+
+        await until(lambda: _list(tmp_path) == ["token"])
+        assert path.read_text() == f"{TOKEN}\n"
 
     async def test_the_old_file_is_never_written_into(self, tmp_path: Path, delivery: Delivery) -> None:
         path = tmp_path / "token"
@@ -96,15 +227,32 @@ class TestFileSink:
             await FileSink(path)(delivery)
 
     async def test_a_failure_leaves_the_old_file_and_no_draft(
-        self, tmp_path: Path, delivery: Delivery
+        self, tmp_path: Path, delivery: Delivery, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         path = tmp_path / "token"
-        path.mkdir()
+        path.write_text("old\n")
+        monkeypatch.setattr(os, "fsync", _fail_with(errno.ENOSPC))
 
-        with pytest.raises(SinkError, match="Is a directory"):
+        with pytest.raises(SinkError, match="No space left on device"):
             await FileSink(path)(delivery)
 
-        assert _list(tmp_path) == ["token"]
+        assert (path.read_text(), _list(tmp_path)) == ("old\n", ["token"])
+
+    @pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP])
+    async def test_a_folder_that_has_no_syncing_will_do(
+        self, tmp_path: Path, delivery: Delivery, monkeypatch: pytest.MonkeyPatch, number: int
+    ) -> None:
+        def sync(descriptor: int) -> None:
+            if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+                raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(os, "fsync", sync)
+        sink = FileSink(tmp_path / "token")
+
+        await sink.check(delivery.replaces)
+        await sink(delivery)
+
+        assert (await sink.read()).reveal() == TOKEN
 
     async def test_a_folder_that_cannot_be_synced_leaves_it_open_whether_the_token_is_kept(
         self, tmp_path: Path, delivery: Delivery, monkeypatch: pytest.MonkeyPatch
@@ -138,7 +286,32 @@ class TestEnvFileSink:
 
         await EnvFileSink(path, name="BIRD_TOKEN")(delivery)
 
-        assert path.read_bytes() == b"# caf\xe9\nBIRD_TOKEN_2=x\nBIRD_TOKEN=%s\nLAST=1" % TOKEN.encode()
+        assert (
+            path.read_bytes() == b"# caf\xe9\nBIRD_TOKEN_2=x\nexport BIRD_TOKEN=%s\nLAST=1" % TOKEN.encode()
+        )
+
+    async def test_line_ends_the_mode_and_the_group_stay(self, tmp_path: Path, delivery: Delivery) -> None:
+        path = tmp_path / ".env"
+        path.write_bytes(b"T=old\r\nLAST=1\r\n")
+        path.chmod(0o640)
+
+        await EnvFileSink(path, name="T")(delivery)
+
+        assert path.read_bytes() == b"T=%s\r\nLAST=1\r\n" % TOKEN.encode()
+        assert _mode(path) == 0o640
+
+    @pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOTSUP, errno.EBADF])
+    async def test_a_folder_that_cannot_be_locked_is_refused_beforehand(
+        self, tmp_path: Path, delivery: Delivery, monkeypatch: pytest.MonkeyPatch, number: int
+    ) -> None:
+        monkeypatch.setattr(fcntl, "flock", _fail_with(number))
+        sink = EnvFileSink(tmp_path / ".env")
+
+        for act in (sink.check(delivery.replaces), sink(delivery)):
+            with pytest.raises(SinkError, match=r"its folder can't be locked against other writers: \w"):
+                await act
+
+        assert _list(tmp_path) == []
 
     async def test_a_new_line_goes_to_the_end(self, tmp_path: Path, delivery: Delivery) -> None:
         path = tmp_path / ".env"
@@ -191,7 +364,67 @@ class TestEnvFileSink:
             await EnvFileSink(path)(delivery)
 
 
+class TestDirectorySink:
+    async def test_each_replaced_key_has_a_file_of_its_own(self, tmp_path: Path, delivery: Delivery) -> None:
+        sink = DirectorySink(tmp_path)
+        other = evolve(_with_token(delivery, "another-token-AbCdEf"), replaces=UUID(int=5))
+
+        for each in (delivery, other):
+            await sink.check(each.replaces)
+            await sink(each)
+
+        assert (tmp_path / str(delivery.replaces)).read_text() == f"{TOKEN}\n"
+        assert (tmp_path / str(UUID(int=5))).read_text() == "another-token-AbCdEf\n"
+
+    async def test_a_folder_that_is_not_there_is_known_beforehand(self, tmp_path: Path) -> None:
+        with pytest.raises(SinkError, match="No such file or directory"):
+            await DirectorySink(tmp_path / "none").check(UUID(int=5))
+
+
+class TestTargets:
+    """What two sinks that would write to the same place say of it is the same, and only then."""
+
+    @pytest.mark.parametrize(
+        ("one", "other", "is_same"),
+        [
+            (FileSink("token"), FileSink(Path.cwd() / "token"), True),
+            (FileSink("token"), FileSink("./x/../token"), True),
+            (FileSink("token"), FileSink("token2"), False),
+            (FileSink("token"), EnvFileSink("token"), False),
+            (EnvFileSink(".env"), EnvFileSink(".env", name="T"), False),
+            (EnvFileSink(".env"), EnvFileSink(Path.cwd() / ".env"), True),
+            (DirectorySink("."), FileSink(str(UUID(int=6))), True),
+            (CommandSink(["a", "b c"]), CommandSink(["a", "b c"]), True),
+            (CommandSink(["a", "b c"]), CommandSink(["a", "b", "c"]), False),
+        ],
+    )
+    def test_sinks_of_one_place_have_one_target(self, one: FileSink, other: FileSink, is_same: bool) -> None:
+        assert (one.target(UUID(int=6)) == other.target(UUID(int=6))) is is_same
+
+    def test_a_link_and_what_it_leads_to_are_one_place(self, tmp_path: Path) -> None:
+        (tmp_path / "link").symlink_to("token")
+        assert FileSink(tmp_path / "link").target(UUID(int=6)) == FileSink(tmp_path / "token").target(
+            UUID(int=7)
+        )
+
+    @pytest.mark.parametrize("sink", [DirectorySink("."), CommandSink(["store", "keys/{replaced_key_id}"])])
+    def test_a_sink_of_many_keys_has_a_target_for_each(self, sink: DirectorySink) -> None:
+        assert sink.target(UUID(int=6)) != sink.target(UUID(int=7))
+
+
 class TestCommandSink:
+    async def test_the_id_of_the_replaced_key_can_be_an_argument(
+        self, tmp_path: Path, delivery: Delivery
+    ) -> None:
+        await CommandSink(["sh", "-c", 'cat > "$1"', "sh", f"{tmp_path}/{{replaced_key_id}}"])(delivery)
+
+        assert (tmp_path / str(delivery.replaces)).read_text() == f"{TOKEN}\n"
+
+    async def test_a_program_that_is_not_there_is_known_beforehand(self, delivery: Delivery) -> None:
+        await CommandSink(["sh"]).check(delivery.replaces)
+        with pytest.raises(SinkError, match=r"'no-such-command' is not there, or can't be run"):
+            await CommandSink(["no-such-command"]).check(delivery.replaces)
+
     async def test_the_token_comes_on_standard_input_and_nowhere_else(
         self, tmp_path: Path, delivery: Delivery
     ) -> None:
@@ -221,6 +454,25 @@ class TestCommandSink:
         with pytest.raises(SinkError, match=r"ended with 1: Token\(…STUVWX\)"):
             await sink(delivery)
 
+    async def test_a_token_at_the_edge_of_what_is_kept_is_not_told_in_part(self, delivery: Delivery) -> None:
+        """Whatever a command repeats, no part of the token that was cut off is told."""
+        for more in range(len(TOKEN) + 2):
+            script = f"read -r token; for n in $(seq 600); do echo $token; done >&2; printf %{more + 1}s >&2"
+            with pytest.raises(SinkError) as caught:
+                await CommandSink(["sh", "-c", f"{script}; exit 1"])(delivery)
+            assert TOKEN[:-6][-4:] not in str(caught.value)
+
+    async def test_a_silent_failure_ends_in_no_bare_colon(self, delivery: Delivery) -> None:
+        with pytest.raises(SinkError, match=r"^the command 'false' ended with 1$"):
+            await CommandSink(["false"])(delivery)
+
+    async def test_a_command_may_leave_a_daemon_behind(self, tmp_path: Path, delivery: Delivery) -> None:
+        pid = tmp_path / "pid"
+
+        await CommandSink(["sh", "-c", f"sleep 600 >/dev/null & echo $! > {pid}"], timeout=20)(delivery)
+
+        os.kill(int(pid.read_text()), signal.SIGKILL)
+
     async def test_a_command_that_hangs_is_killed_with_what_it_started(
         self, tmp_path: Path, delivery: Delivery
     ) -> None:
@@ -230,7 +482,8 @@ class TestCommandSink:
         with pytest.raises(SinkUnsureError, match=r"the command 'sh' took over 0\.5 s and was killed"):
             await sink(delivery)
 
-        assert not _lives(int(pid.read_text()))
+        # Killed it is; when it is gone, the kernel decides.
+        await until(lambda: not _lives(int(pid.read_text())))
 
     async def test_a_command_that_is_not_there_is_named(self, delivery: Delivery) -> None:
         with pytest.raises(SinkError, match="'/no/such/command' can't be run: No such file or directory"):
