@@ -1,4 +1,4 @@
-"""A throttle that is told nothing beforehand, and learns how fast to go from what comes back."""
+"""The default throttle: none at all, until responses show that there is a quota, and what it allows."""
 
 from __future__ import annotations
 
@@ -9,39 +9,35 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from accesskeys_async.errors import AccessKeysError, APIConnectionError
-from accesskeys_async.transport.congestion import Congestion
+from accesskeys_async.errors import AccessKeysError
 from accesskeys_async.transport.exchange import Request, Response
-from accesskeys_async.transport.lanes import Lane
+from accesskeys_async.transport.learned_quota import LearnedQuota
 from accesskeys_async.transport.quota_headers import Reading, read_quota
-from accesskeys_async.transport.scope import Scope
-from accesskeys_async.transport.turns import Turnstile
+from accesskeys_async.transport.shared_quota import SharedQuotaDetector
 
 __all__ = ["Adaptive"]
 
-OVERLOADED: Final = frozenset({502, 503, 504})
 SAMPLED: Final = 4
-"""One in so many outcomes is looked at while all is well, so that it costs next to nothing."""
+"""One in so many responses is read for quota headers while there were none, which costs next to nothing."""
 SILENT: Final = 64
-"""So many answers in a row that say nothing of a quota: the service is not one that tells."""
+"""So many responses in a row without quota headers: the service is not one that sends them."""
 IDLE: Final = 60.0
 """Seconds after which a quota that was not used is forgotten."""
 SWEEP_EVERY: Final = 10.0
-MAX_LANES: Final = 10_000
+MAX_QUOTAS: Final = 10_000
 
 
 class Adaptive:
-    """Go as fast as the service allows. No limit is known at the start, and none is made up.
+    """Go as fast as the service allows. No limit is known at the start, and none is invented.
 
-    Rate: an organization whose quota comes into sight (a 429, or a header that says less than half is left)
-    is held to what its quota turns out to be, and keeps still for as long as a 429 asks; others go on. Where
-    refusals show that all organizations share one quota, all are held to it together.
-
-    Concurrency: where a service fails, or answers late because too much is under way, less is let go at a
-    time, and more again as it recovers.
+    Nothing waits until there is evidence of a quota: a header that tells that less than half is left, or
+    refusals (429) that are the rule among requests sent at the same time. From then on requests of that
+    organization are held to what its quota turns out to be, for as long as requests are queued; others are
+    not. If the last response to most organizations was a refusal, all are held to one quota together.
 
     Args:
-        longest: The bound on any pause, in seconds.
+        longest: The longest pause that a service may request, in seconds; a call that is asked for a longer
+            one fails by itself.
         clock: What time it is, in seconds; the event loops' own by default.
         draw: A random number from 0 to 1.
     """
@@ -56,134 +52,96 @@ class Adaptive:
         self._longest = longest
         self._clock = clock
         self._draw = draw
-        self._lanes: dict[int, Lane] = {}
-        self._everyone: Lane | None = None
-        self._scope = Scope()
+        self._quotas: dict[int, LearnedQuota] = {}
+        self._shared: LearnedQuota | None = None
+        self._detector = SharedQuotaDetector()
         self._swept_at = -math.inf
         self._lock = threading.Lock()
-        self._congestion = Congestion(clock=clock)
-        self._entered: set[int] = set()
         self._skipped = 0
         self._silent = 0
-        self._gate = Turnstile(self._enter, clock=clock)
 
-    def acquire_nowait(self, request: Request) -> bool:  # noqa: ARG002 - the protocol's
-        """Tell whether nothing is known to be short."""
-        return not self._lanes and self._everyone is None and self._congestion.limit is None
+    def acquire_nowait(self, request: Request) -> bool:
+        """Tell whether nothing is known to be short for this request."""
+        if not self._quotas:
+            return True
+        quota = self._find(request)
+        return quota is None or quota.pass_at_once()
 
     async def acquire(self, request: Request) -> None:
-        """Wait for what is known to be short. Raise DeadlineExceededError where that takes too long."""
-        lane: Lane | None = None
-        if self._everyone is not None or self._lanes:
-            lane = self._everyone or self._lanes.get(request.organization_id.int)
-            if lane is not None:
-                await lane.acquire(request)
-        if self._congestion.limit is not None:
-            try:
-                await self._pass_gate(request)
-            except BaseException:
-                if lane is not None:
-                    lane.release(request, None, None)
-                raise
-
-    async def _pass_gate(self, request: Request) -> None:
-        if not self._gate.pass_at_once():
-            await self._gate.wait(request, what="room at a service under strain")
-        self._entered.add(id(request))
+        """Wait for what is known to be short. Raise DeadlineExceededError if that takes too long."""
+        quota = self._find(request)
+        if quota is not None and not quota.pass_at_once():
+            await quota.acquire(request)
 
     def pause(self, request: Request) -> float:
-        """Return how long the request's quota asks to keep still; 0.0 where there is no such thing."""
-        if self._everyone is not None or self._lanes:
-            lane = self._everyone or self._lanes.get(request.organization_id.int)
-            if lane is not None:
-                return lane.depart(request)
-        return 0.0
+        """Return for how long the request must not be sent after all; 0.0 if it may."""
+        quota = self._find(request)
+        return 0.0 if quota is None or not quota.is_on else quota.depart(request)
 
     def release(self, request: Request, outcome: Response | AccessKeysError | None) -> None:
-        """Learn from the status, the headers and the latency of an answer, or from its absence."""
-        if isinstance(outcome, Response) and outcome.status != 429 and self._may_skip():
-            self._skipped += 1
-            return
-        weight, self._skipped = self._skipped + 1, 0
+        """Learn from the status and the headers of a response."""
         reading = None
-        refused = changed = False
+        refused = False
         if isinstance(outcome, Response):
-            reading = read_quota(outcome.headers)
-            self._silent = 0 if reading is not None else self._silent + weight
             refused = outcome.status == 429
-            failed = outcome.status in OVERLOADED
-            changed = self._congestion.note(request.operation, outcome.elapsed, failed=failed, weight=weight)
-        elif isinstance(outcome, APIConnectionError):
-            changed = self._congestion.note(request.operation, 0.0, failed=True, weight=weight)
-        if refused or reading is not None or self._lanes or self._scope.is_alert:
+            if not refused and self._silent >= SILENT and self._skipped < SAMPLED and not self._quotas:
+                self._skipped += 1
+                return
+            self._skipped = 1
+            reading = read_quota(outcome.headers)
+            self._silent = 0 if reading is not None else self._silent + 1
+        if refused or reading is not None or self._quotas:
             with self._lock:
                 self._learn(request, outcome, reading)
-        if changed or self._entered:
-            self._entered.discard(id(request))
-            self._gate.nudge()
 
-    def _may_skip(self) -> bool:
-        """Tell whether an outcome may go by unseen, since all is well and others are looked at."""
-        return (
-            self._skipped < SAMPLED - 1
-            and self._silent >= SILENT
-            and self._congestion.limit is None
-            and self._everyone is None
-            and not (self._lanes or self._entered or self._scope.is_alert)
-        )
+    def _find(self, request: Request) -> LearnedQuota | None:
+        if self._shared is not None:
+            if not self._shared.pass_at_once():
+                return self._shared
+            self._shared = None
+        return self._quotas.get(request.organization_id.int)
 
     def _learn(
         self, request: Request, outcome: Response | AccessKeysError | None, reading: Reading | None
     ) -> None:
         now = self._clock()
-        if now - self._swept_at >= SWEEP_EVERY or len(self._lanes) > MAX_LANES:
+        if now - self._swept_at >= SWEEP_EVERY or len(self._quotas) > MAX_QUOTAS:
             self._sweep(now)
         organization = request.organization_id.int
-        lane = self._everyone or self._lanes.get(organization)
+        quota = self._quotas.get(organization)
         if isinstance(outcome, Response):
+            refused = outcome.status == 429
             is_short = reading is not None and reading.remaining < (reading.limit or 0.0) / 2
-            if outcome.status == 429:
-                began = now - outcome.elapsed
-                shared = self._scope.refuse(
-                    organization, now, began=began, is_known=organization in self._lanes
-                )
-                lane = self._choose(shared, lane)
-            elif self._scope.is_alert:
-                self._scope.accept(organization)
-            if lane is None and (outcome.status == 429 or is_short):
-                lane = self._lanes[organization] = self._make_lane()
-        if lane is not None:
-            lane.release(request, outcome, reading)
+            if quota is None and (refused or is_short):
+                quota = self._quotas[organization] = self._make_quota()
+            if self._detector.note(organization, refused=refused):
+                self._share(quota)
+        if self._shared is not None:
+            self._shared.release(request, outcome, reading)
+            outcome = reading = None  # of its own quota it tells nothing
+        if quota is not None:
+            quota.release(request, outcome, reading)
 
-    def _choose(self, shared: bool, lane: Lane | None) -> Lane | None:
-        """Return the lane that a refusal is put down to; None for a new one of the organization's own."""
-        if shared and self._everyone is None:
-            self._everyone = lane = self._make_lane()
-            self._lanes.clear()
-        elif not shared and self._everyone is not None:
-            self._everyone = lane = None
-        return lane
+    def _share(self, quota: LearnedQuota | None) -> None:
+        """Hold all organizations to one quota, unless this one's own explains its refusals."""
+        if self._shared is None and (quota is None or not quota.is_on):
+            self._shared = self._make_quota()
+            self._shared.switch_on()
 
-    def _make_lane(self) -> Lane:
-        return Lane(longest=self._longest, clock=self._clock, draw=self._draw)
+    def _make_quota(self) -> LearnedQuota:
+        return LearnedQuota(longest=self._longest, clock=self._clock, draw=self._draw)
 
     def _sweep(self, now: float) -> None:
         """Forget what was not used for a minute; and past the bound, what was not used for longest."""
         self._swept_at = now
-        for organization in [o for o, lane in self._lanes.items() if lane.is_idle(now - IDLE)]:
-            del self._lanes[organization]
-        if self._everyone is not None and self._everyone.is_idle(now - IDLE):
-            self._everyone = None
-        if self._everyone is None:
-            self._scope.calm(now)
-        if len(self._lanes) > MAX_LANES:
-            idle = sorted((o for o, lane in self._lanes.items() if lane.is_idle(now)), key=self._used_at)
-            for organization in idle[: max(1, MAX_LANES // 10)]:
-                del self._lanes[organization]
+        for organization in [o for o, quota in self._quotas.items() if quota.is_idle(now - IDLE)]:
+            del self._quotas[organization]
+        if not self._quotas:
+            self._detector.clear()
+        if len(self._quotas) > MAX_QUOTAS:
+            idle = sorted((o for o, quota in self._quotas.items() if quota.is_idle(now)), key=self._used_at)
+            for organization in idle[: max(1, MAX_QUOTAS // 10)]:
+                del self._quotas[organization]
 
     def _used_at(self, organization: int) -> float:
-        return self._lanes[organization].used_at
-
-    def _enter(self) -> float:
-        limit = self._congestion.limit
-        return math.inf if limit is not None and len(self._entered) >= limit else 0.0
+        return self._quotas[organization].used_at
