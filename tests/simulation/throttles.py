@@ -45,6 +45,7 @@ class CubicRate:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
+        self._queue = asyncio.Lock()
         self._is_on = False
         self._rate = 0.0
         self._level = 0.0
@@ -58,11 +59,13 @@ class CubicRate:
     async def acquire(self, request: Request) -> None:
         if not self._is_on:
             return
-        self._fill()
-        # In line: each takes its token in advance, and waits until it is there.
-        self._level -= 1
-        if self._level < 0:
-            await asyncio.sleep(-self._level / self._rate)
+        async with self._queue:
+            self._fill()
+            while self._level < 1:
+                # The rate may change meanwhile.
+                await asyncio.sleep(min(0.25, max(0.001, (1 - self._level) / self._rate)))
+                self._fill()
+            self._level -= 1
 
     def pause(self, request: Request) -> float:
         return 0.0
