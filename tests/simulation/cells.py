@@ -244,7 +244,7 @@ def _busy() -> Iterator[Cell]:
                 quick=share in {0.05, 0.2} and form in {Form.SILENT, Form.RETRY_AFTER},
             )
     yield Cell("8 % are 502", BUSY, _sometimes(0.08, 502), "failing", seconds=6.0, since=0)
-    yield Cell("restarts", BUSY, lambda: Restarting(20.0), "failing", seconds=60.0, since=0)
+    yield Cell("restarts", BUSY, lambda: Restarting(5.0), "failing", seconds=10.0, since=0)
     yield Cell("no quota", BUSY, Unlimited, "below", seconds=3.0, since=0)
 
 
