@@ -1,4 +1,4 @@
-"""The roles of the benchmarks' keys: a dozen in all, each granted in 0 to 2 workspaces."""
+"""The roles of the benchmarks' keys: a dozen in all, each granted in 0 to 2 workspaces, one of them managed."""
 
 from __future__ import annotations
 
@@ -10,11 +10,16 @@ __all__ = ["role_refs", "roles"]
 Record = dict[str, object]
 
 COUNT: Final = 12
+MANAGED_ROLE: Final = 0
+MANAGED_KEY: Final = 1
 _NAMES: Final = ["Viewer", "Developer", "Billing", "Support", "Operator", "Auditor"]
 
 
 def role_refs(number: int) -> list[Record]:
-    """Return a key's role references: none for a tenth of the keys, two for a fifth, one for the others."""
+    """Return a key's role references: none for a tenth of the keys, two for a fifth, one for the others.
+
+    The managed role is that of one key in fifty.
+    """
     return [
         {"id": _role_id(role), "type": _type(role), "workspaces": _workspaces(role)}
         for role in _roles(number)
@@ -53,13 +58,16 @@ def roles(number: int) -> list[Record]:
 
 
 def _roles(number: int) -> list[int]:
+    if number % 50 == MANAGED_KEY:
+        return [MANAGED_ROLE]
+    one = 1 + number * 7 % (COUNT - 1)
     match number % 10:
         case 0:
             return []
         case 3 | 7:
-            return [number * 5 % COUNT, (number * 5 + 1) % COUNT]
+            return [one, 1 + one % (COUNT - 1)]
         case _:
-            return [number * 7 % COUNT]
+            return [one]
 
 
 def _role_id(role: int) -> UUID:
@@ -67,7 +75,7 @@ def _role_id(role: int) -> UUID:
 
 
 def _type(role: int) -> str:
-    return "managed" if role == 0 else "organization"
+    return "managed" if role == MANAGED_ROLE else "organization"
 
 
 def _workspaces(role: int) -> list[UUID]:
