@@ -1,4 +1,4 @@
-"""The roles of the benchmarks' keys: a dozen in all, each granted in 0 to 2 workspaces, one of them managed."""
+"""The roles of the benchmarks' keys: a dozen, one of them managed, each granted in 0 to 2 workspaces."""
 
 from __future__ import annotations
 
