@@ -135,10 +135,8 @@ async def _ride_through(screen: Screen, client: AccessKeysClient, emulator: Emul
 
     key = await client.list(emulator.organization_id).first()
     assert key is not None
-    emulator.faults.add(
-        Fault.status(429, operation="get", retry_after=1), Fault.reset_before(operation="get")
-    )
-    _say(screen, "Broke the service", "one answer 429 with Retry-After: 1, then one dropped connection")
+    emulator.faults.add(Fault.status(429, operation="get", retry_after=1), Fault.cut_body(operation="get"))
+    _say(screen, "Broke the service", "one response 429 with Retry-After: 1, then one that is cut off")
     response = await client.raw.get(emulator.organization_id, key.id)
     for attempt in response.attempts:
         screen.write(f"    attempt {attempt.number}: {tell_attempt(attempt)}\n")
@@ -148,7 +146,7 @@ async def _ride_through(screen: Screen, client: AccessKeysClient, emulator: Emul
 
 def tell_attempt(attempt: Attempt) -> str:
     """Say what came of an attempt, and how long the client waited then."""
-    outcome = str(attempt.status) if attempt.status is not None else "connection dropped"
+    outcome = str(attempt.status) if attempt.status is not None else "connection lost"
     return f"{outcome}, waited {attempt.wait:.2f} s" if attempt.wait else outcome
 
 

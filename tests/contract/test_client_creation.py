@@ -66,7 +66,7 @@ async def test_a_recoverable_create_whose_response_is_broken_and_names_the_key_e
 ) -> None:
     accesskeys_emulator.faults.add(Fault.malformed_json(operation="create"))
 
-    with pytest.raises(APIResponseError, match=r"access key [0-9a-f-]{36} was created and was deleted again"):
+    with pytest.raises(APIResponseError, match=r"access key [0-9a-f-]{36} was created and deleted again"):
         await client.create(
             accesskeys_emulator.organization_id, name="ci", description="deploys", recover=True, settle=SETTLE
         )
@@ -161,7 +161,7 @@ async def test_a_key_whose_mark_cannot_be_taken_off_is_returned_with_its_token(
 
     assert accesskeys_emulator.verify(organization, created.token.reveal()) is not None
     assert find_nonce(created.description) is not None
-    assert f"access key {created.id} was made" in caplog.text
+    assert f"access key {created.id} was created" in caplog.text
 
 
 async def test_concurrent_creators_of_the_same_name_never_lose_a_key_of_another(

@@ -216,9 +216,14 @@ async def test_a_delete_that_meets_404_at_once_has_failed_unless_it_may(
     assert emulator.journal.count(operation="delete") == 3
 
 
-@pytest.mark.parametrize("fault", [Fault.reset_before(), Fault.reset_after(), Fault.cut_headers()])
+DROPS = [Fault.reset_before(), Fault.reset_after()]
+
+
+@pytest.mark.parametrize(
+    ("warm", "fault"),
+    [*((False, fault) for fault in DROPS), (False, Fault.cut_headers()), (True, Fault.cut_headers())],
+)
 @pytest.mark.parametrize("operation", ["get", "delete"])
-@pytest.mark.parametrize("warm", [False, True], ids=["fresh connection", "kept connection"])
 async def test_aiohttp_resends_nothing_behind_our_back(
     client: AccessKeysClient, emulator: Emulator, fault: Fault, operation: str, warm: bool
 ) -> None:
@@ -229,3 +234,15 @@ async def test_aiohttp_resends_nothing_behind_our_back(
     with pytest.raises(APIConnectionError):
         await run(never, emulator, operation)
     assert emulator.journal.count(operation=operation) == ONCE
+
+
+@pytest.mark.parametrize("fault", DROPS)
+@pytest.mark.parametrize("operation", ["get", "update", "delete"])
+async def test_what_a_kept_connection_lost_before_any_response_is_sent_again_once_without_a_retry(
+    client: AccessKeysClient, emulator: Emulator, fault: Fault, operation: str
+) -> None:
+    never = client.with_options(retry=RetryPolicy(max_retries=0))
+    await never.list(emulator.organization_id).first()
+    emulator.faults.add(aim(fault, operation))
+    await run(never, emulator, operation)
+    assert emulator.journal.count(operation=operation) == 2

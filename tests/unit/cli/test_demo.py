@@ -42,7 +42,7 @@ def test_the_demo_does_all_that_it_promises(call: Callable, tmp_path: Path) -> N
         "Read it back: demo, renewed by accesskeys demo",
         "Deleted it: reading it answers 404",
         "attempt 1: 429, waited 1.",
-        "attempt 2: connection dropped, waited ",
+        "attempt 2: connection lost, waited ",
         "attempt 3: 200",
         "Rode through",
         "accesskeys emulator",
@@ -102,7 +102,7 @@ async def test_a_key_that_outlives_its_deletion_fails_the_demo(make_desk: Callab
 
 @pytest.mark.parametrize(
     ("status", "wait", "told"),
-    [(429, 1.204, "429, waited 1.20 s"), (None, 0.5, "connection dropped, waited 0.50 s"), (200, 0.0, "200")],
+    [(429, 1.204, "429, waited 1.20 s"), (None, 0.5, "connection lost, waited 0.50 s"), (200, 0.0, "200")],
 )
 def test_an_attempt_is_told_with_its_wait(status: int | None, wait: float, told: str) -> None:
     attempt = Attempt(
