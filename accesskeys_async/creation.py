@@ -42,6 +42,8 @@ CLOCK_MARGIN: Final = timedelta(seconds=5)
 """How far a service's clock may be off from one of its machines to the next."""
 FIRST_LOOK: Final = 0.1
 LONGEST_LOOK: Final = 2.0
+LONGEST_FAILURE: Final = 60.0
+"""Seconds beyond the settle window for which looking may fail, if there is no deadline."""
 _MARK: Final = re.compile(r" \[ak:([0-9a-f]{16})\]\Z")
 
 
@@ -193,8 +195,19 @@ class Creation:
         raise AssertionError("unreachable: the last round raises or returns")
 
     async def _finish(self, created: CreatedAccessKey, *, in_doubt: bool) -> CreatedAccessKey:
-        """Take the mark off, and whatever came of earlier creates away. The token is in hand: never raise."""
+        """Delete what came of earlier creates, and remove the mark. The token is in hand: never raise."""
         draft = self._draft
+        if in_doubt:
+            try:
+                await self._delete_marked(but=created.id)
+            except AccessKeysError as error:
+                logger.warning(
+                    "access key %s was created; a key that an earlier attempt may have left, with the mark "
+                    "[ak:%s], could not be looked for: %s",
+                    created.id,
+                    self._nonce,
+                    error,
+                )
         request = operations.build_update(
             draft.organization_id,
             created.id,
@@ -203,11 +216,9 @@ class Creation:
         )
         try:
             key = operations.read_key(request, await self._send(request), key_id=created.id)
-            if in_doubt:
-                await self._delete_marked(but=created.id)
         except AccessKeysError as error:
             logger.warning(
-                "access key %s was made, and its description may still end with the mark [ak:%s]: %s",
+                "access key %s was created, and its description may still end with the mark [ak:%s]: %s",
                 created.id,
                 self._nonce,
                 error,
@@ -249,7 +260,8 @@ class Creation:
             now = self._clock()
             if looked and now >= until:
                 return ()
-            if self._deadline is not None and now + pause >= self._deadline:
+            is_late = self._deadline is not None and now + pause >= self._deadline
+            if is_late or now >= until + LONGEST_FAILURE:
                 raise self._unknown(lost, ()) from failure
             await self._sleep(min(pause, max(until - now, FIRST_LOOK)))
             pause = min(2 * pause, LONGEST_LOOK)

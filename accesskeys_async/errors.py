@@ -235,16 +235,17 @@ class APIResponseError(AccessKeysError):
         self.context = ""
         """The request's method and path."""
         self.key_id: str | None = None
-        """After a create: the id of the key that was created, though its token could not be read."""
+        """After a create whose token could not be read: the one id in the response that may be the key's."""
         self.key_deleted = False
         """Whether that key was deleted again."""
 
     def __str__(self) -> str:
         where = f"{self.context}: " if self.context else ""
         created = ""
-        if self.key_id:
-            end = "was deleted again" if self.key_deleted else "its token is lost: delete it"
-            created = f"; access key {self.key_id} was created and {end}"
+        if self.key_deleted:
+            created = f"; access key {self.key_id} was created and deleted again"
+        elif self.key_id:
+            created = f"; its token is lost: delete access key {self.key_id} if it is new"
         return f"{where}{self.place}: {self.expected}{created}"
 
 

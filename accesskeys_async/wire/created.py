@@ -27,7 +27,9 @@ _RECORD_NAMES: Final = frozenset(wire_name(field.name) for field in fields(Acces
 _RECORD_SIGNS: Final = frozenset({"id", "organizationId", "suffix"})
 _ID_NAMES: Final = frozenset({"id", "accessKeyId", "keyId"})
 _ROLE_NAMES: Final = frozenset({"roles", "roleRefs"})
-_ID_IN_TEXT: Final = re.compile(rb'"(?:id|accessKeyId|keyId)"\s*:\s*"([0-9A-Fa-f-]{32,36})"')
+_ID_OR_ROLES: Final = re.compile(
+    rb'"(?:id|accessKeyId|keyId)"\s*:\s*"([0-9A-Fa-f-]{32,36})"|"role(?:s|Refs)"\s*:'
+)
 
 
 def read_created(body: bytes, *, organization_id: UUID) -> CreatedAccessKey:
@@ -35,13 +37,13 @@ def read_created(body: bytes, *, organization_id: UUID) -> CreatedAccessKey:
 
     A response in another shape is read too if it has exactly one record, and outside that record's fields
     exactly one string that is longer than `suffix` and ends with it. Raises APIResponseError for any other
-    response; its `key_id` is the id of the key that was created, if the response has it anywhere.
+    response; its `key_id` is the id of the key that was created, if the response has one id that may be it.
     """
     try:
         value = strict.parse(body)
     except APIResponseError as error:
-        failure, found = error, _ID_IN_TEXT.search(body)
-        failure.key_id = _parse_id(found[1].decode()) if found else None
+        failure, found = error, _ID_OR_ROLES.search(body)  # the ids of roles come after the key's
+        failure.key_id = _parse_id(found[1].decode()) if found and found[1] else None
     else:
         try:
             return _structure(value, organization_id)
@@ -72,32 +74,33 @@ def _find_record(value: JSON) -> tuple[str, JSON]:
 
 
 def _find_token(value: JSON, record: JSON, suffix: str) -> Token:
+    published = value.get(TOKEN) if isinstance(value, dict) else None
+    if isinstance(published, str) and published.endswith(suffix):
+        return Token(published)
     strings = [
         (name, text)
         for _, item in _objects(value)
         for name, text in item.items()
         if isinstance(text, str) and not (item is record and name in _RECORD_NAMES)
     ]
-    fitting = [(name, text) for name, text in strings if len(text) > len(suffix) and text.endswith(suffix)]
-    published = [text for name, text in fitting if name == TOKEN]
-    texts = published if len(published) == 1 else [text for _, text in fitting]
+    texts = {text for _, text in strings if len(text) > len(suffix) and text.endswith(suffix)}
     if len(texts) == 1:
-        return Token(texts[0])
+        return Token(texts.pop())
     names = ", ".join(sorted({_show_name(name) for name, _ in strings[:20]})) or "none"
     problem = f"expected one string that ends with the suffix, found {len(texts)}"
     raise APIResponseError("$", f"{problem} (strings outside the record: {names})")
 
 
 def _find_id(value: JSON) -> str | None:
-    """Return the key's id: the record's if there is one, else the first that may be it."""
-    if isinstance(value, dict) and isinstance(value.get(RECORD), dict):
-        objects = [item for _, item in _objects(value[RECORD])]
-    else:
-        objects = []
-    everywhere = [item for _, item in _objects(value)]
-    objects += sorted(everywhere, key=lambda item: not item.keys() >= _RECORD_SIGNS)
-    ids = (_parse_id(item[name]) for item in objects for name in item if name in _ID_NAMES)
-    return next((found for found in ids if found), None)
+    """Return the key's id, from the published record, the records, or anywhere; None if several may be it."""
+    objects = [item for _, item in _objects(value)]
+    published = value.get(RECORD) if isinstance(value, dict) else None
+    records = [item for item in objects if item.keys() >= _RECORD_SIGNS]
+    for places in ([published] if isinstance(published, dict) else [], records, objects):
+        ids = {_parse_id(item[name]) for item in places for name in item if name in _ID_NAMES} - {None}
+        if ids:
+            return ids.pop() if len(ids) == 1 else None
+    return None
 
 
 def _objects(value: JSON) -> Iterator[tuple[str, _Object]]:
@@ -119,8 +122,9 @@ def _objects(value: JSON) -> Iterator[tuple[str, _Object]]:
 
 
 def _show_name(name: str) -> str:
-    """Name a field, unless it could be a token itself."""
-    return name if len(name) <= MAX_SHOWN_NAME and name.isidentifier() else f"one of {len(name)} characters"
+    """Name a field, unless it could be a token itself: those have digits."""
+    is_name = len(name) <= MAX_SHOWN_NAME and name.isidentifier() and not any(map(str.isdigit, name))
+    return name if is_name else f"one of {len(name)} characters"
 
 
 def _parse_id(value: object) -> str | None:

@@ -14,9 +14,12 @@ from accesskeys_async.wire import strict
 
 T = TypeVar("T")
 
-MAX_ENTRIES: Final = 1024
-MAX_TEXT_LENGTH: Final = 16_384
-"""Bytes of one entry's JSON; a longer one is read each time it occurs."""
+MAX_BYTES: Final = 512 * 1024
+"""Of JSON in one table: hostile values take thirty times as much memory as their text."""
+MAX_ENTRY_BYTES: Final = 16 * 1024
+"""A longer text is read each time it occurs."""
+MUTABLE: Final = b'"conditionsAll"'
+"""What is read into plain JSON values, which one key must not share with another."""
 _ABSENT: Any = UNSET
 
 
@@ -26,13 +29,16 @@ class SharedValues(dict[bytes, T]):
     def __init__(self, read: Callable[[bytes], T]) -> None:
         super().__init__()
         self._read = read
+        self._bytes = 0
 
     def __missing__(self, text: bytes) -> T:
         value = self._read(text)
-        if len(text) <= MAX_TEXT_LENGTH:
-            if len(self) >= MAX_ENTRIES:
+        if len(text) <= MAX_ENTRY_BYTES and MUTABLE not in text:
+            if self._bytes + len(text) > MAX_BYTES:
                 self.clear()
+                self._bytes = 0
             self[text] = value
+            self._bytes += len(text)
         return value
 
 

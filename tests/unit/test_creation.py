@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -14,7 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from accesskeys_async import APIResponseError, InvalidRequestError, Request, Response, RoleRef
+from accesskeys_async import (
+    APIConnectionError,
+    APIResponseError,
+    CreateOutcomeUnknownError,
+    InvalidRequestError,
+    Request,
+    Response,
+    RoleRef,
+)
 from accesskeys_async.creation import Creation, Draft, _read_date, find_nonce, mark, new_nonce
 
 
@@ -55,6 +63,7 @@ def test_what_is_no_mark_at_the_end_is_none(description: str | None) -> None:
 
 ORGANIZATION = UUID("1c9a1d3e-7e39-4b44-9a3e-6a2e6b0f9c11")
 KEY = UUID("2c9a1d3e-7e39-4b44-9a3e-6a2e6b0f9c22")
+LATE = UUID("6c9a1d3e-7e39-4b44-9a3e-6a2e6b0f9c66")
 STRANGER = UUID("5c9a1d3e-7e39-4b44-9a3e-6a2e6b0f9c55")
 ROLE = RoleRef(UUID("3c9a1d3e-7e39-4b44-9a3e-6a2e6b0f9c33"))
 SECRET = "the-secret-part-AbCdEf"
@@ -118,7 +127,7 @@ async def test_a_published_response_ends_a_recoverable_create_without_its_mark()
 
 UNREADABLE: dict[str, Callable[[Row], object]] = {
     "no token": lambda row: {"accessKey": row},
-    "two tokens": lambda row: {"accessKey": row, "a": SECRET, "b": SECRET},
+    "two tokens": lambda row: {"accessKey": row, "a": SECRET, "b": f"other-{SECRET}"},
     "a record without its name": lambda row: {"accessKey": row | {"name": None}, "token": SECRET},
     "an id alone": lambda row: {"accessKeyId": row["id"]},
     "half of it": lambda row: json.dumps({"accessKey": row, "token": SECRET}).encode()[:-9],
@@ -128,9 +137,7 @@ UNREADABLE: dict[str, Callable[[Row], object]] = {
 @pytest.mark.parametrize("how", UNREADABLE)
 async def test_a_recoverable_create_deletes_a_key_that_is_named_without_its_token_and_ends(how: str) -> None:
     service = Service(UNREADABLE[how])
-    with pytest.raises(
-        APIResponseError, match=f"access key {KEY} was created and was deleted again"
-    ) as caught:
+    with pytest.raises(APIResponseError, match=f"access key {KEY} was created and deleted again") as caught:
         await creation(service).run_to_a_known_end(settle=0, rounds=5)
     assert caught.value.key_id == str(KEY)
     assert caught.value.key_deleted
@@ -141,18 +148,14 @@ async def test_a_recoverable_create_deletes_a_key_that_is_named_without_its_toke
 @pytest.mark.parametrize("how", UNREADABLE)
 async def test_a_plain_create_names_the_key_that_it_can_not_read(how: str) -> None:
     service = Service(UNREADABLE[how])
-    with pytest.raises(
-        APIResponseError, match=f"access key {KEY} was created and its token is lost: delete it"
-    ):
+    with pytest.raises(APIResponseError, match=f"its token is lost: delete access key {KEY} if it is new"):
         await creation(service).run_once()
     assert service.requests == ["createAccessKey"]
 
 
 async def test_a_key_that_can_not_be_looked_for_is_named_and_never_deleted_unseen() -> None:
     service = Service(UNREADABLE["no token"], list_status=403)
-    with pytest.raises(
-        APIResponseError, match=f"access key {KEY} was created and its token is lost"
-    ) as caught:
+    with pytest.raises(APIResponseError, match=f"its token is lost: delete access key {KEY}") as caught:
         await creation(service).run_to_a_known_end(settle=0, rounds=5)
     assert any("could not be deleted" in note for note in caught.value.__notes__)
     assert service.requests == ["createAccessKey", "listAccessKeys"]
@@ -160,7 +163,7 @@ async def test_a_key_that_can_not_be_looked_for_is_named_and_never_deleted_unsee
 
 async def test_a_response_that_names_another_key_never_deletes_that() -> None:
     service = Service(lambda _: {"accessKeyId": str(STRANGER)})
-    with pytest.raises(APIResponseError, match=f"access key {KEY} was created and was deleted again"):
+    with pytest.raises(APIResponseError, match=f"access key {KEY} was created and deleted again"):
         await creation(service).run_to_a_known_end(settle=0, rounds=5)
     assert list(service.keys) == [str(STRANGER)]
     assert service.requests.count("createAccessKey") == 1
@@ -189,3 +192,67 @@ def test_a_date_without_a_zone_is_utc_whatever_the_machines_zone(
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+async def test_a_key_left_by_an_earlier_attempt_is_deleted_even_if_the_mark_can_not_be_removed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    service = Unsteady(update_status=403)
+    created = await creation(service).run_to_a_known_end(settle=0, rounds=5)
+    assert created.token.reveal() == SECRET
+    assert list(service.keys) == [str(STRANGER), str(created.id)]
+    assert "may still end with the mark" in caplog.text
+
+
+async def test_a_description_has_no_mark_if_only_the_key_of_an_earlier_attempt_can_not_be_looked_for(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    service = Unsteady(list_statuses=[200, 403])
+    created = await creation(service).run_to_a_known_end(settle=0, rounds=5)
+    assert created.description == "deploys"
+    assert "could not be looked for" in caplog.text
+
+
+async def test_looking_for_a_lost_key_ends_without_a_deadline_if_it_fails_for_a_minute() -> None:
+    service = Unsteady(list_statuses=[500])
+    now = [0.0]
+
+    async def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    endless = Creation(
+        service,
+        Draft(ORGANIZATION, "ci", "deploys", (ROLE,)),
+        deadline=None,
+        clock=lambda: now[0],
+        sleep=sleep,
+    )
+    with pytest.raises(CreateOutcomeUnknownError) as caught:
+        await endless.run_to_a_known_end(settle=3, rounds=5)
+    assert caught.value.nonce is not None
+    assert 60 < now[0] < 70
+
+
+class Unsteady(Service):
+    """Loses the first create's response, and shows its key only once the second one was sent."""
+
+    def __init__(self, *, update_status: int = 200, list_statuses: Sequence[int] = (200,)) -> None:
+        super().__init__(lambda row: {"accessKey": row, "token": SECRET})
+        self._late: Row | None = None
+        self._update_status = update_status
+        self._statuses = list(list_statuses)
+
+    async def __call__(self, request: Request) -> Response:
+        match request.operation:
+            case "createAccessKey" if "createAccessKey" not in self.requests:
+                self.requests.append(request.operation)
+                self._late = make_row(LATE, json.loads(request.body or b"")["description"])
+                raise APIConnectionError("lost", sent=None)
+            case "createAccessKey":
+                assert self._late is not None
+                self.keys[str(LATE)] = self._late
+            case "updateAccessKey" if self._update_status != 200:
+                return self._answer(self._update_status, {})
+            case "listAccessKeys":
+                self._list_status = self._statuses.pop(0) if len(self._statuses) > 1 else self._statuses[0]
+        return await super().__call__(request)

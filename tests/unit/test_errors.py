@@ -208,7 +208,7 @@ def test_an_answer_out_of_contract_says_where_and_a_lost_token_which_key_to_dele
     assert str(error) == "$.suffix: expected a string"
     error.context, error.key_id = "POST /x", "7"
     assert str(error) == (
-        "POST /x: $.suffix: expected a string; access key 7 was created and its token is lost: delete it"
+        "POST /x: $.suffix: expected a string; its token is lost: delete access key 7 if it is new"
     )
 
 

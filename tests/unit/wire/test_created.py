@@ -70,6 +70,8 @@ def test_the_published_response_is_read_with_its_roles_and_token() -> None:
         {"results": [RECORD], "token": SECRET},
         {"data": RECORD, "meta": {"credentials": {"value": SECRET}}},
         {"accessKey": RECORD, "token": SECRET, "header": f"AccessKey {SECRET}"},
+        {"accessKey": RECORD, "token": SECRET, "credentials": {"token": f"other-{SECRET}"}},
+        {"accessKey": RECORD, "secret": SECRET, "credentials": {"secret": SECRET}},
     ],
 )
 def test_a_response_with_one_record_and_one_string_that_ends_with_its_suffix_is_read(
@@ -95,10 +97,11 @@ def test_text_inside_roles_is_never_taken_for_the_token() -> None:
     ("extra", "found", "named"),
     [
         ({}, 0, "none"),
-        ({"token": "AbCdEf"}, 0, "token"),
+        ({"key": "AbCdEf"}, 0, "key"),
+        ({"sk_live_1234567890AbCdEf": "secret"}, 0, "one of 24 characters"),
         ({"token": "something else"}, 0, "token"),
         ({"token": ["secret-AbCdEf"]}, 0, "none"),
-        ({"b": "secret-AbCdEf", "a": "secret-AbCdEf"}, 2, "a, b"),
+        ({"b": "secret-AbCdEf", "a": "other-AbCdEf"}, 2, "a, b"),
         ({"new\nline\x1b[31m": "secret"}, 0, "one of 13 characters"),
         ({"x" * 30: "secret"}, 0, "x" * 30),
         ({"x" * 31: "secret"}, 0, "one of 31 characters"),
@@ -111,7 +114,7 @@ def test_without_one_token_the_strings_are_named_and_never_shown(
     assert str(error) == (
         f"$: expected one string that ends with the suffix, found {found} "
         f"(strings outside the record: {named})"
-        f"; access key {KEY} was created and its token is lost: delete it"
+        f"; its token is lost: delete access key {KEY} if it is new"
     )
     assert error.key_id == str(KEY)
 
@@ -131,7 +134,7 @@ def test_no_more_than_twenty_strings_are_named() -> None:
         {"accessKeyId": str(KEY), "token": SECRET},
         {"data": {"keyId": KEY.hex}},
         {"id": str(KEY)},
-        {"request": {"id": str(ROLE)}, "key": RECORD},
+        {"request": {"id": str(ROLE)}, "key": {**RECORD, "name": 7}},
         {"accessKey": None, "old": [RECORD, RECORD | {"id": str(KEY)}], "token": SECRET},
         [RECORD],
     ],
@@ -141,6 +144,17 @@ def test_the_created_key_is_named_wherever_its_id_stands(value: object) -> None:
     assert error.key_id == str(KEY)
     assert str(KEY) in str(error)
     assert SECRET not in str(error)
+
+
+def test_no_role_is_named_as_the_key_in_a_response_that_is_cut_off() -> None:
+    body = dump({"accessKey": {"roleRefs": [{"id": str(ROLE)}], **RECORD}})[:-9]
+    with pytest.raises(APIResponseError, match="expected JSON") as caught:
+        wire.read_created(body, organization_id=ORGANIZATION)
+    assert caught.value.key_id is None
+
+
+def test_a_token_of_six_characters_is_read_from_its_own_field() -> None:
+    assert read({"accessKey": RECORD, "token": "AbCdEf"}).token == Token("AbCdEf")
 
 
 @pytest.mark.parametrize("end", [60, 120, -1])
