@@ -62,7 +62,7 @@ class Adaptive:
 
     def acquire_nowait(self, request: Request) -> bool:
         """Tell whether nothing is known to be short for this request."""
-        if not self._quotas:
+        if not self._quotas and self._shared is None:
             return True
         quota = self._find(request)
         return quota is None or quota.pass_at_once()
@@ -84,13 +84,14 @@ class Adaptive:
         refused = False
         if isinstance(outcome, Response):
             refused = outcome.status == 429
-            if not refused and self._silent >= SILENT and self._skipped < SAMPLED and not self._quotas:
+            may_skip = not self._quotas and self._shared is None
+            if not refused and self._silent >= SILENT and self._skipped < SAMPLED and may_skip:
                 self._skipped += 1
                 return
             self._skipped = 1
             reading = read_quota(outcome.headers)
             self._silent = 0 if reading is not None else self._silent + 1
-        if refused or reading is not None or self._quotas:
+        if refused or reading is not None or self._quotas or self._shared is not None:
             with self._lock:
                 self._learn(request, outcome, reading)
 

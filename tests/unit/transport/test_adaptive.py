@@ -340,6 +340,23 @@ def test_a_quota_that_most_organizations_are_refused_for_is_shared_and_forgotten
     assert run(main) == [False, True]
 
 
+def test_a_shared_quota_holds_when_the_quotas_of_those_that_were_refused_are_forgotten() -> None:
+    async def main(loop: VirtualLoop) -> tuple[bool, int]:
+        throttle = make(loop)
+        for number in range(EVIDENCE):
+            throttle.release(make_request(number), answer(429))
+        throttle._quotas.clear()  # as after a minute in which others alone were in the queue
+        request = make_request(1000)
+        held = not throttle.acquire_nowait(request)
+        await throttle.acquire(request)
+        assert throttle.pause(request) == 0.0
+        throttle.release(request, answer())
+        assert throttle._shared is not None
+        return held, len(throttle._shared._pending)
+
+    assert run(main) == (True, 0)
+
+
 def test_a_request_that_was_sent_before_its_quota_turned_out_to_be_shared_is_not_kept_in_its_own() -> None:
     async def main(loop: VirtualLoop) -> int:
         throttle = make(loop)
