@@ -25,16 +25,22 @@ DAY: Final = timedelta(days=1)
 
 
 def judge_deprecated_roles(snapshot: Snapshot, _: Parameters) -> Verdict:
-    """Find keys with role ids, which the API deprecates."""
+    """Find keys with role ids, which the API deprecates, unless it tells the same roles as references."""
     roles = [key.role_ids for key in snapshot.keys]
+    referred: dict[int, frozenset[str]] = {}  # by identity: keys share their references
     unknown = roles.count(UNSET)
     if unknown == len(roles):
         return Verdict((), unknown, "the answer did not name role ids")
-    hits = [
-        Hit(f"has {len(ids)} deprecated role id{'s' if len(ids) > 1 else ''}", key)
-        for key, ids in zip(snapshot.keys, roles, strict=True)
-        if ids
-    ]
+    hits: list[Hit] = []
+    for key, ids in zip(snapshot.keys, roles, strict=True):
+        if not ids:
+            continue
+        refs = key.role_refs or ()
+        known = referred.get(id(refs))
+        if known is None:
+            known = referred[id(refs)] = frozenset(str(ref.id) for ref in refs)
+        if count := sum(text.lower() not in known for text in ids):
+            hits.append(Hit(f"has {count} deprecated role id{'s' if count > 1 else ''}", key))
     return Verdict(hits, unknown, "the answer did not name role ids")
 
 
@@ -140,11 +146,11 @@ RULES: Final = (
         id="AK025",
         title="deprecated roleIds",
         severity=Severity.INFO,
-        condition="The key has role ids.",
+        condition="The key has role ids that its role references do not name.",
         remedy="Set the roles again in the current form: accesskeys update --role.",
         judge=judge_deprecated_roles,
         controls=("OWASP NHI5",),
-        mind="Listings may leave the field out: absent is not evaluated.",
+        mind="The API tells role ids beside references: those are no finding. Absent is not evaluated.",
     ),
     Rule(
         id="AK026",

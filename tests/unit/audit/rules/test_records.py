@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
-from accesskeys_async.records import UNSET
+from accesskeys_async.records import UNSET, RoleRef
 from tests.unit.audit.judged import AT, SECOND, ask, days, found, make_key
 
 
@@ -14,6 +15,17 @@ def test_role_ids_are_found_and_absent_ones_are_not_evaluated() -> None:
     assert found(verdict) == [one, two]
     assert [hit.message for hit in verdict.hits] == ["has 1 deprecated role id", "has 2 deprecated role ids"]
     assert (verdict.not_evaluated, verdict.reason) == (1, "the answer did not name role ids")
+
+
+def test_role_ids_that_the_role_references_name_as_well_are_no_finding() -> None:
+    """The service answers both for roles that were given in either form."""
+    first, second = RoleRef(UUID(int=1)), RoleRef(UUID(int=2))
+    both = make_key(role_ids=(str(first.id), str(second.id).upper()), role_refs=(first, second))
+    one = make_key(role_ids=(str(first.id), str(second.id)), role_refs=(first,))
+    old = make_key(role_ids=(str(first.id),), role_refs=UNSET)
+    verdict = ask("AK025", both, one, old, make_key(role_ids=("x",), role_refs=None))
+    assert found(verdict)[:2] == [one, old]
+    assert [hit.message for hit in verdict.hits] == ["has 1 deprecated role id"] * 3
 
 
 def test_a_listing_that_names_no_role_ids_is_not_evaluated_as_a_whole() -> None:
