@@ -201,7 +201,8 @@ def find_function(member: object) -> types.FunctionType | None:
     if isinstance(member, property):
         member = member.fget
     member = getattr(member, "__func__", member)
-    return member if isinstance(member, types.FunctionType) else None
+    is_ours = isinstance(member, types.FunctionType) and not member.__module__.startswith("namedtuple_")
+    return member if is_ours else None
 
 
 ANNOTATED = list_annotated()
