@@ -281,7 +281,7 @@ def _finish(invocation: Invocation, progress: Sequence[Progress]) -> None:
             failures.append(CommandError(told, code=ExitCode.UNREACHABLE))
         else:
             invocation.screen.notice(told)
-        if step.state is State.GRACE and not step.rotation.role_refs and not step.rotation.role_ids:
+        if step.state is State.GRACE and not step.rotation.role_refs:
             invocation.screen.notice(
                 f"rotation {step.rotation.id}: the new key has no roles, as the old one had none that the "
                 "service tells, so the service may deny it everything"

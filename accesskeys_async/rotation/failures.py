@@ -21,6 +21,7 @@ from accesskeys_async.records import Token
 __all__ = [
     "JournalError",
     "LeaseLostError",
+    "NotListedError",
     "RotationBusyError",
     "RotationError",
     "RotationRefusedError",
@@ -81,6 +82,10 @@ class SinkUnsureError(RotationError):
     """Tell that a sink can't say whether it has taken a token; no key is deleted, and a person must look."""
 
 
+class NotListedError(RotationError):
+    """Raised when a key that can be read is not in the list, which may lag behind; that passes."""
+
+
 class StillThereError(RotationError):
     """Tell that a key that was deleted can still be read; that passes."""
 
@@ -88,6 +93,7 @@ class StillThereError(RotationError):
 _PASSING: Final = (
     APIConnectionError,
     DeadlineExceededError,
+    NotListedError,
     RateLimitError,
     ServerError,
     StillThereError,

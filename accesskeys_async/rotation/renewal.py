@@ -18,7 +18,7 @@ from accesskeys_async.client import AccessKeysClient
 from accesskeys_async.creation import mark
 from accesskeys_async.errors import AccessKeysError
 from accesskeys_async.operations import MAX_TEXT_LENGTH
-from accesskeys_async.records import CreatedAccessKey
+from accesskeys_async.records import UNSET, CreatedAccessKey
 from accesskeys_async.rotation.delivery import Delivery, Probe, Sink, check_sink, get_fingerprint
 from accesskeys_async.rotation.failures import (
     LeaseLostError,
@@ -31,7 +31,7 @@ from accesskeys_async.rotation.failures import (
 from accesskeys_async.rotation.hold import Hold
 from accesskeys_async.rotation.journal import Journal
 from accesskeys_async.rotation.orphans import Orphans
-from accesskeys_async.rotation.roles import Roles, create_with_roles
+from accesskeys_async.rotation.roles import Roles
 from accesskeys_async.rotation.settings import RotationSettings
 from accesskeys_async.rotation.states import Candidate, Rotation, State
 from accesskeys_async.rotation.targets import Targets
@@ -117,7 +117,7 @@ class Renewal:
         target = get_fingerprint(self._sink, rotation.key_id)
         await self._targets.check(rotation, target)
         await self._check_sink(rotation)
-        role_refs, role_ids = await self._roles.copy(hold)
+        role_refs = await self._roles.copy(hold)
         rotation, now = hold.rotation, self._now()
         candidate = Candidate(
             nonce=settings.draw_nonce(), begun_at=now, settle_until=now + settings.act + settings.settle
@@ -127,17 +127,16 @@ class Renewal:
             state=State.CREATING,
             target=target or rotation.target,
             role_refs=role_refs,
-            role_ids=role_ids,
             candidates=(*rotation.candidates, candidate),
         )
         await hold.write(intent)
         room = MAX_TEXT_LENGTH - len(mark("", candidate.nonce))
         try:
-            created = await create_with_roles(
-                self._client,
-                intent,
+            created = await self._client.create(
+                rotation.organization_id,
                 name=rotation.name,
                 description=mark(rotation.description[:room], candidate.nonce),
+                role_refs=role_refs or UNSET,
             )
         except AccessKeysError as error:
             settle_until = self._now() + settings.settle
@@ -155,9 +154,12 @@ class Renewal:
         """Compare the new key's roles, before its token is out, with those it was to have."""
         try:
             await self._roles.check(hold, created)
-        except StuckError:
+        except StuckError as error:
             await self._orphans.clear(hold, [known])
-            raise
+            raise StuckError(
+                f"{error}; the new key was deleted, and nobody has had its token; see that the roles exist "
+                "and may be granted, then retry"
+            ) from None
         # Given, before the sink is called: from here on its token may be in use.
         await hold.write(hold.rotation.with_candidates(evolve(known, given=True)))
 

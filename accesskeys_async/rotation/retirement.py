@@ -13,7 +13,7 @@ from accesskeys_async.records import AccessKey
 from accesskeys_async.rotation.failures import StillThereError, StuckError
 from accesskeys_async.rotation.hold import Hold
 from accesskeys_async.rotation.orphans import Orphans
-from accesskeys_async.rotation.roles import differ, read_told
+from accesskeys_async.rotation.roles import differ, read_reported
 from accesskeys_async.rotation.settings import RotationSettings
 from accesskeys_async.rotation.states import Rotation, State, find_in_use
 
@@ -34,11 +34,12 @@ class Retirement:
         rotation = hold.rotation
         new_id, _ = _replacement(rotation)
         new = await self._client.update(rotation.organization_id, new_id, description=rotation.description)
-        told = read_told(new)
-        if rotation.role_refs is not None and told.refs is not None and (problem := differ(rotation, told)):
+        reported = read_reported(new)
+        difference = None if reported.refs is None else differ(rotation, reported)
+        if rotation.role_refs is not None and difference is not None:
             raise StuckError(
-                f"the new access key {new_id} no longer has the roles it was to have: {problem}; both keys "
-                "live: give it its roles, then retry"
+                f"the new access key {new_id} no longer has the roles it was to have: {difference}; both "
+                "keys live: give it its roles, then retry"
             )
         await hold.write(
             evolve(rotation, state=State.GRACE, due_at=rotation.grace_until, failures=0, problem=None)

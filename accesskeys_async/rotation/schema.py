@@ -13,7 +13,7 @@ from accesskeys_async.database import Id, Migrations, Moment, Span
 from accesskeys_async.records import UNSET, RoleRef
 from accesskeys_async.rotation.failures import JournalError
 
-__all__ = ["CANDIDATES", "MIGRATIONS", "ROTATIONS", "RoleIdsText", "RoleRefsText", "write_ref"]
+__all__ = ["CANDIDATES", "MIGRATIONS", "ROTATIONS", "RoleRefsText", "write_ref"]
 
 
 class RoleRefsText(TypeDecorator[tuple[RoleRef, ...]]):
@@ -29,21 +29,6 @@ class RoleRefsText(TypeDecorator[tuple[RoleRef, ...]]):
     def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[RoleRef, ...] | None:  # noqa: ARG002
         """Read them."""
         return None if value is None else tuple(_read_ref(ref) for ref in json.loads(value))
-
-
-class RoleIdsText(TypeDecorator[tuple[UUID, ...]]):
-    """Ids of roles, as JSON."""
-
-    impl = Text
-    cache_ok = True
-
-    def process_bind_param(self, value: tuple[UUID, ...] | None, dialect: Dialect) -> str | None:  # noqa: ARG002
-        """Write them."""
-        return None if value is None else json.dumps([str(role_id) for role_id in value])
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[UUID, ...] | None:  # noqa: ARG002
-        """Read them."""
-        return None if value is None else tuple(UUID(role_id) for role_id in json.loads(value))
 
 
 def write_ref(ref: RoleRef) -> dict[str, object]:
@@ -79,7 +64,6 @@ ROTATIONS: Final = Table(
     Column("target", String(32)),
     Column("copy_roles", Boolean, nullable=False),
     Column("role_refs", RoleRefsText),
-    Column("role_ids", RoleIdsText),
     Column("stuck_at", String(16)),
     Column("aborting", Boolean, nullable=False),
     Column("due_at", Moment),
@@ -151,7 +135,6 @@ MIGRATIONS: Final = Migrations(
             """,
             "ALTER TABLE accesskeys_rotations ADD COLUMN copy_roles BOOLEAN NOT NULL DEFAULT TRUE",
             "ALTER TABLE accesskeys_rotations ADD COLUMN role_refs TEXT",
-            "ALTER TABLE accesskeys_rotations ADD COLUMN role_ids TEXT",
         ),
     ),
 )

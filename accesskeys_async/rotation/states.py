@@ -110,9 +110,7 @@ class Rotation:
     copy_roles: bool = True
     """Whether the new key gets the old one's roles; else those of `role_refs`, which were given."""
     role_refs: tuple[RoleRef, ...] | None = None
-    """The roles that the new key is to have; None before a create, and if the service tells nothing."""
-    role_ids: tuple[UUID, ...] | None = None
-    """The same in the deprecated form, if the service tells no other."""
+    """The roles that the new key is to have; None before a create, and if the service reports nothing."""
     state: State = State.PLANNED
     target: str | None = None
     """A fingerprint of where the sink puts its token; None before a create, and if the sink names none."""

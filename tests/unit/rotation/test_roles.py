@@ -14,7 +14,7 @@ from attrs import define, evolve, field
 from accesskeys_async import InvalidRequestError, RoleRef
 from accesskeys_async.records import UNSET
 from accesskeys_async.rotation import Progress, Rotation, RotationRefusedError, Rotator, State
-from accesskeys_async.rotation.roles import ToldRoles, differ
+from accesskeys_async.rotation.roles import ReportedRoles, differ
 from accesskeys_async.transport.exchange import Next, Request, Response
 from tests.unit.rotation.yard import NOW, Yard
 
@@ -34,8 +34,10 @@ class RoleService:
     refs: dict[str, Refs | None] = field(factory=dict)
     ids: dict[str, list[str]] = field(factory=dict)
     """In the deprecated form; a key that is not here is not told of."""
-    list_tells: bool = True
-    create_tells: bool = True
+    list_reports: bool = True
+    create_reports: bool = True
+    hidden: set[str] = field(factory=set)
+    """Keys that the list leaves out."""
     grant: Callable[[Refs], Refs | None] = lambda refs: refs
     """Which roles the service gives to a key that was to have these."""
     created: list[dict[str, Any]] = field(factory=list)
@@ -56,10 +58,11 @@ class RoleService:
         match request.operation:
             case "createAccessKey":
                 self._grant(record["id"], asked)
-                self._tell(record, self.create_tells)
+                self._tell(record, self.create_reports)
             case "listAccessKeys":
+                body["results"] = [key for key in body["results"] if key["id"] not in self.hidden]
                 for key in body["results"]:
-                    self._tell(key, self.list_tells)
+                    self._tell(key, self.list_reports)
             case "getAccessKey":
                 self._tell(record, tells=False)
                 if record["id"] in self.refs:
@@ -73,10 +76,7 @@ class RoleService:
         return Response(response.status, response.headers, json.dumps(body).encode())
 
     def _grant(self, key_id: str, asked: dict[str, Any]) -> None:
-        if "roleIds" in asked:
-            self.ids[key_id] = asked["roleIds"]
-        else:
-            self.refs[key_id] = self.grant(asked.get("roleRefs", []))
+        self.refs[key_id] = self.grant(asked.get("roleRefs", []))
 
     def _tell(self, record: dict[str, Any], tells: bool) -> None:
         for name in ("roleIds", "roleRefs", "roles"):
@@ -180,29 +180,79 @@ async def test_a_rotation_that_has_copied_roles_may_be_planned_again(
     assert await yard.plan(rotator) == rotation_id
 
 
-async def test_where_the_list_tells_no_roles_get_is_asked_and_it_is_said_what_that_means(
-    yard: Yard, service: RoleService, rotator: Rotator, caplog: pytest.LogCaptureFixture
-) -> None:
-    service.refs[yard.old_id] = [_ref(READ, HERE)]
-    service.list_tells = False
-
-    done = await _rotate(yard, rotator)
-
-    assert done.state is State.CONFIRMED, done.rotation.problem
-    assert _grants(service.created[0]["roleRefs"]) == _grants([_ref(READ)])
-    assert "gets them in all workspaces" in caplog.text
-
-
-async def test_where_only_the_deprecated_form_is_told_it_is_copied_without_a_warning(
+async def test_roles_whose_workspaces_are_unknown_are_not_copied(
     yard: Yard, service: RoleService, rotator: Rotator
 ) -> None:
-    service.ids[yard.old_id] = [str(READ), str(WRITE)]
+    service.refs[yard.old_id] = [_ref(READ, HERE)]
+    service.list_reports = False
+
+    stuck = await rotator.run(await yard.plan(rotator))
+
+    assert (stuck.state, stuck.rotation.stuck_at) == (State.NEEDS_HUMAN, State.PLANNED)
+    assert "get does not report their workspaces; abort, and plan again with role_refs" in (
+        stuck.rotation.problem or ""
+    )
+    assert service.created == []
+
+
+async def test_an_old_key_that_is_not_listed_yet_is_looked_for_later(
+    yard: Yard, service: RoleService, rotator: Rotator
+) -> None:
+    service.refs[yard.old_id] = [_ref(READ, HERE)]
+    service.hidden.add(yard.old_id)
+    rotation_id = await yard.plan(rotator)
+
+    waiting = await rotator.run(rotation_id)
+
+    assert (waiting.state, waiting.rotation.failures) == (State.PLANNED, 1)
+    assert f"access key {yard.old_id} was not found in the list" in (waiting.rotation.problem or "")
+    assert service.created == []
+    service.hidden.clear()
+    done = await yard.run_to_end(rotator, rotation_id)
+    assert done.state is State.CONFIRMED, done.rotation.problem
+    assert _grants(service.created[0]["roleRefs"]) == _grants([_ref(READ, HERE)])
+
+
+@pytest.mark.parametrize("refs", ["not reported", []])
+async def test_a_key_that_get_reports_without_roles_is_replaced_by_one_without(
+    yard: Yard, service: RoleService, rotator: Rotator, refs: Any
+) -> None:
+    service.list_reports = False
+    if refs != "not reported":
+        service.refs[yard.old_id] = refs
 
     done = await _rotate(yard, rotator)
 
     assert done.state is State.CONFIRMED, done.rotation.problem
-    assert service.created[0]["roleIds"] == [str(READ), str(WRITE)]
-    assert "roleRefs" not in service.created[0]
+    assert service.created[0].keys() == {"name", "description"}
+
+
+@pytest.mark.parametrize("create_reports", [True, False])
+async def test_roles_in_the_deprecated_form_alone_are_copied_as_references(
+    yard: Yard, service: RoleService, rotator: Rotator, create_reports: bool
+) -> None:
+    service.ids[yard.old_id] = [str(READ), str(WRITE).upper()]
+    service.create_reports = create_reports
+
+    done = await _rotate(yard, rotator)
+
+    assert done.state is State.CONFIRMED, done.rotation.problem
+    assert _grants(service.created[0]["roleRefs"]) == _grants([_ref(READ), _ref(WRITE)])
+    assert "roleIds" not in service.created[0]
+
+
+async def test_a_role_id_that_is_not_a_uuid_needs_a_person(
+    yard: Yard, service: RoleService, rotator: Rotator
+) -> None:
+    service.ids[yard.old_id] = [str(READ), "admin"]
+
+    stuck = await rotator.run(await yard.plan(rotator))
+
+    assert (stuck.state, stuck.rotation.stuck_at) == (State.NEEDS_HUMAN, State.PLANNED)
+    assert "has the role id 'admin', which is not a UUID; abort, and plan again with role_refs" in (
+        stuck.rotation.problem or ""
+    )
+    assert service.created == []
 
 
 @pytest.mark.parametrize("refs", [[], None, "not told"])
@@ -220,7 +270,7 @@ async def test_a_key_without_roles_copies_none_and_says_so(
     assert any(f"access key {done.rotation.key_id} has no roles" in message for message in told)
 
 
-@pytest.mark.parametrize("create_tells", [True, False])
+@pytest.mark.parametrize("create_reports", [True, False])
 @pytest.mark.parametrize(
     ("grant", "told"),
     [
@@ -235,18 +285,19 @@ async def test_other_roles_than_wanted_stop_the_rotation_before_the_token_is_out
     yard: Yard,
     service: RoleService,
     rotator: Rotator,
-    create_tells: bool,
+    create_reports: bool,
     grant: Callable[[Refs], Refs | None],
     told: str,
 ) -> None:
     old_id = yard.old_id
     service.refs[old_id] = [_ref(READ, HERE)]
-    service.create_tells, service.grant = create_tells, grant
+    service.create_reports, service.grant = create_reports, grant
 
     stuck = await rotator.run(await yard.plan(rotator))
 
     assert (stuck.state, stuck.rotation.stuck_at) == (State.NEEDS_HUMAN, State.CREATED)
-    assert "has other roles than it was to have" in (stuck.rotation.problem or "")
+    assert "had other roles than it was to have" in (stuck.rotation.problem or "")
+    assert "; the new key was deleted, and nobody has had its token;" in (stuck.rotation.problem or "")
     assert told in (stuck.rotation.problem or "")
     assert (yard.key_ids, yard.sink.deliveries) == ([old_id], [])
     service.grant = lambda refs: refs
@@ -301,37 +352,46 @@ async def test_an_old_key_on_a_later_page_is_found(
     assert _grants(service.created[0]["roleRefs"]) == _grants([_ref(READ, HERE)])
 
 
-def _told(*refs: RoleRef, **fields: Any) -> ToldRoles:
-    return ToldRoles(refs, **fields)
+def _reported(*refs: RoleRef, **fields: Any) -> ReportedRoles:
+    return ReportedRoles(refs, **fields)
 
 
 @pytest.mark.parametrize(
-    ("wanted", "told", "is_same"),
+    ("wanted", "reported", "is_same"),
     [
-        ((RoleRef(READ),), _told(RoleRef(READ, "managed", None)), True),
-        ((RoleRef(READ),), _told(RoleRef(READ, workspaces=())), True),
-        ((RoleRef(READ), RoleRef(WRITE)), _told(RoleRef(WRITE), RoleRef(READ)), True),
-        ((RoleRef(READ, workspaces=(HERE, THERE)),), _told(RoleRef(READ, workspaces=(THERE, HERE))), True),
-        ((RoleRef(READ, workspaces=(HERE,)),), _told(RoleRef(READ)), False),
-        ((RoleRef(READ),), _told(RoleRef(READ, workspaces=(HERE,))), False),
-        ((RoleRef(READ, workspaces=(HERE,)),), _told(RoleRef(READ), with_workspaces=False), True),
-        ((RoleRef(READ),), ToldRoles(ids=(str(READ).upper(),)), True),
-        ((RoleRef(READ),), ToldRoles(ids=(str(WRITE),)), False),
-        ((RoleRef(READ),), ToldRoles(), False),
-        ((), ToldRoles(), True),
-        ((), _told(RoleRef(READ)), False),
+        ((RoleRef(READ),), _reported(RoleRef(READ, "managed", None)), True),
+        ((RoleRef(READ),), _reported(RoleRef(READ, workspaces=())), True),
+        ((RoleRef(READ), RoleRef(WRITE)), _reported(RoleRef(WRITE), RoleRef(READ)), True),
+        (
+            (RoleRef(READ, workspaces=(HERE, THERE)),),
+            _reported(RoleRef(READ, workspaces=(THERE, HERE))),
+            True,
+        ),
+        ((RoleRef(READ, workspaces=(HERE,)),), _reported(RoleRef(READ)), False),
+        ((RoleRef(READ),), _reported(RoleRef(READ, workspaces=(HERE,))), False),
+        ((RoleRef(READ, workspaces=(HERE,)),), _reported(RoleRef(READ), with_workspaces=False), True),
+        ((RoleRef(READ),), ReportedRoles(ids=(str(READ).upper(),)), True),
+        ((RoleRef(READ),), ReportedRoles(ids=(READ.hex,)), True),
+        ((RoleRef(READ),), ReportedRoles(ids=(str(WRITE),)), False),
+        ((RoleRef(READ),), ReportedRoles(ids=(str(READ), "admin")), False),
+        ((RoleRef(READ),), ReportedRoles(), False),
+        ((), ReportedRoles(), True),
+        ((), _reported(RoleRef(READ)), False),
     ],
 )
 def test_roles_are_compared_by_role_and_workspaces(
-    make_rotation: Callable[..., Rotation], wanted: tuple[RoleRef, ...], told: ToldRoles, is_same: bool
+    make_rotation: Callable[..., Rotation],
+    wanted: tuple[RoleRef, ...],
+    reported: ReportedRoles,
+    is_same: bool,
 ) -> None:
-    assert (differ(make_rotation(role_refs=wanted), told) is None) is is_same
+    assert (differ(make_rotation(role_refs=wanted), reported) is None) is is_same
 
 
 def test_many_workspaces_are_told_in_short(make_rotation: Callable[..., Rotation]) -> None:
     many = RoleRef(READ, workspaces=tuple(UUID(int=number) for number in range(600, 610)))
 
-    told = differ(make_rotation(role_refs=(many,)), _told())
+    told = differ(make_rotation(role_refs=(many,)), _reported())
 
     assert told is not None
     assert told.endswith(" and 7 more, got none")
@@ -339,9 +399,8 @@ def test_many_workspaces_are_told_in_short(make_rotation: Callable[..., Rotation
 
 async def test_roles_read_back_from_the_journal(yard: Yard, make_rotation: Callable[..., Rotation]) -> None:
     refs = (RoleRef(READ, "managed", (HERE, THERE)), RoleRef(WRITE, UNSET, UNSET))
-    for number, roles in enumerate(
-        ({"copy_roles": False, "role_refs": refs}, {"role_refs": ()}, {"role_ids": (READ,)}, {}), 1
-    ):
+    fields: tuple[dict[str, Any], ...] = ({"copy_roles": False, "role_refs": refs}, {"role_refs": ()}, {})
+    for number, roles in enumerate(fields, 1):
         rotation = make_rotation(number, planned_at=NOW, **roles)
         await yard.journal.add(rotation)
         assert await yard.journal.get(rotation.id) == rotation
