@@ -24,7 +24,7 @@ from accesskeys_async.rotation.failures import (
     TargetTakenError,
     UnknownRotationError,
 )
-from accesskeys_async.rotation.schema import CANDIDATES, MIGRATIONS, ROTATIONS
+from accesskeys_async.rotation.schema import CANDIDATES, MAX_PROBLEM, MIGRATIONS, ROTATIONS
 from accesskeys_async.rotation.states import OVER, Candidate, Rotation, State
 
 __all__ = ["Journal"]
@@ -141,7 +141,8 @@ class Journal:
         """
         if before.unknown_state is not None:
             raise JournalError(f"rotation {before.id}: {before.problem}")
-        rotation = evolve(rotation, version=before.version + 1)
+        problem = None if rotation.problem is None else one_line(rotation.problem, MAX_PROBLEM)
+        rotation = evolve(rotation, version=before.version + 1, problem=problem)
         try:
             return await self._write(rotation, before)
         except JournalError as error:

@@ -13,7 +13,11 @@ from accesskeys_async.database import Id, Migrations, Moment, Span
 from accesskeys_async.records import UNSET, RoleRef
 from accesskeys_async.rotation.failures import JournalError
 
-__all__ = ["CANDIDATES", "MIGRATIONS", "ROTATIONS", "RoleRefsText", "write_ref"]
+__all__ = ["CANDIDATES", "MAX_PROBLEM", "MIGRATIONS", "ROTATIONS", "RoleRefsText", "write_ref"]
+
+
+MAX_PROBLEM: Final = 1000
+"""Characters that the journal takes of a problem."""
 
 
 class RoleRefsText(TypeDecorator[tuple[RoleRef, ...]]):
@@ -70,7 +74,7 @@ ROTATIONS: Final = Table(
     Column("cutover_at", Moment),
     Column("grace_until", Moment),
     Column("failures", Integer, nullable=False),
-    Column("problem", String(1000)),
+    Column("problem", String(MAX_PROBLEM)),
     Column("version", BigInteger, nullable=False),
     Column("owner", String(64)),
     Column("lease_until", Moment),

@@ -237,12 +237,17 @@ def _filled_pipe(token: Token) -> Generator[int]:
     """Give the reading end of a pipe that has the token in it, and then its end.
 
     A token fits into a pipe's buffer. So nobody has to write while the command runs, and one that ends
-    without having read its input is no error.
+    without having read its input is no error. Raises SinkError if it does not fit.
     """
     reader, writer = os.pipe()
     try:
-        with os.fdopen(writer, "wb") as file:
-            file.write(f"{token.reveal()}\n".encode())
+        try:
+            os.set_blocking(writer, False)
+            text = f"{token.reveal()}\n".encode()
+            if os.write(writer, text) < len(text):
+                raise SinkError(f"the token of {len(text) - 1} bytes does not fit into a pipe; use FileSink")
+        finally:
+            os.close(writer)
         yield reader
     finally:
         os.close(reader)

@@ -55,6 +55,20 @@ def _candidate(nonce: str = "0123456789abcdef", **fields: object) -> Candidate:
     return Candidate(nonce=nonce, begun_at=NOW, settle_until=NOW + timedelta(seconds=30), **fields)
 
 
+async def test_a_long_problem_is_cut_to_what_the_journal_takes(
+    journal: Journal, make_rotation: MakeRotation
+) -> None:
+    added = await journal.add(make_rotation())
+
+    written = await journal.write(evolve(added, problem="it hurts\n" * 200), before=added)
+
+    found = await journal.get(added.id)
+    assert found == written
+    assert found.problem is not None
+    assert len(found.problem) == 1000
+    assert found.problem.startswith("it hurts it hurts ")
+
+
 async def test_a_rotation_reads_back_as_it_was_written(journal: Journal, make_rotation: MakeRotation) -> None:
     rotation = make_rotation(
         name="näme '; DROP TABLE",

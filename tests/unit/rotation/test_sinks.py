@@ -489,6 +489,18 @@ class TestCommandSink:
         with pytest.raises(SinkError, match="'/no/such/command' can't be run: No such file or directory"):
             await CommandSink(["/no/such/command"])(delivery)
 
+    async def test_a_token_that_a_pipe_cannot_hold_is_refused_and_nothing_is_run(
+        self, tmp_path: Path, delivery: Delivery
+    ) -> None:
+        large = evolve(delivery, key=evolve(delivery.key, token=Token("t" * 2_000_000)))
+
+        with pytest.raises(
+            SinkError, match=r"the token of 2000000 bytes does not fit into a pipe; use FileSink"
+        ):
+            await CommandSink(["touch", f"{tmp_path}/ran"])(large)
+
+        assert _list(tmp_path) == []
+
     async def test_a_command_that_does_not_read_its_input_may_succeed(self, delivery: Delivery) -> None:
         await CommandSink(["true"])(delivery)
 
