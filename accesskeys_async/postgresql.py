@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs, urlencode
@@ -18,6 +18,12 @@ __all__ = ["create_postgresql_engine"]
 DEFAULT_TIMEOUT: Final = 60
 """Seconds that asyncpg takes to connect at most, unless connect_timeout says otherwise."""
 _FILES: Final = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
+_TLS_VERSIONS: Final = {
+    "TLSv1": ssl.TLSVersion.TLSv1,
+    "TLSv1.1": ssl.TLSVersion.TLSv1_1,
+    "TLSv1.2": ssl.TLSVersion.TLSv1_2,
+    "TLSv1.3": ssl.TLSVersion.TLSv1_3,
+}
 
 
 def create_postgresql_engine(place: DatabasePlace, fail: Callable[[str], Exception]) -> AsyncEngine:
@@ -59,14 +65,42 @@ def _read_certificates(arguments: dict[str, Any]) -> dict[str, Any]:
     if dsn is None:
         return arguments
     values = {name: found[-1] for name, found in parse_qs(dsn.partition("?")[2]).items()}
-    if values.get("sslrootcert") == "system":
+    is_system = values.get("sslrootcert") == "system"
+    if is_system:
         del values["sslrootcert"]
-        arguments = {
-            **arguments,
-            "dsn": f"postgresql:?{urlencode(values)}",
-            "ssl": ssl.create_default_context(),
-        }
     for name in _FILES:
         if name in values and not Path(values[name]).is_file():
             raise FileNotFoundError(f"{name} is {one_line(values[name])}, and there is no such file")
-    return arguments
+    if not is_system:
+        return arguments
+    return {
+        **arguments,
+        "dsn": f"postgresql:?{urlencode(values)}",
+        "ssl": _trust_the_system(values),
+    }
+
+
+def _trust_the_system(values: Mapping[str, str]) -> ssl.SSLContext:
+    """Return a context as the driver makes it, which ignores its own parameters beside a context."""
+    context = ssl.create_default_context()
+    if "sslcert" in values:
+        password = values.get("sslpassword", "")
+        context.load_cert_chain(values["sslcert"], values.get("sslkey"), password=password)
+    elif "sslkey" in values:
+        raise ValueError("sslkey is given without sslcert; give both")
+    if "sslcrl" in values:
+        context.load_verify_locations(values["sslcrl"])
+        context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
+    if (lowest := _read_tls_version(values, "ssl_min_protocol_version")) is not None:
+        context.minimum_version = lowest
+    if (highest := _read_tls_version(values, "ssl_max_protocol_version")) is not None:
+        context.maximum_version = highest
+    return context
+
+
+def _read_tls_version(values: Mapping[str, str], name: str) -> ssl.TLSVersion | None:
+    if name not in values:
+        return None
+    if values[name] not in _TLS_VERSIONS:
+        raise ValueError(f"{name} is {one_line(values[name])}; it takes TLSv1, TLSv1.1, TLSv1.2 or TLSv1.3")
+    return _TLS_VERSIONS[values[name]]

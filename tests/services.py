@@ -31,6 +31,8 @@ class PostgresServer(NamedTuple):
     """Of its maintenance database."""
     authority: Path
     """The certificate of what signed the server's, which names 127.0.0.1."""
+    client: Path
+    """The certificate and key of a client, which the same authority signed."""
 
 
 @pytest.fixture(scope="session")
@@ -49,16 +51,20 @@ def postgres() -> Iterator[PostgresServer]:
         authority = trustme.CA()
         authority.cert_pem.write_to_path(f"{folder}/authority.pem")
         authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(f"{data}/server.pem")
+        authority.issue_cert("client.example").private_key_and_cert_chain_pem.write_to_path(
+            f"{folder}/client.pem"
+        )
         _keep_to(Path(data), Path(data, "server.pem"))
         options = ["-h", "127.0.0.1", "-p", str(port), "-k", folder, "-c", "fsync=off"]
         options += ["-c", "ssl=on", "-c", "ssl_cert_file=server.pem", "-c", "ssl_key_file=server.pem"]
+        options += ["-c", f"ssl_ca_file={folder}/authority.pem"]
         with _running([*as_user, f"{binaries}/postgres", "-D", data, *options], folder):
             isready = [f"{binaries}/pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
             _wait_until(lambda: subprocess.run(isready, check=False).returncode == 0, "PostgreSQL")
             url = f"postgresql://tests@127.0.0.1:{port}/postgres"
             execute_sql(url, "CREATE ROLE guarded LOGIN PASSWORD 'correct'")
             execute_sql(url, "CREATE ROLE crowded LOGIN CONNECTION LIMIT 0")
-            yield PostgresServer(url, Path(folder, "authority.pem"))
+            yield PostgresServer(url, Path(folder, "authority.pem"), Path(folder, "client.pem"))
 
 
 @pytest.fixture

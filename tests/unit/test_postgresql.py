@@ -84,6 +84,55 @@ async def test_a_server_that_another_authority_signed_for_is_refused(
     assert "certificate verify failed" in await refusal(f"{postgres_url}?sslrootcert=system")
 
 
+CLIENT = "SELECT client_serial IS NOT NULL FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
+
+
+@pytest.mark.parametrize("trusts_the_system", [False, True])
+async def test_a_client_certificate_is_shown_whichever_authorities_are_trusted(
+    postgres: PostgresServer, postgres_url: str, monkeypatch: pytest.MonkeyPatch, trusts_the_system: bool
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(postgres.authority))
+    root = "system" if trusts_the_system else postgres.authority
+    url = f"{postgres_url}?sslmode=verify-full&sslrootcert={root}"
+
+    assert await ask(url, CLIENT) is False
+    assert await ask(f"{url}&sslcert={postgres.client}&sslkey={postgres.client}", CLIENT) is True
+
+
+async def test_bounds_of_the_tls_version_hold_with_the_systems_authorities(
+    postgres: PostgresServer, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(postgres.authority))
+    version = "SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
+    url = f"{postgres_url}?sslrootcert=system"
+
+    assert await ask(f"{url}&ssl_min_protocol_version=TLSv1.3", version) == "TLSv1.3"
+    assert await ask(f"{url}&ssl_max_protocol_version=TLSv1.2", version) == "TLSv1.2"
+    assert (
+        await refusal(f"{url}&ssl_min_protocol_version=SSLv9")
+        == "ssl_min_protocol_version is SSLv9; it takes TLSv1, TLSv1.1, TLSv1.2 or TLSv1.3"
+    )
+
+
+async def test_a_list_of_revoked_certificates_counts_with_the_systems_authorities(
+    postgres: PostgresServer, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(postgres.authority))
+
+    # A list of another authority says nothing of the server's, which then counts as not checked.
+    told = await refusal(f"{postgres_url}?sslrootcert=system&sslcrl={postgres.authority}")
+
+    assert "unable to get certificate CRL" in told
+
+
+async def test_a_client_key_without_its_certificate_is_refused(
+    postgres: PostgresServer, postgres_url: str
+) -> None:
+    told = await refusal(f"{postgres_url}?sslrootcert=system&sslkey={postgres.client}")
+
+    assert told == "sslkey is given without sslcert; give both"
+
+
 async def test_a_certificate_that_is_not_there_is_named(postgres_url: str) -> None:
     told = await refusal(f"{postgres_url}?sslmode=verify-ca&sslrootcert=/none/root.pem")
 
