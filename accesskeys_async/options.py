@@ -47,6 +47,12 @@ def _check_bound(_: object, attribute: object, value: Any) -> None:
         raise ConfigurationError(f"{name} is {value!r}; it takes more than 0, or None for no bound")
 
 
+def _check_count(_: object, attribute: object, value: Any) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        name = getattr(attribute, "name", "the bound")
+        raise ConfigurationError(f"{name} is {_show(value)}; it takes a whole number above 0")
+
+
 def check_timeout(value: object) -> Timeout:
     """Return a timeout. Raises ConfigurationError for anything else, such as a number of seconds."""
     if isinstance(value, Timeout):
@@ -133,8 +139,8 @@ class Options:
     retry: RetryPolicy
     throttle: Throttle
     priority: int
-    max_response_bytes: int = field(validator=_check_bound)
-    max_empty_pages: int = field(validator=_check_bound)
+    max_response_bytes: int = field(validator=_check_count)
+    max_empty_pages: int = field(validator=_check_count)
     middlewares: tuple[Middleware, ...]
     hooks: tuple[Hook, ...]
 
