@@ -42,7 +42,7 @@ class StoredKey:
     @property
     def role_ids(self) -> tuple[str, ...]:
         """The ids of the roles, as the deprecated field has them."""
-        return tuple(ref.id for ref in self.role_refs)
+        return _role_ids(self.role_refs)
 
 
 def opening(fields: Mapping[str, object]) -> str:
@@ -63,7 +63,12 @@ def closed(text: str, last_used_at: str | None) -> str:
 
 def role_fields(refs: Sequence[StoredRoleRef]) -> dict[str, object]:
     """Return the fields of a record that tell a key's roles, the deprecated one too."""
-    return {"roleRefs": [ref.to_json() for ref in refs], "roleIds": [ref.id for ref in refs]}
+    return {"roleRefs": [ref.to_json() for ref in refs], "roleIds": list(_role_ids(refs))}
+
+
+def _role_ids(refs: Sequence[StoredRoleRef]) -> tuple[str, ...]:
+    # A role may be referred to several times, each with other workspaces.
+    return tuple(dict.fromkeys(ref.id for ref in refs))
 
 
 def read_refs(fields: Mapping[str, object]) -> tuple[StoredRoleRef, ...]:

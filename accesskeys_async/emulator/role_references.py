@@ -47,8 +47,8 @@ def _read_each(
         ref = read_one(item, place, known, details)
         if ref is None:
             continue
-        if any(ref.id == other.id for other in refs):
-            _note(details, place, "names a role that an item before it names; the API takes each role once")
+        if any(ref.id == other.id and set(ref.workspaces) == set(other.workspaces) for other in refs):
+            _note(details, place, "repeats an item before it; the API takes each item once")
         refs.append(ref)
     return tuple(refs)
 

@@ -131,7 +131,8 @@ class KnownRoles:
 
     def find(self, refs: Iterable[StoredRoleRef]) -> tuple[StoredRole, ...]:
         """Return the roles that are referred to; one that is deleted is left out."""
-        return tuple(self.roles[ref.id] for ref in refs if ref.id in self.roles)
+        role_ids = dict.fromkeys(ref.id for ref in refs)
+        return tuple(self.roles[role_id] for role_id in role_ids if role_id in self.roles)
 
     def refer(self, name: str, workspaces: tuple[str, ...] = ()) -> StoredRoleRef:
         """Return a reference to the role of a name."""

@@ -233,6 +233,19 @@ async def test_roles_are_in_the_responses_to_create_list_and_update_and_whole_in
     assert not {"roleRefs", "roleIds"} & got.keys()
 
 
+async def test_a_role_of_several_references_is_reported_once_as_a_role(api: Api) -> None:
+    role = api.roles["Viewer"].id
+    workspaces = api.emulator.workspaces(api.emulator.organization_id)[:2]
+    refs = [{"id": role, "workspaces": [workspace.id]} for workspace in workspaces]
+
+    created = (await api.create(roleRefs=refs)).json["accessKey"]
+
+    got = (await api.ask("GET", f"{api.keys_path}/{created['id']}")).json
+    assert [ref["workspaces"] for ref in created["roleRefs"]] == [ref["workspaces"] for ref in refs]
+    assert created["roleIds"] == [role]
+    assert [one["id"] for one in got["roles"]] == [role]
+
+
 @pytest.mark.parametrize("field", ["roleRefs", "roleIds"])
 async def test_an_update_with_roles_replaces_them_all(api: Api, field: str) -> None:
     viewer, sender = api.roles["Viewer"].id, api.roles["Message sender"].id

@@ -38,6 +38,16 @@ def test_references_to_what_exists_are_read_in_their_order(drawn: list[tuple[str
     ]
 
 
+def test_one_role_may_be_given_with_different_workspaces() -> None:
+    sent = [{"id": MANAGED, "workspaces": [workspace]} for workspace in WORKSPACES[:2]] + [{"id": MANAGED}]
+
+    refs, details = read({"roleRefs": sent})
+
+    assert not details
+    assert refs is not None
+    assert [ref.workspaces for ref in refs] == [(WORKSPACES[0],), (WORKSPACES[1],), ()]
+
+
 def test_the_type_is_the_roles_own_whether_it_is_sent_or_not() -> None:
     sent = [{"id": MANAGED, "type": "managed"}, {"id": OWN}]
 
@@ -74,7 +84,12 @@ def test_a_body_that_names_no_roles_leaves_them_as_they_are() -> None:
         ([{"id": NOBODY}], {"[0].id"}),
         ([{"id": OTHER.refer("Key manager").id}], {"[0].id"}),
         ([{"id": MANAGED}, {"id": MANAGED.upper()}], {"[1]"}),
-        ([{"id": MANAGED, "workspaces": [WORKSPACES[0]]}, {"id": MANAGED}], {"[1]"}),
+        ([{"id": MANAGED, "workspaces": [WORKSPACES[0]]}] * 2, {"[1]"}),
+        ([{"id": MANAGED}, {"id": MANAGED, "workspaces": []}], {"[1]"}),
+        (
+            [{"id": MANAGED, "workspaces": list(some)} for some in (WORKSPACES[:2], WORKSPACES[1::-1])],
+            {"[1]"},
+        ),
         ([{"id": MANAGED, "type": "organization"}], {"[0].type"}),
         ([{"id": MANAGED, "type": 1}], {"[0].type"}),
         ([{"id": MANAGED, "colour": "red"}], {"[0].colour"}),
