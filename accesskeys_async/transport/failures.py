@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import ssl
+from http import HTTPStatus
 from typing import Final, Literal
 
 import aiohttp
@@ -101,9 +102,11 @@ def classify(error: Exception, request: Request) -> APIConnectionError | APIResp
         problem = one_line(_QUOTED.split(error.message, maxsplit=1)[0], 100)
         return _out_of_contract(request, f"an HTTP answer, found something else ({problem})")
     if isinstance(error, TimeoutError):
-        return APITimeoutError(f"{request}: no answer in time", sent=None)
+        return APITimeoutError(f"{request}: no response in time; check the service, or allow more", sent=None)
     return APIConnectionError(
-        f"{request}: the connection was lost before the whole answer came: {_reason(error)}", sent=None
+        f"{request}: the connection was lost before the whole response came: {_reason(error)}; check the "
+        "service and the network",
+        sent=None,
     )
 
 
@@ -119,8 +122,17 @@ def _has_bad_encoding(error: aiohttp.ClientPayloadError) -> bool:
 
 def _tell_where(error: Exception) -> str:
     """Say where and why no connection came about, and what to look at."""
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        what = (
+            "the proxy's credentials"
+            if error.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
+            else "the proxy"
+        )
+        return f": the proxy responded with {error.status}; check {what}"
+    if isinstance(error, aiohttp.ServerFingerprintMismatch):
+        return ": its certificate has another fingerprint; check the fingerprint and the server"
     if not isinstance(error, aiohttp.ClientConnectorError):
-        return f": {_reason(error)}"
+        return ": the URL is malformed; check the base URL"
     where = f" to {error.host}:{error.port}" if error.host else ""
     return f"{where}: {_reason(error)}; check the base URL and the network"
 
@@ -128,6 +140,8 @@ def _tell_where(error: Exception) -> str:
 def _reason(error: BaseException) -> str:
     if isinstance(error, DroppedError):
         return error.reason
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return "the server closed it"  # aiohttp's message may quote the response
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return one_line(f"its certificate was refused ({error.certificate_error})", 200)
     if isinstance(error, aiohttp.ClientConnectorError) and not isinstance(error.os_error, ssl.SSLError):

@@ -110,8 +110,12 @@ def test_every_client_error_of_aiohttp_becomes_one_of_ours(name: str, make_reque
 @pytest.mark.parametrize(
     ("error", "kind", "said"),
     [
-        (TimeoutError(), APITimeoutError, "no answer in time"),
-        (OSError(104, "Connection reset by peer"), APIConnectionError, "Connection reset by peer"),
+        (TimeoutError(), APITimeoutError, "no response in time; check the service, or allow more"),
+        (
+            OSError(104, "Connection reset by peer"),
+            APIConnectionError,
+            "Connection reset by peer; check the ",
+        ),
         (ConnectionResetError(), APIConnectionError, "ConnectionResetError"),
         (ValueError(SECRET), APIConnectionError, "ValueError"),
         (DroppedError("Broken pipe"), APIConnectionError, "Broken pipe"),
@@ -152,6 +156,34 @@ def test_a_failed_connection_says_why_in_the_system_s_words_and_what_to_look_at(
     assert said in text
     assert text.endswith("; check the base URL and the network")
     assert not re.search("ssl|Connect call|Errno", text)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            aiohttp.ClientHttpProxyError(INFO, (), status=407),
+            "the proxy responded with 407; check the proxy's credentials",
+        ),
+        (aiohttp.ClientHttpProxyError(INFO, (), status=502), "the proxy responded with 502; check the proxy"),
+        (aiohttp.InvalidURL("https://"), "the URL is malformed; check the base URL"),
+        (
+            aiohttp.ServerFingerprintMismatch(b"e", b"g", "api.example", 443),
+            "its certificate has another fingerprint; check the fingerprint and the server",
+        ),
+    ],
+)
+def test_what_else_prevents_a_connection_says_why_and_what_to_check(
+    error: Exception, said: str, make_request: MakeRequest
+) -> None:
+    assert str(classify(error, make_request())).endswith(f": could not connect: {said}")
+
+
+def test_a_server_that_disconnects_is_named_in_plain_words(make_request: MakeRequest) -> None:
+    assert str(classify(aiohttp.ServerDisconnectedError(), make_request())).endswith(
+        ": the connection was lost before the whole response came: the server closed it; check the service "
+        "and the network"
+    )
 
 
 def test_a_refused_certificate_says_so(make_request: MakeRequest) -> None:
@@ -196,7 +228,7 @@ async def pass_through(raised: Exception | None) -> object:
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        (aiohttp.ServerDisconnectedError(), "ServerDisconnectedError"),
+        (aiohttp.ServerDisconnectedError(), "the server closed it"),
         (aiohttp.ClientOSError(104, "Connection reset by peer"), "Connection reset by peer"),
         (aiohttp.ClientOSError(), "ClientOSError"),
     ],
