@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import fcntl
 import json
 import os
@@ -18,6 +17,7 @@ from uuid import UUID
 from attrs import field, frozen
 
 from accesskeys_async import wire
+from accesskeys_async._atomic_file import sync_folder
 from accesskeys_async.audit.errors import CheckpointError, CheckpointWriteError
 from accesskeys_async.audit.sealed_lines import open_line, seal_line
 from accesskeys_async.errors import APIResponseError
@@ -247,7 +247,7 @@ class Checkpoint:
         self._write(line)
         if self._failure is None:
             try:
-                _sync_folder(self._path.parent)
+                sync_folder(self._path.parent)
             except OSError as error:
                 self._fail(error)
         if self._failure is not None:
@@ -280,14 +280,3 @@ class Checkpoint:
         self._failure = CheckpointWriteError(
             f"{self._path}: can't be written: {error.strerror}; see to its disk, then {advice}"
         )
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # a file system that has nothing to sync
-            raise
-    finally:
-        os.close(descriptor)

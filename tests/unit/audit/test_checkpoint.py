@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import resource
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
@@ -185,6 +188,20 @@ def room_for(size: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP, errno.ENOSYS])
+def test_a_folder_that_has_no_syncing_will_do(
+    path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def sync(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", sync)
+
+    with begin(path) as checkpoint:
+        assert checkpoint.started_at == AT
 
 
 async def test_a_full_disk_is_an_error_and_no_more_is_written(path: Path) -> None:
