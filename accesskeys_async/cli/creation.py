@@ -133,7 +133,7 @@ async def _undo(
     from accesskeys_async import AccessKeysError
 
     said = reason.strerror if isinstance(reason, OSError) else str(reason)
-    lost = f"the token of the new key {created.id} could not be handed over ({said})"
+    lost = f"the token of key {created.id} was not written ({said})"
     deletion = asyncio.ensure_future(
         client.delete(organization, created.id, missing_ok=True, allow_self=True)
     )
@@ -143,6 +143,9 @@ async def _undo(
             await asyncio.shield(deletion)
         await deletion
     except AccessKeysError as error:
-        message = f"{lost}, nor could the key be deleted again: {error}; delete {created.id} yourself"
+        message = (
+            f"{lost}; deleting the key failed: {error}; delete {created.id} with: accesskeys delete "
+            f"{organization} {created.id}"
+        )
         raise CommandError(message, code=ExitCode.UNREACHABLE) from error
     raise CommandError(f"{lost}; deleted the key again", code=ExitCode.UNREACHABLE) from reason

@@ -18,7 +18,7 @@ EXAMPLES: Final = {
     ),
     "accesskeys get": ("accesskeys get --format json be0c4000-0000-4000-8000-000000000001",),
     "accesskeys create": (
-        'accesskeys create --name ci --description "deploys from CI" --token-file ci.token',
+        'accesskeys create --name ci --description "deploys from CI" --role ROLE_ID --token-file ci.token',
     ),
     "accesskeys update": (
         'accesskeys update be0c4000-0000-4000-8000-000000000001 --description "deploys from CI, eu"',

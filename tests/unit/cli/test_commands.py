@@ -77,6 +77,10 @@ def test_each_example_is_shown_as_it_is_and_is_understood(
     assert context.params
 
 
+def test_the_example_of_create_gives_the_key_a_role() -> None:
+    assert all(" --role " in line for line in EXAMPLES["accesskeys create"])
+
+
 def complete(text: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> list[str]:
     monkeypatch.setenv("_ACCESSKEYS_COMPLETE", "complete_bash")
     monkeypatch.setenv("COMP_WORDS", text)

@@ -145,7 +145,10 @@ def test_a_key_that_cannot_be_deleted_again_is_named(make_desk: Callable, servic
     desk = make_desk()
     assert run([*NEW, "--show-token"], screen=Screen(desk.stdin, Full(), desk.stderr)) == 4
     (made,) = {key.id for key in service.keys(service.organization_id)} - before
-    assert desk.err.endswith(f"; delete {made} yourself\n")
+    assert f"the token of key {made} was not written (" in desk.err
+    assert "); deleting the key failed: " in desk.err
+    command = f"accesskeys delete {service.organization_id} {made}"
+    assert desk.err.endswith(f"; delete {made} with: {command}\n")
 
 
 def test_ctrl_c_does_not_keep_the_key_from_being_deleted_again(
