@@ -15,7 +15,7 @@ from accesskeys_async.audit.columns import Column, count_unset, drop_empty, fill
 from accesskeys_async.audit.naming import fold_all, strip_marks
 from accesskeys_async.audit.permissions import Permissions, evaluate_roles
 from accesskeys_async.audit.texts import are_plain, find_suspects
-from accesskeys_async.records import UNSET, AccessKey, RoleRef, Unset
+from accesskeys_async.records import UNSET, AccessKey, Role, RoleRef, Unset
 from accesskeys_async.wire import format_uuid
 
 __all__ = [
@@ -248,13 +248,13 @@ class Snapshot:
     @Column
     def permissions(self) -> list[Permissions | None]:
         """What every key's roles permit; None if its roles are not known."""
-        found = {id(key.roles): key.roles for key in self.keys}
         organization_id = self.subject.organization_id
-        known = {
-            number: None if roles is UNSET else evaluate_roles(roles, organization_id)
-            for number, roles in found.items()
-        }
-        return [known[id(key.roles)] for key in self.keys]
+        # Equal roles are evaluated once: they are no shared object, since each response told them anew.
+        known: dict[tuple[Role, ...] | Unset | None, Permissions | None] = {UNSET: None}
+        for key in self.keys:
+            if key.roles not in known:
+                known[key.roles] = evaluate_roles(key.roles or (), organization_id)
+        return [known[key.roles] for key in self.keys]
 
     @Column
     def created(self) -> list[datetime]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from operator import attrgetter
 from typing import Final, TypeAlias
 
 from accesskeys_async.audit.parameters import Parameters
-from accesskeys_async.audit.permissions import Permissions
+from accesskeys_async.audit.permissions import NOT_TOLD, Permissions
 from accesskeys_async.audit.records import Severity, Snapshot
 from accesskeys_async.audit.rules.rule import Hit, Rule, Verdict, conclude, make_hit
 from accesskeys_async.records import UNSET, AccessKey
@@ -25,7 +24,6 @@ __all__ = [
 ]
 
 NOT_REQUESTED: Final = "roles were not requested; --roles does so, with one request a key more"
-NOT_TOLD: Final = "the response did not tell all of the key's roles"
 _CAUTION: Final = "Policies are read with caution: an allow with conditions counts, and such a deny does not."
 
 _Take: TypeAlias = Callable[[Permissions], str | None]
@@ -65,15 +63,15 @@ def judge_role_gone(snapshot: Snapshot, _: Parameters) -> Verdict:
             hits.append(
                 make_hit(f"GET does not tell role{'s' if len(gone) > 1 else ''} {', '.join(gone)}", key)
             )
-    return conclude(hits, len(unknown), _tell_why(snapshot, unknown))
+    return conclude(hits, len(unknown), _tell_why(snapshot, ((key, NOT_TOLD) for key in unknown)))
 
 
-def find_unevaluated(snapshot: Snapshot, take: _Take) -> list[AccessKey]:
-    """Return the keys of which nobody can tell whether they have a power."""
+def find_unevaluated(snapshot: Snapshot, take: _Take) -> list[tuple[AccessKey, str]]:
+    """Return the keys of which nobody can tell whether they have a power, each with what is in doubt."""
     return [
-        key
+        (key, NOT_TOLD if permissions is None else permissions.doubt or "")
         for key, permissions in zip(snapshot.keys, snapshot.permissions, strict=True)
-        if permissions is None or not (permissions.is_whole or take(permissions))
+        if permissions is None or (permissions.doubt and not take(permissions))
     ]
 
 
@@ -93,13 +91,18 @@ def _has_no_roles(snapshot: Snapshot) -> bool:
     return snapshot.unread_roles is None and not snapshot.tells_roles
 
 
-def _tell_why(snapshot: Snapshot, unknown: Sequence[AccessKey]) -> str:
-    """Say why keys are not evaluated, those whose GET failed by their reasons."""
+def _tell_why(snapshot: Snapshot, unknown: Iterable[tuple[AccessKey, str]]) -> str:
+    """Say why keys are not evaluated: those whose GET failed by their reasons, others by what is in doubt."""
     unread = snapshot.unread_roles or {}
-    reasons = Counter(unread[key.id] for key in unknown if key.id in unread)
-    if not reasons:
-        return NOT_TOLD
-    return f"roles could not be read: {', '.join(sorted(reasons))}"
+    failures: set[str] = set()
+    doubts: set[str] = set()
+    for key, doubt in unknown:
+        if key.id in unread:
+            failures.add(unread[key.id])
+        else:
+            doubts.add(doubt)
+    reasons = [f"roles could not be read: {', '.join(sorted(failures))}"] if failures else []
+    return "; ".join([*reasons, *sorted(doubts)])
 
 
 RULES: Final = (

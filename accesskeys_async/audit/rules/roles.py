@@ -133,7 +133,7 @@ def _count_undecided(
         found = _look(snapshot, _find_managed)
         maybe_strong = {id(key) for key in snapshot.keys if found[id(key.role_refs)] is UNSET}
     if "AK036" in verdicts and snapshot.unread_roles is not None:
-        maybe_strong |= {id(key) for key in find_unevaluated(snapshot, take_full_access)}
+        maybe_strong |= {id(key) for key, _ in find_unevaluated(snapshot, take_full_access)}
     if not maybe_idle and not maybe_strong:
         return 0
     candidates = (idle.keys() | maybe_idle) & (strong.keys() | maybe_strong)

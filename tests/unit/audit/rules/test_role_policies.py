@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from typing import Any
 from uuid import UUID
 
@@ -107,6 +108,41 @@ def test_policies_that_are_not_told_are_not_evaluated_unless_what_is_told_suffic
     partly = key_with(Role(READER), *(FULL.roles or ()))
     verdict = ask(rule, silent, partly)
     assert (found(verdict), verdict.not_evaluated) == ([partly], 1)
+
+
+@pytest.mark.parametrize("rule", RULES[:3])
+def test_policies_that_are_not_understood_or_too_large_are_not_evaluated_and_the_reason_says_so(
+    rule: str,
+) -> None:
+    odd = key_with(role(ADMIN, allow("*", "write")))
+    large = key_with(role(ADMIN, PolicyDefinition("allow", tuple(map(str, range(501))), ("any",))))
+    unread = make_key()
+    reasons = [
+        "a policy has an effect, an action or a resource that is not understood",
+        "the key's roles have more than 500 resources, which are not evaluated",
+    ]
+    for key, reason in zip((odd, large), reasons, strict=True):
+        verdict = ask(rule, key, VIEW)
+        assert (list(verdict.hits), verdict.not_evaluated, verdict.reason) == ([], 1, reason)
+    verdict = ask(rule, odd, large, unread, unread={unread.id: "permission"})
+    assert verdict.reason == "; ".join(["roles could not be read: permission", *reasons])
+
+
+def test_equal_roles_of_many_keys_are_evaluated_once() -> None:
+    def make_equal_role() -> Role:  # of 250 allowed resources, each denied by a pattern of its own
+        allowed = tuple(f"{ROOT}/access-keys/x/a{number}" for number in range(250))
+        denied = tuple(f"/*/*/*/x/a{number}" for number in range(250))
+        definitions = [
+            PolicyDefinition(effect, paths, ("any",))
+            for effect, paths in (("allow", allowed), ("deny", denied))
+        ]
+        return role(ADMIN, *definitions)
+
+    keys = [key_with(make_equal_role()) for _ in range(200)]
+    began = time.process_time()
+    verdict = ask("AK037", *keys)
+    assert time.process_time() - began < 1.5
+    assert (list(verdict.hits), verdict.not_evaluated) == ([], 0)
 
 
 def test_a_name_that_someone_chose_stays_on_one_line_and_short() -> None:
