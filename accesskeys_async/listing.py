@@ -11,15 +11,7 @@ from typing import Any, Final, Generic
 from attrs import evolve
 
 from accesskeys_async.errors import AccessKeysError
-from accesskeys_async.paging import (
-    Answer,
-    FetchPage,
-    PageSource,
-    PlainSource,
-    Reading,
-    Steps,
-    nothing_new_error,
-)
+from accesskeys_async.paging import Answer, FetchPage, PageSource, PlainSource, Reading, Steps
 from accesskeys_async.records import AccessKey, AccessKeyPage
 from accesskeys_async.tasks import stop_tasks
 
@@ -73,25 +65,18 @@ class Listing(Reading):
     async def pages(self) -> AsyncGenerator[AccessKeyPage, None]:
         """Yield each page, without the keys that came before."""
         self.error, self.cursor, self.complete, self.duplicates = None, self._page_token, False, 0
-        window = _Window(REMEMBERED_IDS)
         if self._walk is None or self._walk.is_taken:
             self._walk = self._make_walk()
         walk = self._walk
         walk.is_taken = True
-        repeated = 0
         try:
-            while (page := await walk.next()) is not None:
-                fresh = window.admit(page.results)
-                if len(fresh) < len(page.results):
-                    self.duplicates += len(page.results) - len(fresh)
-                    repeated = 0 if fresh else repeated + 1
-                    page = evolve(page, results=fresh)
+            while (found := await walk.next()) is not None:
+                page, left_out = found
+                self.duplicates += left_out
                 yield page
                 self.cursor = page.next_page_token
-                if repeated >= walk.max_empty_pages:
-                    raise nothing_new_error(repeated, self.cursor)
                 # Let go of the page before the next is decoded, which then finds its memory warm.
-                del page, fresh
+                del found, page
             self.complete = True
         except AccessKeysError as error:
             self.error = error
@@ -153,9 +138,9 @@ class _Walk(Generic[Answer]):
     def __init__(self, source: PageSource[Answer], page_token: str | None, ahead: int) -> None:
         self._source = source
         self._steps = Steps(source, page_token)
-        self.max_empty_pages = source.max_empty_pages
+        self._window = _Window(REMEMBERED_IDS)
         self._ahead = ahead
-        self._ready: deque[AccessKeyPage] = deque()
+        self._ready: deque[tuple[AccessKeyPage, int]] = deque()
         self._answers: deque[tuple[str | None, Answer]] = deque()
         self._fetched = 0
         self._raised: BaseException | None = None
@@ -183,8 +168,8 @@ class _Walk(Generic[Answer]):
                     except AccessKeysError as error:
                         self._raised, self._raised_at = error, self._steps.token
 
-    async def next(self) -> AccessKeyPage | None:
-        """Return the next page, or None after the last."""
+    async def next(self) -> tuple[AccessKeyPage, int] | None:
+        """Return the next page, and how many repeated keys were left out of it; None after the last."""
         while not self._ready:
             if self._task is not None and self._answers:
                 await self._read_one()
@@ -206,11 +191,11 @@ class _Walk(Generic[Answer]):
                 raise asyncio.CancelledError("the prefetch was cancelled from outside")
             else:
                 self._task = None  # a glance saw no next page where there is one
-        page = self._ready.popleft()
+        found = self._ready.popleft()
         # Begun only now: a listing of one page needs no task.
         if self._task is None and self._ahead and not self._is_at_end() and not self._turn.locked():
             self._task = asyncio.create_task(self._run_ahead(), name="accesskeys prefetch")
-        return page
+        return found
 
     async def close(self) -> None:
         """Stop fetching ahead, and return when nothing is in flight."""
@@ -222,8 +207,14 @@ class _Walk(Generic[Answer]):
         return self._steps.is_over or self._raised is not None
 
     async def _fetch(self) -> None:
-        self._ready.append(await self._steps.take())
+        self._take_in(await self._steps.take())
         self._fetched += 1
+
+    def _take_in(self, page: AccessKeyPage) -> None:
+        fresh = self._window.admit(page.results)
+        self._steps.note(page, fresh=len(fresh))
+        left_out = len(page.results) - len(fresh)
+        self._ready.append((evolve(page, results=fresh) if left_out else page, left_out))
 
     async def _read_one(self) -> None:
         """Read the oldest answer, if it is to the page that comes next."""
@@ -241,8 +232,7 @@ class _Walk(Generic[Answer]):
         except AccessKeysError as error:
             error.cursor = token
             raise
-        self._steps.note(page)
-        self._ready.append(page)
+        self._take_in(page)
 
     async def _run_ahead(self) -> None:
         token = self._steps.token

@@ -18,7 +18,6 @@ __all__ = [
     "PlainSource",
     "Reading",
     "Steps",
-    "nothing_new_error",
 ]
 
 MAX_EMPTY_PAGES: Final = 1000
@@ -114,65 +113,62 @@ class Reading(ABC):
 class Steps:
     """Take the pages of one direction, one by one, and notice when they go in circles, or lead nowhere."""
 
-    __slots__ = ("_circle", "_empty", "_fetch", "_max_empty", "_seen", "is_over", "token")
+    __slots__ = ("_barren", "_fetch", "_lost", "_max_barren", "_seen", "is_over", "token")
 
     def __init__(self, fetch: FetchPage, page_token: str | None = None) -> None:
         self._fetch = fetch
         # Their hashes, to be small; Python draws new ones for each process, so none can be made to collide.
         self._seen = {hash(page_token)}
-        self._circle: PaginationError | None = None
-        self._empty = 0
-        self._max_empty = fetch.max_empty_pages if isinstance(fetch, PageSource) else MAX_EMPTY_PAGES
+        self._lost: PaginationError | None = None
+        self._barren = 0
+        self._max_barren = fetch.max_empty_pages if isinstance(fetch, PageSource) else MAX_EMPTY_PAGES
         self.token = page_token
         """Of the page that comes next."""
         self.is_over = False
         """Whether the last page was taken."""
 
     async def take(self) -> AccessKeyPage:
-        """Fetch the next page; one that failed, or was cancelled, is the next again.
+        """Fetch the page at `token`, for `note` to step past it.
 
         Raises PaginationError in place of the page whose token came before; every error has its `cursor`.
         """
         self.check()
         token = self.token
         try:
-            page = await self._fetch(token)
+            return await self._fetch(token)
         except AccessKeysError as error:
             error.cursor = token
             raise
-        self.note(page)
-        return page
 
     def check(self) -> None:
-        """Raise PaginationError if the next page's token came before, or too many pages were empty."""
-        if self._circle is not None:
-            raise self._circle
+        """Raise PaginationError if the next page token is repeated, or too many pages brought no new key."""
+        if self._lost is not None:
+            raise self._lost
 
-    def note(self, page: AccessKeyPage) -> None:
-        """Step past a page that was fetched at `token`."""
-        self.token = page.next_page_token
-        self.is_over = self.token is None
-        if not self.is_over:
-            seen = hash(self.token)
-            if seen in self._seen:
-                # The page that led here is sound: it is passed on first.
-                self._circle = _go_in_circles(self.token)
-            self._seen.add(seen)
-            self._empty = 0 if page.results else self._empty + 1
-            if self._empty >= self._max_empty:
-                self._circle = nothing_new_error(self._empty, self.token)
+    def has_passed(self, page_token: str | None) -> bool:
+        """Tell whether a page token came before."""
+        return hash(page_token) in self._seen
 
+    def note(self, page: AccessKeyPage, *, fresh: int) -> None:
+        """Step past a page that was fetched at `token`, and brought `fresh` new keys.
 
-def _go_in_circles(token: str | None) -> PaginationError:
-    error = PaginationError("the listing goes in circles: a page token came that had come before; start anew")
-    error.cursor = token
-    return error
+        The page that leads nowhere is sound: `check` raises once it was passed on.
+        """
+        self.token = token = page.next_page_token
+        if token is None:
+            self.is_over = True
+            return
+        self._barren = 0 if fresh else self._barren + 1
+        seen = hash(token)
+        if seen in self._seen:
+            self._lose("the listing goes in circles: a page token was repeated; start anew")
+        elif self._barren >= self._max_barren:
+            self._lose(
+                f"the listing brought no new key in {self._barren:,} pages in a row; "
+                "start anew, or raise max_empty_pages"
+            )
+        self._seen.add(seen)
 
-
-def nothing_new_error(pages: int, token: str | None) -> PaginationError:
-    """Return the error for a listing that goes on and on, and brings no key."""
-    error = PaginationError(
-        f"the listing brought no new key in {pages:,} pages in a row; start anew, or raise max_empty_pages"
-    )
-    error.cursor = token
-    return error
+    def _lose(self, message: str) -> None:
+        self._lost = PaginationError(message)
+        self._lost.cursor = self.token

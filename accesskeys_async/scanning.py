@@ -304,7 +304,6 @@ class _Sweep:
         except Exception as failure:  # noqa: BLE001 - raised again where the caller awaits
             self._fail(failure)
         else:
-            side.steps.note(page)
             self._take_in(side, page)
 
     def _fail(self, error: Exception) -> None:
@@ -317,6 +316,11 @@ class _Sweep:
         self._fetched += 1
         side.pages += 1
         fresh, hits = self._admit(side, other, page.results)
+        side.steps.note(page, fresh=len(fresh) + len(hits))
+        if self.mirrored is not None and hits:
+            # Nobody follows the other side any more: what it had passed on comes once more at the most.
+            side.ids.update(hits)
+            other.ids.difference_update(hits)
         if fresh:
             page = page if len(fresh) == len(page.results) else evolve(page, results=fresh)
             self._ready.append(page)

@@ -22,14 +22,13 @@ from accesskeys_async.errors import (
     ConfigurationError,
     DeadlineExceededError,
     NotFoundError,
-    PaginationError,
     PermissionDeniedError,
     RateLimitError,
     ServerError,
     one_line,
 )
 from accesskeys_async.operations import MAX_PAGE_SIZE
-from accesskeys_async.paging import PageSource, PlainSource, nothing_new_error
+from accesskeys_async.paging import PageSource, PlainSource, Steps
 from accesskeys_async.records import AccessKey
 
 __all__ = ["Access", "Answers", "name_reason"]
@@ -87,11 +86,11 @@ class Answers:
         fetch = client._pages_of(organization_id, limit=MAX_PAGE_SIZE)
         self._source: PageSource[Any] = fetch if isinstance(fetch, PageSource) else PlainSource(fetch)
         self._max_keys = max_keys
-        self._keys: list[AccessKey] = []
+        self._steps = Steps(self._source)
+        # By id: a key that moved while it was read comes as it was last seen.
+        self._keys: dict[int, AccessKey] = {}
         self._waiting: list[tuple[Any, str | None]] = []
         self._next: str | None = None
-        self._passed: set[str] = set()
-        self._empty = 0
         self._unreadable: Unreadable | None = None
         self._is_over = False
 
@@ -118,7 +117,7 @@ class Answers:
                     self._fail(error)
                 continue
             token = self._source.glance(answer)
-            has_come = token in self._passed or any(token == earlier for _, earlier in self._waiting)
+            has_come = self._steps.has_passed(token) or any(token == earlier for _, earlier in self._waiting)
             self._waiting.append((answer, token))
             if token is None and not to_the_end:
                 return
@@ -136,34 +135,28 @@ class Answers:
             return self._unreadable
         if not self._is_over:
             return None
-        keys, self._keys = self._keys, []
+        keys, self._keys = self._keys, {}
         if len(keys) > self._max_keys:
             return Unreadable("response", f"has more than {self._max_keys:,} keys; raise max_keys")
-        if len({key.id.int for key in keys}) < len(keys):
-            # A key that moved while it was read comes as it was last seen.
-            keys = list({key.id.int: key for key in keys}.values())
-        return tuple(keys)
+        return tuple(keys.values())
 
     def _read(self) -> None:
         """Read what waits, up to where a glance was wrong."""
         waiting, self._waiting = self._waiting, []
+        keys, steps = self._keys, self._steps
         try:
             for answer, glanced in waiting:
                 page = self._source.read(answer)
-                self._keys += page.results
-                self._next = token = page.next_page_token
-                if token is None or len(self._keys) > self._max_keys:
+                before = len(keys)
+                for key in page.results:
+                    keys[key.id.int] = key
+                steps.note(page, fresh=len(keys) - before)
+                self._next = steps.token
+                if steps.is_over or len(keys) > self._max_keys:
                     self._is_over = True
                     return
-                if token in self._passed:
-                    raise PaginationError(
-                        "the listing goes in circles: a page token came that had come before"
-                    )
-                self._passed.add(token)
-                self._empty = 0 if page.results else self._empty + 1
-                if self._empty >= self._source.max_empty_pages:
-                    raise nothing_new_error(self._empty, token)
-                if token != glanced:
+                steps.check()
+                if steps.token != glanced:
                     return
         except AccessKeysError as error:
             self._fail(error)

@@ -74,7 +74,7 @@ async def test_pages_that_go_in_circles_are_no_reading_and_soon_noticed() -> Non
     unreadable = await read(script)
     assert isinstance(unreadable, Unreadable)
     assert unreadable.reason == "response"
-    assert "goes in circles" in unreadable.message
+    assert unreadable.message == "the listing goes in circles: a page token was repeated; start anew"
     assert script.asked <= 4
 
 
@@ -85,6 +85,23 @@ async def test_empty_pages_without_end_are_no_reading() -> None:
     assert isinstance(unreadable, Unreadable)
     assert "no new key in 1,000 pages" in unreadable.message
     assert script.read_pages == MAX_EMPTY_PAGES
+
+
+@pytest.mark.parametrize("max_keys", [1_000_000, 100])
+async def test_keys_that_are_repeated_without_end_are_no_reading(max_keys: int) -> None:
+    keys = tuple(make_key() for _ in range(3))
+    pages = make_pages(MAX_EMPTY_PAGES + 100)
+    script = Pages({token: evolve(page, results=keys) for token, page in pages.items()})
+    unreadable = await read(script, max_keys=max_keys)
+    assert isinstance(unreadable, Unreadable)
+    assert "no new key in 1,000 pages" in unreadable.message
+    assert script.read_pages == MAX_EMPTY_PAGES + 1
+
+
+async def test_repeated_keys_do_not_count_towards_the_bound() -> None:
+    keys = tuple(make_key() for _ in range(3))
+    pages = {token: evolve(page, results=keys) for token, page in make_pages(10).items()}
+    assert await read(Pages(pages), max_keys=3) == keys
 
 
 async def test_one_that_fails_in_the_middle_is_no_reading() -> None:
