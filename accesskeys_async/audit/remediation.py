@@ -44,9 +44,12 @@ class Sight:
     @classmethod
     def of(cls, key: AccessKey, fields: Iterable[str] | None = None) -> Sight:
         """Look at a key, or at some of its fields."""
-        # A list has references to roles, and a get has the roles that still exist: the two can't be compared.
-        # A change of roles shows in updatedAt.
-        row = {name: value for name, value in wire.dump_key(key).items() if name not in _ROLE_FIELDS}
+        row: dict[str, object] = {
+            name: value for name, value in wire.dump_key(key).items() if name not in _ROLE_FIELDS
+        }
+        # A list has references to roles and a get has whole ones: what both tell is which roles there are.
+        if (roles := _identify_roles(key)) is not None:
+            row["roles"] = roles
         names = tuple(sorted(row if fields is None else set(fields) & row.keys()))
         text = json.dumps([[name, row[name]] for name in names], separators=(",", ":"))
         return cls(names, hashlib.blake2b(text.encode(), digest_size=16).hexdigest())
@@ -54,6 +57,17 @@ class Sight:
     def is_of(self, key: AccessKey) -> bool:
         """Tell whether a key still looks the same."""
         return Sight.of(key, self.fields) == self
+
+
+def _identify_roles(key: AccessKey) -> list[str] | None:
+    """Return the ids of a key's roles in order; None if the response did not tell them."""
+    if not isinstance(key.roles, Unset):
+        return sorted({str(role.id) for role in key.roles or ()})
+    if not isinstance(key.role_refs, Unset):
+        return sorted({str(one.id) for one in key.role_refs or ()})
+    if not isinstance(key.role_ids, Unset):
+        return sorted({one.lower() for one in key.role_ids or ()})
+    return None
 
 
 @frozen(kw_only=True)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -84,13 +85,55 @@ def test_a_field_that_the_listing_left_out_is_no_change_and_one_that_is_missing_
     assert not Sight.of(read).is_of(listed)
 
 
-def test_roles_that_a_list_refers_to_and_a_get_tells_whole_are_no_change() -> None:
-    role, gone, workspace = UUID(int=1), UUID(int=2), UUID(int=3)
-    ref = RoleRef(role, type="managed", workspaces=(workspace,))
-    listed = _make_key(role_ids=(str(role), str(gone)), role_refs=(ref, RoleRef(gone)))
-    read = _make_key(role_refs=(RoleRef(role),), roles=(Role(role),))
+ROLE, OTHER, WORKSPACE = UUID(int=0xA1), UUID(int=0xB2), UUID(int=3)
 
-    assert Sight.of(listed).is_of(read)
+
+@pytest.mark.parametrize(
+    ("listed", "read"),
+    [
+        (
+            {"role_refs": (RoleRef(OTHER), RoleRef(ROLE, "managed", (WORKSPACE,))), "role_ids": (str(ROLE),)},
+            {"role_refs": (RoleRef(ROLE), RoleRef(OTHER)), "roles": (Role(ROLE, name="admin"), Role(OTHER))},
+        ),
+        ({"role_refs": (RoleRef(ROLE), RoleRef(ROLE, None, (WORKSPACE,)))}, {"roles": (Role(ROLE),)}),
+        ({"role_refs": None}, {"role_refs": (), "roles": ()}),
+        ({"role_refs": ()}, {"role_refs": None, "roles": None}),
+        ({"role_ids": (str(ROLE).upper(),)}, {"roles": (Role(ROLE),)}),
+        ({"role_refs": (RoleRef(ROLE),)}, {"role_refs": (RoleRef(ROLE),)}),
+        ({}, {"roles": (Role(ROLE),)}),  # the list does not tell roles
+    ],
+)
+def test_equal_roles_are_no_change_though_a_list_and_a_get_tell_them_differently(
+    listed: dict[str, Any], read: dict[str, Any]
+) -> None:
+    assert Sight.of(_make_key(**listed)).is_of(_make_key(**read))
+
+
+@pytest.mark.parametrize("before", [(), None, (RoleRef(ROLE),)])
+@pytest.mark.parametrize(
+    "read",
+    [
+        {"role_refs": (RoleRef(ROLE), RoleRef(OTHER)), "roles": (Role(ROLE), Role(OTHER))},
+        {"role_refs": (RoleRef(OTHER),)},
+        {"role_ids": (str(OTHER),)},
+        {},  # a get that tells no roles can't say that they are the same
+    ],
+)
+def test_a_role_that_was_given_since_is_a_change_without_updated_at(
+    before: tuple[RoleRef, ...] | None, read: dict[str, Any]
+) -> None:
+    sight = Sight.of(_make_key(role_refs=before))
+
+    assert not sight.is_of(_make_key(**read))
+    assert sight.is_of(_make_key(roles=tuple(Role(one.id) for one in before or ())))
+
+
+def test_a_role_that_only_the_list_tells_is_a_change_unless_the_audit_read_whole_roles() -> None:
+    listed = _make_key(role_refs=(RoleRef(ROLE), RoleRef(OTHER)))
+    read = _make_key(role_refs=(RoleRef(ROLE),), roles=(Role(ROLE),))
+
+    assert not Sight.of(listed).is_of(read)
+    assert Sight.of(evolve(listed, roles=(Role(ROLE),))).is_of(read)
 
 
 @given(st.text(), st.text())
