@@ -1,8 +1,7 @@
-"""The audit itself: many organizations read side by side, judged as they come, summed up at the end.
+"""The audit itself: many organizations are read concurrently, judged one by one, and summed up at the end.
 
-Many workers ask for pages at once. What keeps the processor is done when the caller comes for it, one
-organization right after another: the caches then have the code, and the keys of one are let go of before
-those of the next are made, which leaves next to nothing to the garbage collector.
+Many workers request pages at once. Pages are decoded and judged when the caller asks for the next result.
+This keeps one organization in cache.
 """
 
 from __future__ import annotations
