@@ -93,7 +93,7 @@ def read_role_refs(role_refs: RoleRefs) -> tuple[RoleRef, ...] | Unset:
         raise InvalidRequestError("role_refs", f"has {len(refs)} roles; the API takes 1 to {MAX_ROLES}")
     seen: dict[object, int] = {}
     for index, ref in enumerate(refs):
-        first = seen.setdefault((ref.id, frozenset(ref.workspaces or ())), index)
+        first = seen.setdefault(ref.grant, index)
         if first != index:
             raise InvalidRequestError(f"role_refs[{index}]", f"repeats role_refs[{first}]; leave one out")
     return refs

@@ -6,7 +6,7 @@ import enum
 import hmac
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Final, Literal, NoReturn, final
+from typing import Final, Literal, NoReturn, TypeAlias, final
 from uuid import UUID
 
 from attrs import field, frozen
@@ -17,6 +17,7 @@ __all__ = [
     "AccessKeyPage",
     "Attempt",
     "CreatedAccessKey",
+    "Grant",
     "Policy",
     "PolicyDefinition",
     "Role",
@@ -112,6 +113,10 @@ def _masked_token(suffix: str) -> Token:
     return token
 
 
+Grant: TypeAlias = tuple[UUID, frozenset[UUID]]
+"""A role, and the workspaces that it is granted in; none stand for all."""
+
+
 @frozen
 class RoleRef:
     """A reference to a role that a key has (`RoleReference` in the contract).
@@ -128,6 +133,11 @@ class RoleRef:
 
     Always UNSET if the reference was derived from `AccessKey.roles`, which do not tell workspaces.
     """
+
+    @property
+    def grant(self) -> Grant:
+        """The role and the set of its workspaces, empty for all: equal ones grant the same."""
+        return self.id, frozenset(self.workspaces or ())
 
 
 @frozen

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from operator import attrgetter
 from uuid import UUID
 
 from attrs import field, frozen
 
 from accesskeys_async.audit.records import Snapshot
-from accesskeys_async.records import AccessKey
+from accesskeys_async.records import UNSET, AccessKey
 
 __all__ = ["Changes", "compare_keys"]
 
@@ -31,6 +32,14 @@ class Changes:
     """The T of the complete reading before the earlier one; None where there is none."""
     known: frozenset[UUID] = field(default=frozenset(), repr=False)
     """The keys that rotation journals know."""
+
+    def count_untold(self, field_name: str, now: int) -> int:
+        """Count the keys of both readings of which either did not tell a field; `now` keys of now did not."""
+        take = attrgetter(field_name)
+        count = sum(take(before) is UNSET and take(after) is not UNSET for before, after in self.changed)
+        if now:
+            count += now - sum(take(key) is UNSET for key in self.appeared)
+        return count
 
 
 def compare_keys(

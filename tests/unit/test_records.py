@@ -7,6 +7,7 @@ import pickle
 import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
+from uuid import UUID
 
 import attrs
 import pytest
@@ -17,6 +18,7 @@ from accesskeys_async.records import (
     AccessKeyPage,
     Attempt,
     CreatedAccessKey,
+    RoleRef,
     Token,
     Unset,
 )
@@ -181,3 +183,11 @@ def test_a_page_is_walked_and_counted(make_key: Callable[..., AccessKey]) -> Non
     assert [key.id.int for key in page] == [1, 2]
     assert len(page) == 2
     assert AccessKeyPage(()).next_page_token is None
+
+
+def test_references_grant_the_same_if_role_and_set_of_workspaces_are_the_same() -> None:
+    role, one, two = UUID(int=1), UUID(int=2), UUID(int=3)
+    assert RoleRef(role, "managed", (one, two)).grant == RoleRef(role, workspaces=(two, one, two)).grant
+    assert RoleRef(role).grant == RoleRef(role, workspaces=None).grant == RoleRef(role, workspaces=()).grant
+    assert RoleRef(role).grant != RoleRef(role, workspaces=(one,)).grant
+    assert RoleRef(role).grant != RoleRef(two).grant

@@ -82,7 +82,7 @@ async def _compare_keys(
     appeared: list[AccessKey] = []
     gone: list[AccessKey] = []
     edited: _Edits = []
-    differing = [one for one in organizations if _kept(before[one])[::2] != _kept(after[one])[::2]]
+    differing = [one for one in organizations if not _are_same(before[one], after[one])]
     for start in range(0, len(differing), AT_ONCE):
         chunk = differing[start : start + AT_ONCE]
         numbers = {number for one in chunk for row in (before[one], after[one]) for number in _kept(row)}
@@ -103,6 +103,11 @@ async def _compare_keys(
 def _kept(reading: Row[Any]) -> tuple[int, int, int | None]:
     """Return the numbers of a reading's parts."""
     return reading.identities, reading.uses, reading.roles
+
+
+def _are_same(before: Row[Any], after: Row[Any]) -> bool:
+    """Tell whether two readings have the same keys with the same roles, whatever their uses."""
+    return (before.identities, before.roles) == (after.identities, after.roles)
 
 
 def _is_edited(before: AccessKey, after: AccessKey) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final, TypeAlias
 
 from accesskeys_async.audit.changes import Changes
@@ -14,7 +14,7 @@ from accesskeys_async.audit.rules.role_changes import (
     judge_roles_added,
     judge_roles_taken,
 )
-from accesskeys_async.audit.rules.rule import Hit, Rule, Scope, Verdict
+from accesskeys_async.audit.rules.rule import Hit, Rule, Scope, Verdict, tell_time
 from accesskeys_async.records import UNSET, AccessKey
 
 __all__ = [
@@ -64,7 +64,7 @@ def judge_appeared(changes: Changes, _: Parameters) -> Verdict:
 def judge_gone(changes: Changes, _: Parameters) -> Verdict:
     """Find keys that are gone and that no rotation journal knows."""
     hits = [
-        Hit(f"gone since {_at(changes.earlier_at)}, and no rotation journal knows it", key)
+        Hit(f"gone since {tell_time(changes.earlier_at)}, and no rotation journal knows it", key)
         for key in changes.gone
         if key.id not in changes.known
     ]
@@ -79,7 +79,9 @@ def judge_identity_changed(changes: Changes, _: Parameters) -> Verdict:
         if before.suffix != after.suffix:
             found.append(f"the suffix was {before.suffix!a} and is {after.suffix!a}")
         if before.created_at != after.created_at:
-            found.append(f"created_at was {_at(before.created_at)} and is {_at(after.created_at)}")
+            found.append(
+                f"created_at was {tell_time(before.created_at)} and is {tell_time(after.created_at)}"
+            )
         if found:
             hits.append(Hit("; ".join(found), after))
     return Verdict(hits)
@@ -92,8 +94,8 @@ def judge_use_went_back(changes: Changes, _: Parameters) -> Verdict:
         if not before.last_used_at or after.last_used_at is UNSET:
             continue
         if after.last_used_at is None or after.last_used_at < before.last_used_at:
-            now = "never" if after.last_used_at is None else _at(after.last_used_at)
-            hits.append(Hit(f"the last use was {_at(before.last_used_at)} and is {now}", after))
+            now = "never" if after.last_used_at is None else tell_time(after.last_used_at)
+            hits.append(Hit(f"the last use was {tell_time(before.last_used_at)} and is {now}", after))
     return Verdict(hits, _count_without_use(changes), NOT_SAID)
 
 
@@ -103,7 +105,7 @@ def judge_edited(changes: Changes, _: Parameters) -> Verdict:
     for before, after in changes.changed:
         fields = _find_edits(before, after)
         if fields:
-            hits.append(Hit(f"edited since {_at(changes.earlier_at)}: {', '.join(fields)}", after))
+            hits.append(Hit(f"edited since {tell_time(changes.earlier_at)}: {', '.join(fields)}", after))
     return Verdict(hits, _count_without_texts(changes), NOT_READ)
 
 
@@ -133,17 +135,7 @@ def _find_edits(before: AccessKey, after: AccessKey) -> list[str]:
 
 
 def _count_without_use(changes: Changes) -> int:
-    """Count the keys of both readings of which either did not say the last use."""
-    if not changes.now.unset_used:
-        return sum(before.last_used_at is UNSET for before, _ in changes.changed)
-    return (
-        changes.now.unset_used
-        - sum(key.last_used_at is UNSET for key in changes.appeared)
-        + sum(
-            before.last_used_at is UNSET and after.last_used_at is not UNSET
-            for before, after in changes.changed
-        )
-    )
+    return changes.count_untold("last_used_at", changes.now.unset_used)
 
 
 def _count_without_texts(changes: Changes) -> int:
@@ -165,10 +157,6 @@ def _is_bare(key: AccessKey) -> bool:
 
 def _days(length: timedelta) -> str:
     return "1 day" if length.days == 1 else f"{length.days} days"
-
-
-def _at(time: datetime) -> str:
-    return f"{time:%Y-%m-%d %H:%M:%S} UTC"
 
 
 RULES: Final = (

@@ -5,22 +5,19 @@ A grant is a role in a set of workspaces: a role that moved to other workspaces 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Final, TypeAlias
-from uuid import UUID
+from collections.abc import Sequence
+from typing import Final
 
 from accesskeys_async.audit.changes import Changes
 from accesskeys_async.audit.parameters import Parameters
 from accesskeys_async.audit.records import Severity
 from accesskeys_async.audit.rules.roles import MANAGED
-from accesskeys_async.audit.rules.rule import Hit, Rule, Scope, Verdict, conclude
+from accesskeys_async.audit.rules.rule import Hit, Rule, Scope, Verdict, conclude, tell_time
 from accesskeys_async.records import UNSET, AccessKey, RoleRef
 
 __all__ = ["RULES", "are_roles_edited", "judge_roles_added", "judge_roles_taken"]
 
 NOT_TOLD: Final = "a reading did not tell the key's roles"
-
-_Grant: TypeAlias = tuple[UUID, frozenset[UUID]]
 
 
 def judge_roles_added(changes: Changes, _: Parameters) -> Verdict:
@@ -28,8 +25,10 @@ def judge_roles_added(changes: Changes, _: Parameters) -> Verdict:
     hits: list[Hit] = []
     for before, after in changes.changed:
         if added := _find_grants(after, besides=before):
-            severity = Severity.CRITICAL if any(one.type == MANAGED for one in added.values()) else None
-            hits.append(Hit(f"added since {_at(changes)}: {_tell(added, before)}", after, severity))
+            severity = Severity.CRITICAL if any(one.type == MANAGED for one in added) else None
+            hits.append(
+                Hit(f"added since {tell_time(changes.earlier_at)}: {_tell(added, before)}", after, severity)
+            )
     return conclude(hits, _count_without_roles(changes), NOT_TOLD)
 
 
@@ -38,7 +37,7 @@ def judge_roles_taken(changes: Changes, _: Parameters) -> Verdict:
     hits: list[Hit] = []
     for before, after in changes.changed:
         if taken := _find_grants(before, besides=after):
-            hits.append(Hit(f"taken since {_at(changes)}: {_tell(taken, after)}", after))
+            hits.append(Hit(f"taken since {tell_time(changes.earlier_at)}: {_tell(taken, after)}", after))
     return conclude(hits, _count_without_roles(changes), NOT_TOLD)
 
 
@@ -47,47 +46,32 @@ def are_roles_edited(before: AccessKey, after: AccessKey) -> bool:
     old, new = before.role_refs, after.role_refs
     if old is new or old is UNSET or new is UNSET:
         return False
-    return {(_make_grant(one), one.type) for one in old or ()} != {
-        (_make_grant(one), one.type) for one in new or ()
-    }
+    return {(one.grant, one.type) for one in old or ()} != {(one.grant, one.type) for one in new or ()}
 
 
-def _find_grants(key: AccessKey, *, besides: AccessKey) -> Mapping[_Grant, RoleRef]:
+def _find_grants(key: AccessKey, *, besides: AccessKey) -> Sequence[RoleRef]:
     """Return the grants that one reading of a key has and the other has not; none if either did not tell."""
     refs, others = key.role_refs, besides.role_refs
     if refs is others or refs is UNSET or others is UNSET:
-        return {}
-    there = set(map(_make_grant, others or ()))
-    return {grant: one for one in refs or () if (grant := _make_grant(one)) not in there}
+        return ()
+    there = {one.grant for one in others or ()}
+    return tuple({one.grant: one for one in refs or () if one.grant not in there}.values())
 
 
-def _make_grant(reference: RoleRef) -> _Grant:
-    return reference.id, frozenset(reference.workspaces or ())
-
-
-def _tell(grants: Mapping[_Grant, RoleRef], other: AccessKey) -> str:
-    roles: Iterable[RoleRef] = sorted(grants.values(), key=lambda one: one.id.int)
+def _tell(grants: Sequence[RoleRef], other: AccessKey) -> str:
     known = {one.id for one in other.role_refs or ()}
     return ", ".join(
         f"{'managed ' if one.type == MANAGED else ''}role {one.id}"
         f"{' in other workspaces' if one.id in known else ''}"
-        for one in roles
+        for one in sorted(grants, key=lambda one: one.id.int)
     )
 
 
 def _count_without_roles(changes: Changes) -> int:
     """Count the keys of both readings of which either did not tell the roles."""
     now = changes.now
-    count = sum(
-        before.role_refs is UNSET and after.role_refs is not UNSET for before, after in changes.changed
-    )
-    if UNSET in now.role_sets.values():
-        count += now.role_refs.count(UNSET) - sum(key.role_refs is UNSET for key in changes.appeared)
-    return count
-
-
-def _at(changes: Changes) -> str:
-    return f"{changes.earlier_at:%Y-%m-%d %H:%M:%S} UTC"
+    untold = now.role_refs.count(UNSET) if UNSET in now.role_sets.values() else 0
+    return changes.count_untold("role_refs", untold)
 
 
 RULES: Final = (

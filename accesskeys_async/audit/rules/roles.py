@@ -14,7 +14,7 @@ from accesskeys_async.audit.parameters import Parameter, Parameters
 from accesskeys_async.audit.records import Severity, Snapshot
 from accesskeys_async.audit.rules.role_policies import find_unevaluated, take_full_access
 from accesskeys_async.audit.rules.rule import Hit, Rule, Scope, Verdict, conclude, make_hit
-from accesskeys_async.records import UNSET, RoleRef, Unset
+from accesskeys_async.records import UNSET, Grant, RoleRef, Unset
 
 __all__ = [
     "MANAGED",
@@ -76,14 +76,12 @@ def judge_all_workspaces(snapshot: Snapshot, _: Parameters) -> Verdict:
 def judge_shared_roles(snapshot: Snapshot, parameters: Parameters) -> Verdict:
     """Find sets of roles, with their workspaces, that `min_keys` keys or more have."""
     fewest = max(2, int(parameters.number("min_keys")))
-    counts: Counter[frozenset[tuple[int, frozenset[int]]]] = Counter()
-    shown: dict[frozenset[tuple[int, frozenset[int]]], _References] = {}
+    counts: Counter[frozenset[Grant]] = Counter()
+    shown: dict[frozenset[Grant], _References] = {}
     for number, count in Counter(snapshot.role_places).items():
         references = snapshot.role_sets[number]
         if references:
-            grants = frozenset(
-                (one.id.int, frozenset(w.int for w in one.workspaces or ())) for one in references
-            )
+            grants = frozenset(one.grant for one in references)
             counts[grants] += count
             shown[grants] = references
     hits = [
@@ -184,8 +182,10 @@ def _name_roles(references: _References) -> str:
     return f"role{'s' if len({one.id for one in references}) > 1 else ''} {ids}"
 
 
-def _identify(grants: frozenset[tuple[int, frozenset[int]]]) -> str:
-    return ";".join(sorted(f"{role:x}@{','.join(sorted(map(str, spaces)))}" for role, spaces in grants))
+def _identify(grants: frozenset[Grant]) -> str:
+    return ";".join(
+        sorted(f"{role.int:x}@{','.join(sorted(str(one.int) for one in spaces))}" for role, spaces in grants)
+    )
 
 
 RULES: Final = (

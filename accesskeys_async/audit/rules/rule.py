@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Final, TypeAlias
 
 from attrs import evolve, field, frozen, validators
@@ -15,7 +16,18 @@ from accesskeys_async.drafts import open_twin
 from accesskeys_async.errors import one_line
 from accesskeys_async.records import AccessKey
 
-__all__ = ["PASSED", "Combine", "Hit", "Judge", "Rule", "Scope", "Verdict", "conclude", "make_hit"]
+__all__ = [
+    "PASSED",
+    "Combine",
+    "Hit",
+    "Judge",
+    "Rule",
+    "Scope",
+    "Verdict",
+    "conclude",
+    "make_hit",
+    "tell_time",
+]
 
 
 class Scope(enum.Enum):
@@ -75,6 +87,11 @@ PASSED: Final = Verdict()
 def conclude(hits: Sequence[Hit], not_evaluated: int = 0, reason: str | None = None) -> Verdict:
     """Make a verdict; most often it is that all passed."""
     return Verdict(hits, not_evaluated, reason) if hits or not_evaluated else PASSED
+
+
+def tell_time(time: datetime) -> str:
+    """Write a time of a message."""
+    return f"{time:%Y-%m-%d %H:%M:%S} UTC"
 
 
 Judge: TypeAlias = Callable[[Snapshot, Parameters], Verdict]
