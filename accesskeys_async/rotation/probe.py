@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from accesskeys_async.client import AccessKeysClient
-from accesskeys_async.errors import AuthenticationError, ConfigurationError
+from accesskeys_async.errors import AuthenticationError, ConfigurationError, PermissionDeniedError
 from accesskeys_async.records import CreatedAccessKey
 
 __all__ = ["ReadProbe"]
@@ -20,7 +20,9 @@ LONGEST_WAIT: Final = 4.0
 class ReadProbe:
     """Read the new key with its own token, and again for `window` seconds while the answer is 401.
 
-    A key that was made a moment ago may not be known everywhere yet. Shares the client's connections.
+    A key that was created a moment ago may not be known everywhere yet. A 403 passes: the service knows the
+    token, as an unknown one gets 401, and the roles of the key need not allow it to view access keys. Shares
+    the client's connections.
 
     Raises AuthenticationError when the window is over, and at once whatever else `client.get` raises.
     """
@@ -48,6 +50,8 @@ class ReadProbe:
         while True:
             try:
                 await client.get(key.organization_id, key.id)
+            except PermissionDeniedError:
+                return
             except AuthenticationError:
                 left = until - self._clock()
                 if left <= 0:

@@ -66,7 +66,18 @@ async def test_a_key_that_stays_unknown_fails_when_the_window_is_over(
     assert sum(time.slept) == 2
 
 
-async def test_what_is_not_401_fails_at_once(yard: Yard, new_key: CreatedAccessKey) -> None:
+async def test_a_key_that_may_not_read_itself_passes_as_the_service_knows_its_token(
+    yard: Yard, new_key: CreatedAccessKey
+) -> None:
+    time = Time()
+    yard.service.faults.add(Fault.status(401, operation="get"), Fault.status(403, operation="get"))
+
+    await _make_probe(yard, time)(new_key)
+
+    assert time.slept == [0.25]
+
+
+async def test_what_is_neither_401_nor_403_fails_at_once(yard: Yard, new_key: CreatedAccessKey) -> None:
     time = Time()
     yard.service.faults.add(Fault.status(404, operation="get"))
 
