@@ -15,7 +15,8 @@ from accesskeys_async.cli.invocation import Invocation
 from accesskeys_async.cli.loop import run as run_loop
 from accesskeys_async.cli.options import Key, KeyOrOrganization, Roles, connected, read_role_option
 from accesskeys_async.cli.rotating import TokenTarget, find_journal, perform, rotation_told
-from accesskeys_async.cli.rotations import describe_step, write_rotations
+from accesskeys_async.cli.rotation_advice import Advice
+from accesskeys_async.cli.rotations import describe_step, find_waiting, write_rotations
 from accesskeys_async.cli.spans import read_span
 
 if TYPE_CHECKING:
@@ -117,19 +118,26 @@ def run(
     target.check()
     _read_id(rotation)
 
-    async def look(rotator: Rotator) -> tuple[Rotation, ...]:
-        if retry:
-            await rotator.retry(rotation)
-        return await rotator.status(rotation)
+    async def look(rotator: Rotator) -> Sequence[Rotation]:
+        from accesskeys_async.rotation.settings import utc_now
+        from accesskeys_async.rotation.states import put_back
+
+        found = await rotator.status(rotation)
+        # The retry itself comes once nothing that is asked here can refuse it.
+        return [put_back(each, due_at=utc_now()) for each in found] if retry else found
 
     due = perform(invocation, journal, look)
     target.check_for(due)
     _ask(invocation, due, yes=yes, wait=wait)
 
-    async def act(rotator: Rotator) -> Progress:
-        return await _run(invocation, rotator, rotation, wait=wait)
+    advice = Advice.of_call(invocation, journal, target)
 
-    _finish(invocation, [perform(invocation, journal, act, target=target)])
+    async def act(rotator: Rotator) -> Progress:
+        if retry:
+            await rotator.retry(rotation)
+        return await _run(invocation, rotator, rotation, wait=wait, advice=advice)
+
+    _finish(invocation, [perform(invocation, journal, act, target=target)], advice=advice)
 
 
 @rotate.command("resume")
@@ -145,27 +153,35 @@ def resume(
     yes: Yes = False,
     journal: JournalPlace = None,
 ) -> None:
-    """Run the steps of all rotations that are due. With --yes, it is meant for a timer."""
+    """Run the steps of all rotations that are due. With --yes, it is meant for a timer.
+
+    Exits as `rotate run` does, also for a rotation that needs a person already or waits after a failure.
+    """
     target = TokenTarget(to_file, to_dir, to_env_file, env_name, to_command)
     target.check()
 
-    async def look(rotator: Rotator) -> list[Rotation]:
+    async def look(rotator: Rotator) -> tuple[list[Rotation], list[Progress]]:
         from accesskeys_async.rotation.settings import utc_now
 
-        return [rotation for rotation in await rotator.status() if rotation.is_due(utc_now())]
+        now = utc_now()
+        known = await rotator.status()
+        return [one for one in known if one.is_due(now)], find_waiting(known, now)
 
-    due = perform(invocation, journal, look)
-    if not due:
+    due, waiting = perform(invocation, journal, look)
+    done: Sequence[Progress] = ()
+    if due:
+        target.check_for(due)
+        _ask(invocation, due, yes=yes, wait=False)
+
+        async def act(rotator: Rotator) -> Sequence[Progress]:
+            return await rotator.resume()
+
+        done = perform(invocation, journal, act, target=target)
+    else:
         invocation.screen.notice("no rotation has a step due")
-        write_rotations(invocation, [])
-        return
-    target.check_for(due)
-    _ask(invocation, due, yes=yes, wait=False)
-
-    async def act(rotator: Rotator) -> Sequence[Progress]:
-        return await rotator.resume()
-
-    _finish(invocation, perform(invocation, journal, act, target=target))
+    ran = {step.rotation.id for step in done}
+    advice = Advice.of_call(invocation, journal, target)
+    _finish(invocation, done, [step for step in waiting if step.rotation.id not in ran], advice=advice)
 
 
 @rotate.command("status")
@@ -193,10 +209,7 @@ def status(
         found = run_loop(read())
     write_rotations(invocation, found)
     if any(each.stuck_at is not None for each in found):
-        invocation.screen.notice(
-            "for each that needs a person, see to its problem, then go on with: accesskeys rotate run "
-            "ROTATION --retry, or give it up with: accesskeys rotate abort ROTATION"
-        )
+        invocation.screen.notice(Advice.of_call(invocation, journal).advise_on_each())
 
 
 @rotate.command("abort")
@@ -219,7 +232,8 @@ def abort(
     progress = perform(invocation, journal, act)
     write_rotations(invocation, [progress.rotation])
     if progress.rotation.stuck_at is not None:
-        raise CommandError(describe_step(progress), code=ExitCode.REFUSED)
+        told = describe_step(progress, Advice.of_call(invocation, journal))
+        raise CommandError(told, code=ExitCode.REFUSED)
 
 
 def _ask(invocation: Invocation, due: Sequence[Rotation], *, yes: bool, wait: bool) -> None:
@@ -253,7 +267,9 @@ def _confirm(invocation: Invocation, question: str) -> None:
         raise CommandError("nothing was done", code=ExitCode.INTERRUPTED)
 
 
-async def _run(invocation: Invocation, rotator: Rotator, rotation_id: str, *, wait: bool) -> Progress:
+async def _run(
+    invocation: Invocation, rotator: Rotator, rotation_id: str, *, wait: bool, advice: Advice
+) -> Progress:
     from accesskeys_async.rotation.settings import utc_now
 
     while True:
@@ -263,18 +279,20 @@ async def _run(invocation: Invocation, rotator: Rotator, rotation_id: str, *, wa
         pause = (progress.due_at - utc_now()).total_seconds()
         if not wait and (progress.busy or pause > 0):
             return progress
-        invocation.screen.notice(describe_step(progress))
+        invocation.screen.notice(describe_step(progress, advice))
         await asyncio.sleep(max(0.0, pause))
 
 
-def _finish(invocation: Invocation, progress: Sequence[Progress]) -> None:
+def _finish(
+    invocation: Invocation, done: Sequence[Progress], waiting: Sequence[Progress] = (), *, advice: Advice
+) -> None:
     """Write what came of it, and end with what is worst: a refusal is worse than what may pass."""
     from accesskeys_async.rotation import State
 
-    write_rotations(invocation, [step.rotation for step in progress])
+    write_rotations(invocation, [step.rotation for step in done])
     failures: list[CommandError] = []
-    for step in progress:
-        told = describe_step(step)
+    for step in (*done, *waiting):
+        told = describe_step(step, advice)
         if step.state in {State.ABORTED, State.NEEDS_HUMAN}:
             failures.append(CommandError(told, code=ExitCode.REFUSED))
         elif step.busy or step.rotation.failures:

@@ -17,11 +17,11 @@ from accesskeys_async.cli.loop import run as run_loop
 if TYPE_CHECKING:
     from accesskeys_async.rotation import Rotation, Rotator, Sink
 
-__all__ = ["TokenTarget", "find_journal", "perform", "rotation_told"]
+__all__ = ["PLACES", "TokenTarget", "find_journal", "needs_target", "perform", "rotation_told"]
 
 T = TypeVar("T")
 
-_PLACES: Final = "--to-file, --to-dir, --to-env-file or --to-command"
+PLACES: Final = "--to-file, --to-dir, --to-env-file or --to-command"
 
 
 @frozen
@@ -35,19 +35,24 @@ class TokenTarget:
     to_command: str | None = None
 
     def check(self) -> None:
-        """Refuse more than one."""
+        """Refuse more than one, and a command that can't be read."""
         if sum(place is not None for place in self._places) > 1:
-            raise CommandError(f"the token goes to one place: {_PLACES}")
+            raise CommandError(f"the token goes to one place: {PLACES}")
+        if self.to_command is not None:
+            try:
+                words = shlex.split(self.to_command)
+            except ValueError as error:
+                raise CommandError(f"--to-command can't be read: {error}") from error
+            if not words:
+                raise CommandError("--to-command names no command")
 
     def check_for(self, due: Sequence[Rotation]) -> None:
         """Refuse to begin what would find nowhere to put its token, or one place for several tokens."""
-        from accesskeys_async.rotation import State
         from accesskeys_async.rotation.sinks import REPLACED_KEY_ID
 
-        early = {State.PLANNED, State.CREATING, State.CREATED, State.DISTRIBUTED}
-        count = sum(rotation.state in early and not rotation.aborting for rotation in due)
+        count = sum(needs_target(rotation) for rotation in due)
         if count and not self._is_named:
-            raise CommandError(f"say where the new token goes: {_PLACES}")
+            raise CommandError(f"say where the new token goes: {PLACES}")
         if count > 1 and self.to_dir is None and REPLACED_KEY_ID not in (self.to_command or ""):
             raise CommandError(
                 f"{count} rotations would write to one place, which holds one token; use --to-dir, or put "
@@ -73,6 +78,14 @@ class TokenTarget:
         if self.to_env_file is not None:
             return EnvFileSink(self.to_env_file, name=self.env_name)
         return _refuse if self.to_command is None else CommandSink(shlex.split(self.to_command))
+
+
+def needs_target(rotation: Rotation) -> bool:
+    """Tell whether a rotation has yet to hand its token over, at once or once it is retried."""
+    from accesskeys_async.rotation import State
+
+    early = {State.PLANNED, State.CREATING, State.CREATED, State.DISTRIBUTED}
+    return (rotation.stuck_at or rotation.state) in early and not rotation.aborting
 
 
 def perform(

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from accesskeys_async.cli.invocation import Invocation
+from accesskeys_async.cli.rotation_advice import Advice
 from accesskeys_async.cli.rows import moment, write_rows
 from accesskeys_async.cli.screen import Screen
 from accesskeys_async.cli.tables import TableColumn, render_table
@@ -14,7 +15,7 @@ from accesskeys_async.cli.tables import TableColumn, render_table
 if TYPE_CHECKING:
     from accesskeys_async.rotation import Progress, Rotation
 
-__all__ = ["describe_step", "write_rotations"]
+__all__ = ["describe_step", "find_waiting", "write_rotations"]
 
 _COLUMNS: Final = (
     "id",
@@ -54,21 +55,34 @@ def write_rotations(invocation: Invocation, rotations: Sequence[Rotation]) -> No
     write_rows(screen, invocation.format, _COLUMNS, rows, lambda: _tabulate(screen, rotations, width=width))
 
 
-def describe_step(progress: Progress) -> str:
+def find_waiting(rotations: Sequence[Rotation], now: datetime) -> list[Progress]:
+    """Find what has no step due and does not go well: it needs a person, or waits after a failure."""
+    from accesskeys_async.rotation import Progress
+
+    return [
+        Progress(rotation, rotation.due_at)
+        for rotation in rotations
+        if not rotation.is_over
+        and not rotation.is_due(now)
+        and (rotation.stuck_at is not None or rotation.failures)
+    ]
+
+
+def describe_step(progress: Progress, advice: Advice) -> str:
     """Say in one line where a rotation stands, what comes next, and what a person can type."""
     rotation = progress.rotation
     line = f"rotation {rotation.id}: {rotation.state}"
     if rotation.aborting:
         line += ", aborting"
     if progress.busy:
-        line += f", held by another worker until {moment(progress.due_at)} at the latest"
+        line += f", held by another worker, or by one that was killed, until {moment(progress.due_at)}"
+        line += " at the latest"
     elif progress.due_at is not None:
         line += f", next step due {moment(progress.due_at)}"
     if rotation.problem:
         line += f"; {rotation.problem}"
     if rotation.stuck_at is not None:
-        line += f"; then go on with: accesskeys rotate run {rotation.id} --retry"
-        line += f", or give it up with: accesskeys rotate abort {rotation.id}"
+        line += f". {advice.advise(rotation)}"
     return line
 
 

@@ -7,20 +7,18 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID, uuid4
 
-from attrs import evolve
-
 from accesskeys_async.client import AccessKeysClient
 from accesskeys_async.creation import find_nonce, mark
 from accesskeys_async.errors import InvalidRequestError
 from accesskeys_async.operations import Id, RoleRefs, read_id, read_role_refs
 from accesskeys_async.records import UNSET, Unset
 from accesskeys_async.rotation.delivery import Probe, Sink
-from accesskeys_async.rotation.failures import LeaseLostError, RotationBusyError, RotationRefusedError
+from accesskeys_async.rotation.failures import LeaseLostError, RotationBusyError
 from accesskeys_async.rotation.hold import Hold
 from accesskeys_async.rotation.journal import Journal
 from accesskeys_async.rotation.probe import ReadProbe
 from accesskeys_async.rotation.settings import RotationSettings
-from accesskeys_async.rotation.states import Progress, Rotation, State
+from accesskeys_async.rotation.states import Progress, Rotation, State, put_back
 from accesskeys_async.rotation.steps import Steps
 from accesskeys_async.rotation.withdrawal import check_abortable
 
@@ -178,22 +176,10 @@ class Rotator:
         Raises RotationRefusedError where it is not needs-human; RotationBusyError.
         """
         rotation = await self._journal.get(read_id("rotation_id", rotation_id))
-        if rotation.state is not State.NEEDS_HUMAN or rotation.stuck_at is None:
-            raise RotationRefusedError(
-                f"rotation {rotation.id} is {rotation.state}, not needs-human: there is nothing to retry"
-            )
+        put_back(rotation, due_at=self._now())  # refused, if it is, before anything is written
         hold = await self._claim_now(rotation)
         try:
-            await hold.write(
-                evolve(
-                    hold.rotation,
-                    state=rotation.stuck_at,
-                    stuck_at=None,
-                    due_at=self._now(),
-                    failures=0,
-                    problem=None,
-                )
-            )
+            await hold.write(put_back(hold.rotation, due_at=self._now()))
         finally:
             await hold.release()
         return Progress(hold.rotation, hold.rotation.due_at)
@@ -215,8 +201,8 @@ class Rotator:
         if hold is None:
             until = (await self._journal.get(rotation.id)).lease_until or self._now()
             raise RotationBusyError(
-                f"rotation {rotation.id} is held by another worker until {until.isoformat(' ', 'seconds')} "
-                "at the latest; try again then",
+                f"rotation {rotation.id} is held by another worker, or by one that was killed, until "
+                f"{until.isoformat(' ', 'seconds')} at the latest; try again then",
                 until=until,
             )
         return hold

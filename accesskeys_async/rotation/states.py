@@ -11,6 +11,7 @@ from uuid import UUID
 from attrs import evolve, field, frozen, validators
 
 from accesskeys_async.records import AccessKey, RoleRef
+from accesskeys_async.rotation.failures import RotationRefusedError
 
 __all__ = [
     "Candidate",
@@ -21,6 +22,7 @@ __all__ = [
     "find_in_use",
     "get_backoff",
     "get_grants",
+    "put_back",
 ]
 
 
@@ -185,6 +187,15 @@ class Progress:
     def state(self) -> State:
         """The state after the step."""
         return self.rotation.state
+
+
+def put_back(rotation: Rotation, *, due_at: datetime) -> Rotation:
+    """Return a rotation that needs a person as it was before. Raises RotationRefusedError for any other."""
+    if rotation.state is not State.NEEDS_HUMAN or rotation.stuck_at is None:
+        raise RotationRefusedError(
+            f"rotation {rotation.id} is {rotation.state}, not needs-human: there is nothing to retry"
+        )
+    return evolve(rotation, state=rotation.stuck_at, stuck_at=None, due_at=due_at, failures=0, problem=None)
 
 
 def get_grants(

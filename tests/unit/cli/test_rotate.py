@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
 import sqlite3
 import subprocess
 import sys
@@ -193,6 +194,32 @@ def test_the_new_token_must_go_somewhere(service: Emulator, call: Call, old_id: 
 
     assert refused.code == ExitCode.USAGE
     assert "say where the new token goes" in refused.err
+    assert len(_key_ids(service)) == 250
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ([], "say where the new token goes"),
+        (["--to-command", "sh -c 'cat"], "--to-command can't be read: No closing quotation"),
+        (["--to-command", " "], "--to-command names no command"),
+        (["--to-file", "token", "--wait"], "say --yes"),
+    ],
+)
+def test_a_retry_that_is_refused_leaves_the_journal_as_it_was(
+    service: Emulator, call: Call, tmp_path: Path, old_id: str, options: list[str], told: str
+) -> None:
+    rotation = _plan(call, old_id)
+    service.faults.add(Fault.status(403, operation="create"))
+    call("rotate", "run", rotation, "--to-file", tmp_path / "token")
+    before = call("rotate", "status").out
+
+    refused = call("rotate", "run", rotation, "--retry", *options)
+
+    assert refused.code == ExitCode.USAGE
+    assert told in refused.err
+    assert json.loads(before)["state"] == "needs-human"
+    assert call("rotate", "status").out == before
     assert len(_key_ids(service)) == 250
 
 
@@ -437,10 +464,11 @@ def test_a_rotation_in_other_hands_ends_with_four(
     until = datetime.fromtimestamp(later // 1_000_000, UTC)
     busy = call("rotate", "run", rotation, "--to-file", tmp_path / "token")
     assert busy.code == ExitCode.UNREACHABLE
-    assert f"held by another worker until {until:%Y-%m-%dT%H:%M:%SZ} at the latest" in busy.err
+    by = "held by another worker, or by one that was killed,"
+    assert f"{by} until {until:%Y-%m-%dT%H:%M:%SZ} at the latest" in busy.err
     aborted = call("rotate", "abort", rotation, "--yes")
     assert aborted.code == ExitCode.UNREACHABLE
-    assert f"held by another worker until {until:%Y-%m-%d %H:%M:%S}+00:00 at the latest" in aborted.err
+    assert f"{by} until {until:%Y-%m-%d %H:%M:%S}+00:00 at the latest" in aborted.err
     assert f"held until {until:%Y-%m-%dT%H:%M:%SZ}" in call("rotate", "status", "-f", "table").out
     assert json.loads(call("rotate", "status").out)["leaseUntil"] == f"{until:%Y-%m-%dT%H:%M:%SZ}"
 
@@ -482,12 +510,131 @@ def test_what_needs_a_person_says_what_to_type_and_is_told_once(
 
     assert stuck.code == ExitCode.REFUSED
     assert stuck.err.count("401") == 1
-    assert f"go on with: accesskeys rotate run {rotation} --retry" in stuck.err
-    assert f"give it up with: accesskeys rotate abort {rotation}" in stuck.err
+    token = shlex.quote(str(tmp_path / "token"))
+    assert (
+        f". Fix the cause, then run: accesskeys rotate run {rotation} --retry --to-file {token}; "
+        in stuck.err
+    )
+    assert stuck.err.endswith(f"or give it up with: accesskeys rotate abort {rotation}\n")
     assert "accesskeys rotate run ROTATION --retry" in call("rotate", "status").err
     again = call("rotate", "run", rotation, "--retry", "--to-file", tmp_path / "token")
     assert (again.code, json.loads(again.out)["state"]) == (0, "grace")
     assert "--retry" not in call("rotate", "status").err
+
+
+def _read_commands(told: str) -> tuple[list[str], list[str]]:
+    """Read the two commands that a message gives, as a shell would."""
+    retry, _, abort = told.partition("Fix the cause, then run: ")[2].partition("; or give it up with: ")
+    return shlex.split(retry), shlex.split(abort)
+
+
+@pytest.mark.parametrize("kind", ["--to-file", "--to-dir", "--to-env-file"])
+def test_the_commands_that_are_told_work_as_they_are_printed(
+    service: Emulator,
+    call: Call,
+    tmp_path: Path,
+    old_id: str,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+) -> None:
+    monkeypatch.delenv("ACCESSKEYS_JOURNAL")
+    monkeypatch.delenv("ACCESSKEYS_BASE_URL")
+    folder = tmp_path / "it's here"
+    folder.mkdir()
+    place = folder if kind == "--to-dir" else folder / "token"
+    options = ("--journal", folder / "journal", "--base-url", service.base_url)
+    named = ("--env-name", "BIRD") if kind == "--to-env-file" else ()
+    rotation = _plan(call, old_id, *options)
+    service.faults.add(Fault.status(401, operation="create"))
+
+    stuck = call("rotate", "run", rotation, kind, place, *named, *options)
+
+    [program, *retry], abort = _read_commands(stuck.err)
+    assert (program, stuck.code) == ("accesskeys", ExitCode.REFUSED)
+    done = call(*retry)
+    assert json.loads(done.out)["state"] == "grace", done.err
+    assert call(*abort[1:], "--yes").code == ExitCode.REFUSED
+    if named:
+        assert place.read_text().startswith("BIRD=")
+
+
+def test_a_command_is_told_without_what_may_be_secret(
+    service: Emulator, call: Call, tmp_path: Path, old_id: str
+) -> None:
+    rotation = _plan(call, old_id)
+    service.faults.add(Fault.status(401, operation="create"))
+
+    stuck = call("rotate", "run", rotation, "--to-command", "store --password hunter2")
+
+    assert f"accesskeys rotate run {rotation} --retry --to-command COMMAND; " in stuck.err
+    assert "hunter2" not in stuck.err
+
+
+def test_a_command_that_knows_no_sink_says_which_options_to_add(
+    service: Emulator, call: Call, tmp_path: Path, old_id: str
+) -> None:
+    rotation = _plan(call, old_id)
+    call("rotate", "run", rotation, "--to-file", tmp_path / "token")
+    with closing(sqlite3.connect(tmp_path / "journal.sqlite")) as journal, journal:
+        journal.execute("UPDATE accesskeys_rotations SET state = 'distributed'")
+
+    stuck = call("rotate", "abort", rotation, "--yes")
+
+    places = "--to-file, --to-dir, --to-env-file or --to-command"
+    assert f"rotate run {rotation} --retry, with one of {places} for the new token; " in stuck.err
+
+
+def test_resuming_names_what_is_stuck_though_no_step_is_due(
+    service: Emulator, call: Call, tmp_path: Path, old_id: str
+) -> None:
+    rotation = _plan(call, old_id)
+    service.faults.add(Fault.status(403, operation="create"))
+    call("rotate", "run", rotation, "--to-file", tmp_path / "token")
+
+    resumed = call("rotate", "resume", "--to-file", tmp_path / "token")
+
+    assert (resumed.code, resumed.out) == (ExitCode.REFUSED, "")
+    assert resumed.err.count(f"rotation {rotation}: needs-human; ") == 1
+    assert f"accesskeys rotate run {rotation} --retry --to-file " in resumed.err
+
+
+def test_resuming_names_what_waits_after_a_failure_though_no_step_is_due(
+    service: Emulator, call: Call, tmp_path: Path, old_id: str
+) -> None:
+    rotation = _plan(call, old_id)
+    call("rotate", "run", rotation, "--to-file", tmp_path / "t", "--base-url", "http://127.0.0.1:1")
+
+    resumed = call("rotate", "resume", "--to-file", tmp_path / "t")
+
+    assert (resumed.code, resumed.out) == (ExitCode.UNREACHABLE, "")
+    assert f"rotation {rotation}: planned, next step due " in resumed.err
+    assert "could not connect" in resumed.err
+
+
+def test_resuming_names_what_is_stuck_beside_what_it_ran(
+    service: Emulator, call: Call, tmp_path: Path
+) -> None:
+    stuck, good = (_plan(call, key.id) for key in service.keys(service.organization_id)[:2])
+    service.faults.add(Fault.status(403, operation="create"))
+    call("rotate", "run", stuck, "--to-dir", tmp_path)
+
+    resumed = call("rotate", "resume", "--to-dir", tmp_path)
+
+    assert resumed.code == ExitCode.REFUSED
+    assert (json.loads(resumed.out)["id"], json.loads(resumed.out)["state"]) == (good, "grace")
+    assert f"rotation {stuck}: needs-human; " in resumed.err
+
+
+def test_resuming_is_content_with_what_is_over_or_waits_for_its_grace(
+    service: Emulator, call: Call, tmp_path: Path
+) -> None:
+    over, waiting = (_plan(call, key.id) for key in service.keys(service.organization_id)[:2])
+    call("rotate", "run", over, "--to-command", "false")
+    call("rotate", "run", waiting, "--to-file", tmp_path / "token")
+
+    resumed = call("rotate", "resume")
+
+    assert (resumed.code, resumed.err) == (0, "no rotation has a step due\n")
 
 
 def test_of_several_failures_each_is_told_and_a_refusal_decides_the_code(
