@@ -90,6 +90,10 @@ class StillThereError(RotationError):
     """Tell that a key that was deleted can still be read; that passes."""
 
 
+MAX_FAILURE: Final = 800
+"""Characters that are kept of a failure. The journal keeps 1,000 of a problem, which says more than that."""
+_GAP: Final = " … "
+
 _PASSING: Final = (
     APIConnectionError,
     DeadlineExceededError,
@@ -116,10 +120,19 @@ def made_nothing(error: Exception) -> bool:
 
 
 def describe_failure(error: BaseException, *, token: Token | None = None) -> str:
-    """Write an error on one line, without the token should the error quote it."""
+    """Write an error on one line, without the token should the error quote it.
+
+    A long one loses its middle: the beginning says what failed, and the end what to do.
+    """
     text = str(error) or type(error).__name__
     if not isinstance(error, AccessKeysError):
         text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     if token is not None:
         text = text.replace(token.reveal(), repr(token))
-    return one_line(text)
+    if len(text) > 4 * MAX_FAILURE:
+        text = f"{text[: 2 * MAX_FAILURE - len(_GAP)]}{_GAP}{text[-2 * MAX_FAILURE :]}"
+    line = one_line(text, 4 * MAX_FAILURE)
+    if len(line) <= MAX_FAILURE:
+        return line
+    half = (MAX_FAILURE - len(_GAP)) // 2
+    return f"{line[:half]}{_GAP}{line[-half:]}"

@@ -14,6 +14,7 @@ from accesskeys_async import (
     CreateOutcomeUnknownError,
     DeadlineExceededError,
     InvalidRequestError,
+    PermissionDeniedError,
     RateLimitError,
     ServerError,
     Token,
@@ -88,3 +89,31 @@ def test_each_failure_passes_or_not_and_may_have_made_a_key_or_not(
 )
 def test_a_failure_is_told_on_one_line_without_the_token(error: Exception, told: str) -> None:
     assert describe_failure(error, token=Token(TOKEN)) == told
+
+
+def test_a_failure_of_the_api_keeps_its_advice() -> None:
+    error = PermissionDeniedError(
+        "POST " + "p" * 120,
+        status=403,
+        code="c" * 400,
+        message="m" * 400,
+        details={"d": "e" * 400},
+        request_id="r" * 90,
+        advice=f"use a role whose policies allow 'create' on {'p' * 100}",
+    )
+
+    told = describe_failure(error)
+
+    assert len(told) <= 800
+    assert told.startswith("POST ppp")
+    assert told.endswith(f"; use a role whose policies allow 'create' on {'p' * 100}")
+
+
+@pytest.mark.parametrize("size", [1_000, 100_000])
+def test_a_failure_of_any_size_leaves_room_for_what_is_said_of_it(size: int) -> None:
+    told = describe_failure(RotationError("first\n" + "x" * size + "\nlast"))
+
+    assert 700 < len(told) <= 800
+    assert told.startswith("first xxx")
+    assert " … xxx" in told.replace("x …", " …")
+    assert told.endswith("xxx last")
