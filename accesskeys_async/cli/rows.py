@@ -9,7 +9,7 @@ from accesskeys_async.cli.invocation import Format
 from accesskeys_async.cli.screen import Screen
 from accesskeys_async.printable import csv_cell, csv_line, json_text
 
-__all__ = ["count_of", "moment", "write_rows"]
+__all__ = ["cell_text", "count_of", "moment", "write_rows"]
 
 
 def write_rows(
@@ -44,9 +44,23 @@ def count_of(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def cell_text(value: object) -> str:
+    """Write a value of a row as CSV has it: null empty, a list with spaces between, a role as it is typed."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list | tuple):
+        return " ".join(cell_text(part) for part in value)
+    if isinstance(value, Mapping):
+        workspaces = value.get("workspaces")
+        return f"{value.get('id')}{':' + ','.join(map(str, workspaces)) if workspaces else ''}"
+    return str(value)
+
+
 def _make_csv(columns: Sequence[str], rows: Sequence[Mapping[str, object]], *, for_terminal: bool) -> str:
     lines = [csv_line(columns)]
     for row in rows:
-        cells = ("" if row[column] is None else str(row[column]) for column in columns)
-        lines.append(csv_line(csv_cell(cell, for_terminal=for_terminal) for cell in cells))
+        cells = (csv_cell(cell_text(row[column]), for_terminal=for_terminal) for column in columns)
+        lines.append(csv_line(cells))
     return "".join(lines)

@@ -7,6 +7,7 @@ from typing import Final, Protocol
 
 from attrs import define
 
+from accesskeys_async.cli.rows import cell_text
 from accesskeys_async.printable import csv_cell, csv_line, json_text
 from accesskeys_async.records import AccessKey, Token
 
@@ -128,7 +129,7 @@ class CsvWriter:
         return csv_line(columns) + csv_line(self._cells(_row(key, token), columns))
 
     def _cells(self, row: Mapping[str, object], columns: Iterable[str]) -> list[str]:
-        return [csv_cell(_cell(row.get(column)), for_terminal=self.for_terminal) for column in columns]
+        return [csv_cell(cell_text(row.get(column)), for_terminal=self.for_terminal) for column in columns]
 
 
 def _row(key: AccessKey, token: Token | None = None) -> dict[str, object]:
@@ -138,14 +139,3 @@ def _row(key: AccessKey, token: Token | None = None) -> dict[str, object]:
     if token is not None:
         row[TOKEN_FIELD] = token.reveal()
     return row
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, list | tuple):
-        return " ".join(_cell(part) for part in value)
-    if isinstance(value, Mapping):
-        workspaces = value.get("workspaces")
-        return f"{value.get('id')}{':' + ','.join(map(str, workspaces)) if workspaces else ''}"
-    return str(value)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import csv
+import io
 import json
 import shlex
 import sqlite3
@@ -413,6 +415,15 @@ def test_status_as_csv_has_a_column_a_field(service: Emulator, call: Call, old_i
 
     assert heading.startswith("id,organizationId,keyId,suffix,")
     assert row.startswith(f"{rotation},{service.organization_id},{old_id},")
+
+
+def test_csv_has_yes_and_roles_as_they_are_typed(service: Emulator, call: Call, old_id: str) -> None:
+    role, workspace = (str(UUID(int=number)) for number in (1, 2))
+    _plan(call, old_id, "--role", f"{role}:{workspace}")
+
+    [row] = csv.DictReader(io.StringIO(call("rotate", "status", "-f", "csv").out))
+
+    assert (row["requireIdle"], row["roleRefs"]) == ("true", f"{role}:{workspace}")
 
 
 def test_aborting_asks_and_tells(service: Emulator, call: Call, old_id: str) -> None:
