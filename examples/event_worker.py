@@ -9,28 +9,31 @@ from accesskeys_async import AccessKeysClient, AccessKeysError
 WORKERS = 8
 
 
-async def work(client: AccessKeysClient, leaked: asyncio.Queue[str]) -> None:
+async def work(client: AccessKeysClient, leaked: asyncio.Queue[str], left: list[str]) -> None:
     while True:
         key_id = await leaked.get()
         try:
             await client.delete(os.environ["ACCESSKEYS_ORGANIZATION"], key_id, missing_ok=True)
             print("deleted", key_id, flush=True)
         except AccessKeysError as error:
+            left.append(key_id)
             print("left", key_id, "because", error, file=sys.stderr)
         finally:
             leaked.task_done()
 
 
-async def main() -> None:
+async def main() -> int:
     leaked: asyncio.Queue[str] = asyncio.Queue(maxsize=100)
+    left: list[str] = []
     async with AccessKeysClient() as client, asyncio.TaskGroup() as group:
-        workers = [group.create_task(work(client, leaked)) for _ in range(WORKERS)]
+        workers = [group.create_task(work(client, leaked, left)) for _ in range(WORKERS)]
         while line := await asyncio.to_thread(sys.stdin.readline):
             await leaked.put(line.strip())
         await leaked.join()
         for worker in workers:
             worker.cancel()
+    return 1 if left else 0
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    sys.exit(asyncio.run(main()))

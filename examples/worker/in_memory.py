@@ -1,5 +1,6 @@
 """Broker, worker and scheduler in one process: rotates the keys it is given, and ends when they are done.
 
+Exits with 1 if a key was not replaced: its rotation was aborted or needs a person, or could not be planned.
 Needs TOKEN_DIR and ACCESSKEYS_JOURNAL: see tasks.py.
 
 python -m examples.worker.in_memory GRACE_SECONDS KEY_ID...
@@ -12,18 +13,26 @@ from datetime import timedelta
 
 from taskiq.api import run_scheduler_task
 
+from accesskeys_async.rotation import State
+from examples.worker.arguments import read_arguments
 from examples.worker.tasks import broker, find_rotator, rotate, scheduler
 
+ENDS = {State.CONFIRMED, State.ABORTED, State.NEEDS_HUMAN}
 
-async def main(grace_seconds: int, key_ids: list[str]) -> None:
+
+async def main(grace_seconds: int, key_ids: list[str]) -> int:
     await broker.startup()
     scheduling = asyncio.create_task(run_scheduler_task(scheduler, loop_interval=timedelta(seconds=1)))
     try:
-        for key_id in key_ids:
-            await rotate.kiq(key_id, grace_seconds)
+        requested = [await rotate.kiq(key_id, grace_seconds) for key_id in key_ids]
+        results = [await task.wait_result() for task in requested]
+        for key_id, result in zip(key_ids, results, strict=True):
+            if result.is_err:
+                print("access key", key_id, "could not be rotated:", result.error, file=sys.stderr)
+        planned = {result.return_value for result in results if not result.is_err}
         while True:
-            known = await find_rotator().status()
-            if len(known) == len(key_ids) and all(rotation.is_over for rotation in known):
+            states = {r.state for r in await find_rotator().status() if str(r.id) in planned}
+            if states <= ENDS:
                 break
             await asyncio.sleep(0.2)
     finally:
@@ -31,7 +40,9 @@ async def main(grace_seconds: int, key_ids: list[str]) -> None:
         with contextlib.suppress(asyncio.CancelledError):
             await scheduling
         await broker.shutdown()
+    failed = any(result.is_err for result in results)
+    return 1 if failed or states != {State.CONFIRMED} else 0
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]), sys.argv[2:]))
+    sys.exit(asyncio.run(main(*read_arguments("in_memory"))))

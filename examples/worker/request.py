@@ -1,8 +1,8 @@
 """Ask the workers behind Redis to rotate keys: python -m examples.worker.request GRACE_SECONDS KEY_ID..."""
 
 import asyncio
-import sys
 
+from examples.worker.arguments import read_arguments
 from examples.worker.tasks import broker, rotate
 
 
@@ -14,4 +14,4 @@ async def main(grace_seconds: int, key_ids: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]), sys.argv[2:]))
+    asyncio.run(main(*read_arguments("request")))

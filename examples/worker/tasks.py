@@ -25,7 +25,7 @@ from taskiq.schedule_sources import LabelScheduleSource
 from taskiq_redis import RedisStreamBroker
 
 from accesskeys_async import AccessKeysClient
-from accesskeys_async.rotation import DirectorySink, Journal, Rotator
+from accesskeys_async.rotation import DirectorySink, Journal, Progress, Rotator
 
 SECONDS = int(os.environ.get("ROTATE_EVERY", "60"))
 
@@ -58,19 +58,26 @@ def find_rotator() -> Rotator:
     return rotator
 
 
+def report(progress: Progress) -> None:
+    """Print where a rotation stands, and what went wrong."""
+    problem = progress.rotation.problem
+    print(progress.rotation.id, progress.state, *([problem] if problem else []), flush=True)
+
+
 @broker.task
-async def rotate(key_id: str, grace_seconds: int) -> None:
-    """Begin, or go on: a second event for the same key finds the rotation of the first."""
+async def rotate(key_id: str, grace_seconds: int) -> str:
+    """Begin, or go on: a second event for the same key finds the rotation of the first. Returns its id."""
     rotator = find_rotator()
     rotation = await rotator.plan(
         os.environ["ACCESSKEYS_ORGANIZATION"], key_id, grace=timedelta(seconds=grace_seconds)
     )
     progress = await rotator.run(rotation.id)
-    print(rotation.id, progress.state, flush=True)
+    report(progress)
+    return str(rotation.id)
 
 
 @broker.task(schedule=[{"interval": SECONDS}])
 async def resume() -> None:
     """Take the steps that have become due, whoever began them."""
     for progress in await find_rotator().resume():
-        print(progress.rotation.id, progress.state, flush=True)
+        report(progress)

@@ -68,8 +68,16 @@ def test_the_worker_deletes_what_it_is_told_and_goes_on_after_a_refusal(
 ) -> None:
     first, second, *_ = (key.id for key in emulator.keys(emulator.organization_id))
     done = _run("event_worker", environment, given=f"{first}\nnot an id\n{second}\n{first}\n")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 1, done.stderr
     assert sorted(done.stdout.split()) == sorted(["deleted"] * 3 + [first, first, second])
     assert done.stderr.startswith("left not an id because key_id is 9 characters and not a UUID")
     left = {key.id for key in emulator.keys(emulator.organization_id)}
     assert left.isdisjoint({first, second})
+
+
+def test_the_worker_ends_well_if_all_that_has_leaked_is_gone(
+    emulator: Emulator, environment: Mapping[str, str]
+) -> None:
+    first, *_ = (key.id for key in emulator.keys(emulator.organization_id))
+    done = _run("event_worker", environment, given=f"{first}\n")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"deleted {first}\n", "")

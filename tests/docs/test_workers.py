@@ -64,6 +64,48 @@ def test_a_worker_in_one_process_rotates_each_key_into_a_file_of_its_own(
         _assert_rotated(emulator, tmp_path, old_id)
 
 
+@pytest.mark.parametrize(
+    ("missing", "told"),
+    [("folder", "needs-human the sink can't keep a token: "), ("key", "could not be rotated: ")],
+)
+def test_a_worker_in_one_process_ends_with_the_reason_if_a_rotation_needs_a_person(
+    emulator: Emulator, surroundings: dict[str, str], tmp_path: Path, missing: str, told: str
+) -> None:
+    old, key_id = emulator.keys(emulator.organization_id)[0].id, "0c0ffee0-0000-4000-8000-000000000bad"
+    environment = {**surroundings, "TOKEN_DIR": str(tmp_path / "missing")}
+
+    done = subprocess.run(
+        [sys.executable, "-m", "examples.worker.in_memory", "1", old if missing == "folder" else key_id],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=environment,
+        timeout=PATIENCE,
+    )
+
+    assert done.returncode == 1, done.stderr
+    assert told in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr.rpartition(told)[2]
+
+
+@pytest.mark.parametrize("module", ["in_memory", "request"])
+@pytest.mark.parametrize("arguments", [[], ["7d", "KEY_ID"], ["60"]])
+def test_a_call_without_its_arguments_says_which_there_are(
+    surroundings: dict[str, str], module: str, arguments: list[str]
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", f"examples.worker.{module}", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=surroundings,
+        timeout=PATIENCE,
+    )
+
+    usage = f"usage: python -m examples.worker.{module} GRACE_SECONDS KEY_ID...\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", usage)
+
+
 @contextlib.contextmanager
 def _running(arguments: list[str], environment: Mapping[str, str], log: Path) -> Iterator[None]:
     with log.open("wb") as output:
