@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, FromClause, Row, and_, exists, func, or_, 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from accesskeys_async.audit.changes import compare_keys
-from accesskeys_async.audit.history.parts import NOT_STORED, load_keys
+from accesskeys_async.audit.history.parts import NOT_STORED, load_keys, load_rules
 from accesskeys_async.audit.history.records import Diff, NotCompared, PastFinding, PastRun
 from accesskeys_async.audit.history.schema import FINDINGS, PARTS, READINGS
 from accesskeys_async.audit.records import Severity
@@ -154,15 +154,29 @@ async def _find_new(
     before, after, condition = _join(earlier, later)
     older = FINDINGS.alias("older")
     was_before = exists().where(_is_same(older), older.c.closed <= before.c.id).label("was_before")
-    rows = (
+    rows: Sequence[Row[Any]] = (
         await connection.execute(
             select(FINDINGS, was_before).where(condition, _is_open_at(FINDINGS, after), ~_has_another(before))
         )
     ).all()
+    # Whether a finding was there that nobody looked for then, nobody knows.
+    looked_for = await _find_rules(connection, earlier) if rows else {}
+    rows = [row for row in rows if row.rule in looked_for.get(row.organization_id, (row.rule,))]
     return (
         _make_findings(row for row in rows if not row.was_before),
         _make_findings(row for row in rows if row.was_before),
     )
+
+
+async def _find_rules(connection: AsyncConnection, run: PastRun) -> dict[UUID, frozenset[str]]:
+    """Return what a run looked for in each organization; one of which that was not kept is left out."""
+    table = READINGS.c
+    rows = await connection.execute(
+        select(table.organization_id, PARTS.c.body)
+        .join(PARTS, PARTS.c.id == table.rules)
+        .where(table.run_id == run.number)
+    )
+    return {row.organization_id: load_rules(row.body) for row in rows}
 
 
 async def _find_fixed(

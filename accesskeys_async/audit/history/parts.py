@@ -10,8 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Final, TypeAlias
 from uuid import UUID
@@ -21,7 +22,7 @@ from attrs import field, frozen
 from accesskeys_async import wire
 from accesskeys_async.records import UNSET, AccessKey, RoleRef, Unset
 
-__all__ = ["NOT_STORED", "Part", "Parts", "encode", "find_changes", "load_keys"]
+__all__ = ["NOT_STORED", "Part", "Parts", "encode", "encode_rules", "find_changes", "load_keys", "load_rules"]
 
 _by_id: Final = attrgetter("id.int")
 LEVEL: Final = 3  # of zlib; more takes twice the time for a tenth of the room
@@ -112,6 +113,18 @@ def _plain(value: object) -> object:
 def _make_part(rows: list[Any]) -> Part:
     body = wire.dump_json(rows)
     return Part(body, hashlib.blake2b(body, digest_size=16).hexdigest())
+
+
+@lru_cache(maxsize=256)  # organizations are alike
+def encode_rules(rules: frozenset[str]) -> Part:
+    """Write down which rules were looked for."""
+    return _make_part(sorted(rules))
+
+
+def load_rules(packed: bytes) -> frozenset[str]:
+    """Read back which rules were looked for."""
+    rules: Iterable[str] = json.loads(zlib.decompress(packed))
+    return frozenset(rules)
 
 
 def _unpack(packed: bytes) -> list[list[Any]]:

@@ -13,6 +13,7 @@ from sqlalchemy import update
 from accesskeys_async.audit.changes import Changes
 from accesskeys_async.audit.history.earlier import Crowd, Earlier, find_earlier
 from accesskeys_async.audit.history.judging import FIRST, STALE, amend_readable, amend_unreadable
+from accesskeys_async.audit.history.looking import JudgesKey, Look, is_partial, make_key_check
 from accesskeys_async.audit.history.parts import Parts, encode, find_changes
 from accesskeys_async.audit.history.schema import RUNS
 from accesskeys_async.audit.history.writing import Entry, write_readings
@@ -48,6 +49,7 @@ class Recording:
         self._known = known_keys
         self._opened_before = started_at - timedelta(days=min(policy.sla_days.values(), default=0))
         self._parts: dict[UUID, Parts] = {}
+        self._key_checks: dict[UUID, JudgesKey] = {}
         self._crowd = Crowd(self._find_earlier)
         self._waiting: list[OrganizationAudit] = []
         self._weight = 0
@@ -74,15 +76,20 @@ class Recording:
                 open_since=earlier.open_since,
                 sla_days=self._policy.sla_days,
             )
-        return amend_readable(
+        changes = await self._compare(snapshot, earlier)
+        amended = amend_readable(
             audited,
             snapshot,
             settings,
-            await self._compare(snapshot, earlier),
+            changes,
             own_keys=self._policy.own_keys,
             open_since=earlier.open_since,
             sla_days=self._policy.sla_days,
         )
+        if any(map(is_partial, amended.results)):
+            known = None if isinstance(changes, str) else changes
+            self._key_checks[organization_id] = make_key_check(snapshot, settings, known)
+        return amended
 
     async def record(self, audited: OrganizationAudit) -> None:
         """Keep an organization as the audit has it at last. Raises HistoryError."""
@@ -98,7 +105,7 @@ class Recording:
             if not waiting:
                 return
             latest = {audited.subject.organization_id: audited for audited in waiting}
-            entries = [Entry(audited, await self._take_parts(audited)) for audited in latest.values()]
+            entries = [await self._make_entry(audited) for audited in latest.values()]
             async with self._database.transaction() as connection:
                 self.left_out += await write_readings(connection, self.number, entries)
 
@@ -148,6 +155,10 @@ class Recording:
             earlier.before_at,
             self._known,
         )
+
+    async def _make_entry(self, audited: OrganizationAudit) -> Entry:
+        judges_key = self._key_checks.pop(audited.subject.organization_id, None)
+        return Entry(audited, await self._take_parts(audited), Look.of(audited, judges_key))
 
     async def _take_parts(self, audited: OrganizationAudit) -> Parts | None:
         parts = self._parts.pop(audited.subject.organization_id, None)

@@ -97,13 +97,13 @@ class Diff:
     earlier: PastRun
     later: PastRun
     new: tuple[PastFinding, ...]
-    """There at the later run, and at no reading up to the earlier one."""
+    """There at the later run, and at no reading up to the earlier one, which looked for it."""
     fixed: tuple[PastFinding, ...]
-    """There at the earlier run, and not at the later one."""
+    """Open at the earlier run, and gone at the later one, which looked for it or has no such key."""
     reopened: tuple[PastFinding, ...]
     """There at the later run, not at the earlier one, and at a reading before that."""
     unchanged: int
-    """How many findings are there at both."""
+    """How many findings are open at both; one that nobody looked for stays open."""
     appeared: tuple[AccessKey, ...] = field(repr=False)
     gone: tuple[AccessKey, ...] = field(repr=False)
     edited: tuple[tuple[AccessKey, AccessKey], ...] = field(repr=False)

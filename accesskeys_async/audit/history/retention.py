@@ -30,7 +30,7 @@ async def forget(connection: AsyncConnection, older_than: datetime) -> int:
     remaining = READINGS.alias("remaining")
     needs_part = exists().where(
         remaining.c.organization_id == PARTS.c.organization_id,
-        or_(*(remaining.c[part] == PARTS.c.id for part in ("identities", "uses", "roles"))),
+        or_(*(remaining.c[part] == PARTS.c.id for part in ("identities", "uses", "roles", "rules"))),
     )
     await connection.execute(delete(PARTS).where(~needs_part))
     is_seen = exists().where(

@@ -64,6 +64,7 @@ READINGS: Final = Table(
     Column("identities", BigInteger),
     Column("uses", BigInteger),
     Column("roles", BigInteger),
+    Column("rules", BigInteger),
     Column("marks", String(32)),
     Column("unreadable", String(32)),
     Column("message", Text),
@@ -72,9 +73,10 @@ READINGS: Final = Table(
     Column("reopened", Integer),
 )
 """An organization in a run each; `identities` and `uses` are null where it could not be read whole. `roles`
-is null as well if no key's roles were told, or nobody kept them, as before version 2. `marks` stands for
-which findings were there, how severe and whether muted: where it is as at the last reading, none was opened
-or closed. `new`, `fixed` and `reopened` are null where there was no complete reading before."""
+is null as well if no key's roles were told, or nobody kept them, as before version 2; `rules` is null before
+version 3. `marks` stands for which findings were there, how severe and whether muted, for the keys and for
+what was looked for: where it is as at the last reading, no finding was opened or closed. `new`, `fixed` and
+`reopened` are null where there was no complete reading before."""
 
 PARTS: Final = Table(
     "accesskeys_parts",
@@ -152,5 +154,6 @@ MIGRATIONS: Final = Migrations(
             "ALTER TABLE accesskeys_readings ADD COLUMN roles BIGINT",
             "ALTER TABLE accesskeys_runs ADD COLUMN partly_read INTEGER NOT NULL DEFAULT 0",
         ),
+        ("ALTER TABLE accesskeys_readings ADD COLUMN rules BIGINT",),
     ),
 )

@@ -11,6 +11,7 @@ from attrs import frozen
 from sqlalchemy import Column, Row, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from accesskeys_async.audit.history.looking import Look
 from accesskeys_async.audit.history.rows import Values, insert_rows, split
 from accesskeys_async.audit.history.schema import FINDINGS, READINGS
 from accesskeys_async.audit.records import Finding, OrganizationAudit
@@ -27,19 +28,25 @@ class Stretches:
 
     opened: Sequence[Values] = ()
     closed: Sequence[Values] = ()
-    fresh: Sequence[str] = ()
-    """The fingerprints of those that were not open."""
+    fresh: Sequence[Finding] = ()
+    """Those that were not open."""
     fixed: int = 0
 
 
 NOTHING: Final = Stretches()
 
 
-def mark(audited: OrganizationAudit) -> str | None:
-    """Stand for an organization's findings; None where it could not be read, and nobody knows all of them."""
+def mark(audited: OrganizationAudit, look: Look, keys: str) -> str | None:
+    """Stand for an organization's findings, what was looked for, and in which keys: `keys` is their hash.
+
+    None where it could not be read, and nobody knows all of them.
+    """
     if audited.unreadable is not None:
         return None
     marks = sorted(f"{one.fingerprint} {one.severity} {one.suppressed is None}" for one in audited.findings)
+    marks += (keys, *sorted(look.rules))
+    if look.partial:  # which keys a rule could judge may be others each time
+        marks.append(audited.taken_at.isoformat())
     return hashlib.blake2b("\n".join(marks).encode(), digest_size=16).hexdigest()
 
 
@@ -54,22 +61,24 @@ async def find_same(connection: AsyncConnection, marks: Mapping[UUID, str | None
 
 
 async def find_stretches(
-    connection: AsyncConnection, readings: Mapping[int, OrganizationAudit], same: Collection[UUID]
+    connection: AsyncConnection,
+    readings: Mapping[int, tuple[OrganizationAudit, Look]],
+    same: Collection[UUID],
 ) -> dict[UUID, Stretches]:
     """Find what readings, by their numbers, do to findings: nothing in the organizations that are `same`."""
     differing = [
         audited.subject.organization_id
-        for audited in readings.values()
+        for audited, _ in readings.values()
         if audited.subject.organization_id not in same
     ]
     is_open = await _find_open(connection, differing)
     found: dict[UUID, Stretches] = {}
-    for number, audited in readings.items():
+    for number, (audited, look) in readings.items():
         organization_id = audited.subject.organization_id
         found[organization_id] = (
             NOTHING
             if organization_id in same
-            else _compare(audited, number, is_open.get(organization_id, {}))
+            else _compare(audited, look, number, is_open.get(organization_id, {}))
         )
     return found
 
@@ -83,6 +92,8 @@ async def _find_open(connection: AsyncConnection, organizations: Sequence[UUID])
         table.fingerprint,
         table.opened,
         table.since,
+        table.rule,
+        table.key_id,
         table.severity,
         table.suppressed,
     ]
@@ -128,22 +139,23 @@ async def write_stretches(connection: AsyncConnection, stretches: Iterable[Stret
     await insert_rows(connection, FINDINGS, (row for rows in opened for row in rows))
 
 
-def _compare(audited: OrganizationAudit, reading: int, is_open: _Open) -> Stretches:
+def _compare(audited: OrganizationAudit, look: Look, reading: int, is_open: _Open) -> Stretches:
     organization_id = audited.subject.organization_id
     opened: list[Values] = []
     closed: list[Values] = []
-    fresh: list[str] = []
+    fresh: list[Finding] = []
     present = {finding.fingerprint: finding for finding in reversed(audited.findings)}
     for fingerprint, finding in present.items():
         row = is_open.get(fingerprint)
         if row is None:
-            fresh.append(fingerprint)
+            fresh.append(finding)
             opened.append(_make_finding(finding, organization_id, reading, audited.taken_at))
         elif (row.severity, row.suppressed) != (finding.severity, finding.suppressed is not None):
             closed.append(_make_end(row, reading))
             opened.append(_make_finding(finding, organization_id, reading, row.since))
-    # Of an organization that can't be read nobody knows what was fixed.
-    gone = [] if audited.unreadable else [row for name, row in is_open.items() if name not in present]
+    # Of an organization that can't be read nobody knows what was fixed, and of a rule that did not judge.
+    missing = [] if audited.unreadable else [row for name, row in is_open.items() if name not in present]
+    gone = [row for row in missing if look.settles(row.rule, row.key_id)]
     closed.extend(_make_end(row, reading) for row in gone)
     return Stretches(opened, closed, fresh, len(gone))
 

@@ -11,7 +11,8 @@ from attrs import field, frozen
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from accesskeys_async.audit.history.parts import Part, Parts
+from accesskeys_async.audit.history.looking import Look
+from accesskeys_async.audit.history.parts import Part, Parts, encode_rules, load_rules
 from accesskeys_async.audit.history.rows import Values, insert_rows
 from accesskeys_async.audit.history.schema import COUNTER, FINDINGS, PARTS, READINGS
 from accesskeys_async.audit.history.stretches import (
@@ -35,6 +36,17 @@ class Entry:
     audited: OrganizationAudit
     parts: Parts | None = field(repr=False)
     """None where it could not be read."""
+    look: Look = field(repr=False)
+
+    @property
+    def listed(self) -> tuple[Part, ...]:
+        """The parts to keep."""
+        return () if self.parts is None else (*self.parts.listed, encode_rules(self.look.rules))
+
+    @property
+    def mark(self) -> str | None:
+        """Stands for its findings."""
+        return mark(self.audited, self.look, "" if self.parts is None else self.parts.identities.digest)
 
     @property
     def organization_id(self) -> UUID:
@@ -54,27 +66,29 @@ async def write_readings(connection: AsyncConnection, run: int, entries: Sequenc
 
     Left out are those of which there is a reading with a later T.
     """
-    first = await take_numbers(connection, 4 * len(entries))  # for each, a reading and its three parts
+    first = await take_numbers(connection, 5 * len(entries))  # for each, a reading and its four parts
     organizations = [entry.organization_id for entry in entries]
     await _take_back(connection, run, organizations)
     last = await _find_last(connection, organizations)
     kept = [entry for entry in entries if not _is_late(entry, last)]
     numbered = dict(enumerate(kept, first))
     part_numbers = await _write_parts(connection, kept, first + len(entries))
-    marks = {entry.organization_id: mark(entry.audited) for entry in kept}
+    marks = {entry.organization_id: entry.mark for entry in kept}
     stretches = await find_stretches(
         connection,
-        {number: entry.audited for number, entry in numbered.items()},
+        {number: (entry.audited, entry.look) for number, entry in numbered.items()},
         await find_same(connection, marks),
     )
-    seen = await find_seen(connection, [one for one in last if one in stretches and stretches[one].fresh])
+    with_fresh = [one for one in last if one in stretches and stretches[one].fresh]
+    seen = await find_seen(connection, with_fresh)
+    rules = await _find_rules(connection, with_fresh)
     rows = [
         {
             "id": number,
             "run_id": run,
             "marks": marks[entry.organization_id],
             **_describe(entry, part_numbers),
-            **_count(entry.organization_id, stretches[entry.organization_id], last, seen),
+            **_count(entry.organization_id, stretches[entry.organization_id], last, seen, rules),
         }
         for number, entry in numbered.items()
     ]
@@ -120,9 +134,8 @@ async def _write_parts(
     """Write the parts that are new; return the number of each."""
     parts: dict[tuple[UUID, str], Part] = {}
     for entry in entries:
-        if entry.parts is not None:
-            for part in entry.parts.listed:
-                parts[entry.organization_id, part.digest] = part
+        for part in entry.listed:
+            parts[entry.organization_id, part.digest] = part
     table = PARTS.c
     rows = await connection.execute(
         select(table.id, table.organization_id, table.digest).where(
@@ -153,15 +166,43 @@ def _describe(entry: Entry, parts: Mapping[tuple[UUID, str], int]) -> Values:
         "identities": entry.parts and parts[organization_id, entry.parts.identities.digest],
         "uses": entry.parts and parts[organization_id, entry.parts.uses.digest],
         "roles": roles and parts[organization_id, roles.digest],
+        "rules": entry.parts and parts[organization_id, encode_rules(entry.look.rules).digest],
         "unreadable": unreadable and one_line(unreadable.reason, 32),
         "message": unreadable and one_line(unreadable.message),
     }
 
 
+async def _find_rules(
+    connection: AsyncConnection, organizations: Sequence[UUID]
+) -> dict[UUID, frozenset[str]]:
+    """Return what was looked for at each organization's last complete reading, if that was kept."""
+    if not organizations:
+        return {}
+    table = READINGS.c
+    last = (
+        select(func.max(table.id))
+        .where(table.organization_id.in_(organizations), table.identities.is_not(None))
+        .group_by(table.organization_id)
+    )
+    rows = await connection.execute(
+        select(table.organization_id, PARTS.c.body)
+        .join(PARTS, PARTS.c.id == table.rules)
+        .where(table.id.in_(last))
+    )
+    return {row.organization_id: load_rules(row.body) for row in rows}
+
+
 def _count(
-    organization_id: UUID, one: Stretches, last: Collection[UUID], seen: Collection[tuple[UUID, str]]
+    organization_id: UUID,
+    one: Stretches,
+    last: Collection[UUID],
+    seen: Collection[tuple[UUID, str]],
+    rules: Mapping[UUID, frozenset[str]],
 ) -> Values:
+    """Count what is against the last complete reading; what was not looked for then is not new."""
     if organization_id not in last:
         return {"new": None, "fixed": None, "reopened": None}
-    reopened = sum((organization_id, fingerprint) in seen for fingerprint in one.fresh)
-    return {"new": len(one.fresh) - reopened, "fixed": one.fixed, "reopened": reopened}
+    looked_for = rules.get(organization_id)
+    fresh = [each for each in one.fresh if looked_for is None or each.rule in looked_for]
+    reopened = sum((organization_id, each.fingerprint) in seen for each in fresh)
+    return {"new": len(fresh) - reopened, "fixed": one.fixed, "reopened": reopened}
