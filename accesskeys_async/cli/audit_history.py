@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
 import typer
@@ -98,6 +99,12 @@ def diff(
     found = _ask(history, compare)
     rows = list(_list_changes(found))
     write_rows(screen, output_format, _DIFF, rows, lambda: _draw_diff(screen, found, rows))
+    before, after = found.earlier.policy_hash, found.later.policy_hash
+    if before != after:
+        screen.notice(
+            f"the runs had different policies: {before}, then {after}; findings of rules that were off in "
+            "either are neither new nor fixed"
+        )
     for one in found.not_compared:
         screen.notice(f"not compared: {one.organization_id}: {one.reason}")
 
@@ -118,6 +125,12 @@ def trend(
     runs = _ask(history, find)
     rows = [_tell_run(past) for past in runs]
     write_rows(screen, output_format, _TREND, rows, lambda: _draw_trend(screen, runs))
+    changed = [str(now.number) for before, now in pairwise(runs) if before.policy_hash != now.policy_hash]
+    if changed:
+        screen.notice(
+            f"the policy changed with run {', '.join(changed)}: "
+            "the counts before and after are of different rules"
+        )
 
 
 @local
@@ -138,7 +151,7 @@ def prune(
                 "forgetting asks first, and stdin is not a terminal; use --yes to forget without a question"
             )
         if not screen.ask(f"forget what was read before {before:%Y-%m-%d %H:%M} UTC?"):
-            raise CommandError("nothing was forgotten", code=ExitCode.INTERRUPTED)
+            raise CommandError("nothing was forgotten", code=ExitCode.DECLINED)
 
     async def forget(opened: History) -> int:
         return await opened.prune(before)

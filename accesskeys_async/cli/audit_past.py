@@ -16,7 +16,7 @@ from accesskeys_async.cli.exits import CommandError
 
 if TYPE_CHECKING:
     from accesskeys_async.audit import Policy, Summary
-    from accesskeys_async.audit.history import History, Recording
+    from accesskeys_async.audit.history import History, PastRun, Recording
     from accesskeys_async.audit.reports import TrendPoint
 
 __all__ = ["HistoryPlace", "Past", "history_told", "open_past"]
@@ -56,15 +56,17 @@ class Past:
     trend: tuple[TrendPoint, ...]
     """Earlier audits, oldest first."""
     _history: History
-    _since: datetime | None
+    _last: PastRun | None
+    """The audit before this one."""
 
     async def compare(self, summary: Summary) -> Comparison | None:
         """Finish the audit's run, and say what is new; None where there was no earlier one."""
         await self.recording.finish(summary)
-        if self._since is None:
+        if self._last is None:
             return None
         [run] = [run for run in await self._history.runs() if run.number == self.recording.number]
-        return Comparison(f"{self._since:%Y-%m-%d %H:%M} UTC", run.new, run.fixed, run.reopened)
+        since = f"{self._last.started_at:%Y-%m-%d %H:%M} UTC"
+        return Comparison(since, run.new, run.fixed, run.reopened, self._last.policy_hash)
 
 
 @contextlib.asynccontextmanager
@@ -84,6 +86,6 @@ async def open_past(
         async with History(place) as history:
             earlier = [run for run in await history.trend(last=POINTS) if run.started_at < started_at]
             trend = tuple(TrendPoint(run.started_at, run.by_severity, run.coverage) for run in earlier)
-            since = earlier[-1].started_at if earlier else None
+            last = earlier[-1] if earlier else None
             async with history.begin(policy, started_at=started_at, known_keys=known) as recording:
-                yield Past(recording, trend, history, since)
+                yield Past(recording, trend, history, last)

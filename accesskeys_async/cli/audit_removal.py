@@ -47,7 +47,7 @@ def make_plan(
             metavar="RULE[,RULE…]", help="The rules whose keys are to be deleted, such as AK001,AK002."
         ),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Write the plan to this file.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Write the plan to this new file.")],
     inventory: InventoryFile = None,
     policy: PolicyFile = None,
 ) -> ExitCode:
@@ -62,6 +62,7 @@ def make_plan(
     from accesskeys_async.audit.remediation import Planner, check_rules
     from accesskeys_async.audit.rules.role_policies import RULES
 
+    _check_new(output)
     scope = read_scope(invocation, orgs, inventory, policy)
     wanted = check_rules((rule.strip() for rule in rules.split(",") if rule.strip()), scope.policy.registry)
     planner = Planner(wanted)
@@ -160,6 +161,7 @@ def _write_plan(
     from accesskeys_async.audit.remediation import dump_plan
 
     made = planner.finish(summary, inventory=None if inventory is None else str(inventory))
+    _check_new(output)  # somebody may have written it since
     _write(output, dump_plan(made))
     screen = invocation.screen
     left_out = {
@@ -215,7 +217,7 @@ def _confirm(invocation: Invocation, plan: Plan, pending: int, *, max_deletes: i
     what = f"{count_of(pending, 'key')} of {count_of(organizations, 'organization')}"
     question = f"delete {what}, as planned on {plan.made_at:%Y-%m-%d %H:%M} UTC{bound}?"
     if not screen.ask(question):
-        raise CommandError("nothing was deleted", code=ExitCode.INTERRUPTED)
+        raise CommandError("nothing was deleted", code=ExitCode.DECLINED)
 
 
 def _tell(invocation: Invocation, removal: Removal) -> None:
@@ -252,6 +254,11 @@ def _decide(invocation: Invocation, removals: list[Removal]) -> ExitCode:
         )
         return ExitCode.REFUSED
     return ExitCode.DONE
+
+
+def _check_new(path: Path) -> None:
+    if path.is_file():  # and not a pipe
+        raise CommandError(f"{path} exists already and is never written over; name a new file")
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -45,6 +45,8 @@ class Comparison:
     new: int
     fixed: int
     reopened: int
+    policy_hash: str
+    """The policy of the last time."""
 
 
 def _make_tally() -> Tally:
@@ -136,9 +138,23 @@ def _facts(summary: Summary, comparison: Comparison | None) -> Table:
     table.add_row("findings", findings)
     if comparison is not None:
         said = f"{comparison.new:,} new, {comparison.fixed:,} fixed, {comparison.reopened:,} reopened"
-        table.add_row("changes", f"{said} since {comparison.since}")
+        then = comparison.policy_hash
+        other = f"; the policy was another then, {then}" if then != summary.policy_hash else ""
+        table.add_row("changes", f"{said} since {comparison.since}{other}")
+    for reason, rules in _find_not_evaluated(summary).items():
+        table.add_row("rules", f"{count_of(len(rules), 'rule')} not evaluated ({', '.join(rules)}): {reason}")
     table.add_row("policy", summary.policy_hash)
     return table
+
+
+def _find_not_evaluated(summary: Summary) -> dict[str, list[str]]:
+    """Return the rules that judged nothing at all, by the reason."""
+    found: dict[str, list[str]] = {}
+    for result in summary.by_rule:
+        if result.not_evaluated and not result.passed and not result.failed:
+            reason = printable(result.reason or "for no reason that the rule tells")
+            found.setdefault(reason, []).append(printable(result.rule))
+    return found
 
 
 def _list_rules(screen: Screen, summary: Summary, overview: Overview, *, width: int) -> str:
@@ -176,16 +192,18 @@ def _tell_counts(counts: Sequence[int]) -> Text:
 
 
 def _list_findings(findings: Sequence[Finding]) -> list[ConsoleRenderable]:
-    """Give each finding a line that ends with the id, whole, and the lines of what was found."""
+    """Give each finding the lines of what was found, and one of what to paste after `accesskeys get`."""
+    from rich.padding import Padding
     from rich.text import Text
 
     lines: list[ConsoleRenderable] = []
     for finding in findings:
         level = finding.severity.name.lower()
-        about = finding.organization_id if finding.key is None else finding.key.id
-        lines.append(Text.assemble("  ", (level, STYLES[level]), f" {printable(finding.rule)} {about}"))
+        about = "" if finding.key is None else f" {finding.key.id}"
         name = "the organization" if finding.key is None else finding.key.name
-        lines += _list_lines([f"{name}: {finding.message}"], margin=2 * MARGIN)
+        said = printable(f"{finding.rule} {name}: {finding.message}")
+        lines.append(Padding(Text.assemble((level, STYLES[level]), f" {said}"), (0, 0, 0, MARGIN)))
+        lines += _list_lines([f"{finding.organization_id}{about}"], margin=2 * MARGIN)
     return lines
 
 

@@ -61,10 +61,6 @@ def create_key(
         )
     from accesskeys_async.cli.token_file import TokenFile
 
-    if not role and not role_id:
-        invocation.screen.notice(
-            "the key gets no roles, and the service denies everything to such a key; give it some with --role"
-        )
     # Created before anything is sent: what stands in its way then costs no key.
     with contextlib.nullcontext() if token_file is None else TokenFile.create(token_file) as file:
         run(
@@ -94,9 +90,22 @@ async def _create(
     show_token: bool,
     file: TokenFile | None,
 ) -> None:
-    from accesskeys_async import UNSET
+    from accesskeys_async import UNSET, operations
 
     async with invocation.client() as client:
+        # What is refused before it is sent is not worth a warning.
+        operations.build_create(
+            operations.read_id("ORG", organization),
+            name=name,
+            description=description,
+            role_refs=role_refs,
+            role_ids=role_ids or UNSET,
+        )
+        if not role_refs and not role_ids:
+            invocation.screen.notice(
+                "the key gets no roles, and the service denies everything to such a key; "
+                "give it some with --role"
+            )
         try:
             with deprecation_told(invocation, role_ids):
                 created = await client.create(

@@ -16,6 +16,8 @@ class ExitCode(enum.IntEnum):
     """The API said no: 403, 404, 409, 422 and their like."""
     FINDINGS = 1
     """An audit found what it was told to fail on."""
+    DECLINED = 1
+    """A person did not answer a question with yes; nothing was done."""
     USAGE = 2
     """A wrong option, argument or setting; nothing was sent."""
     AUTHENTICATION = 3
@@ -27,7 +29,7 @@ class ExitCode(enum.IntEnum):
     FAULT = 70
     """A fault in this program."""
     INTERRUPTED = 130
-    """Ctrl-C, or a question not answered with yes."""
+    """Ctrl-C."""
     TERMINATED = 143
     """SIGTERM or SIGHUP."""
 

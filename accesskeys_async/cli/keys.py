@@ -79,28 +79,40 @@ def delete_key(
 
     Shows the key and asks first, unless --yes is given.
     """
+    from accesskeys_async.errors import NotFoundError
+
     screen = invocation.screen
     organization, key_id = invocation.key(org, key)
-    suffix = None
+    suffix, gone = None, f"{key_id} was gone already"
     if not yes:
         if not screen.stdin_is_terminal:
             raise CommandError(
                 "deleting asks first, and stdin is not a terminal; use --yes to delete without a question"
             )
-        found = run(_get(invocation, organization, key_id))
+        try:
+            found = run(_get(invocation, organization, key_id))
+        except NotFoundError:
+            if not missing_ok:
+                raise
+            screen.notice(gone)
+            return
         # Asked between two loops: while one runs, Ctrl-C would wait for the answer.
         if not screen.ask(f"delete {_told(found)}?"):
-            raise CommandError("not deleted", code=ExitCode.INTERRUPTED)
+            raise CommandError("not deleted", code=ExitCode.DECLINED)
         suffix = found.suffix
 
     async def delete() -> None:
         async with invocation.client() as client:
-            await client.delete(
-                organization, key_id, missing_ok=missing_ok, expect_suffix=suffix, allow_self=allow_self
-            )
+            await client.delete(organization, key_id, expect_suffix=suffix, allow_self=allow_self)
 
-    run(delete())
-    screen.notice(f"deleted {key_id}")
+    try:
+        run(delete())
+    except NotFoundError:
+        if not missing_ok:
+            raise
+        screen.notice(gone)
+    else:
+        screen.notice(f"deleted {key_id}")
 
 
 async def _get(invocation: Invocation, organization: str, key: str) -> AccessKey:

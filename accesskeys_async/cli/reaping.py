@@ -59,7 +59,7 @@ def reap_keys(
         _write(invocation, found)
         count = len(found)
         if not screen.ask(f"delete {'this key' if count == 1 else f'these {count} keys'}?"):
-            raise CommandError("not deleted", code=ExitCode.INTERRUPTED)
+            raise CommandError("not deleted", code=ExitCode.DECLINED)
     reaped = run(_reap(invocation, organization, nonce, span, dry_run=False))
     if yes:
         _write(invocation, reaped)

@@ -264,7 +264,7 @@ def _confirm(invocation: Invocation, question: str) -> None:
     if not invocation.screen.stdin_is_terminal:
         raise CommandError("this asks first, and stdin is not a terminal; say --yes to go on unasked")
     if not invocation.screen.ask(question):
-        raise CommandError("nothing was done", code=ExitCode.INTERRUPTED)
+        raise CommandError("nothing was done", code=ExitCode.DECLINED)
 
 
 async def _run(

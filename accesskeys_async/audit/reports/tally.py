@@ -36,7 +36,7 @@ class OrganizationCount:
 class Tally:
     """Keep counts of all, the worst `findings` and the worst `organizations`; the rest is let go.
 
-    Findings of one severity are kept in the order in which they came.
+    Findings of one severity are kept of as many rules as there is room for, of each the first that came.
     """
 
     _findings: int
@@ -51,11 +51,14 @@ class Tally:
     """How many organizations were read."""
     with_findings: int = field(default=0, init=False)
     """How many of them have findings that count."""
-    _kept: list[list[Finding]] = field(init=False)
+    _kept: list[dict[str, list[Finding]]] = field(init=False)
+    """Findings by rule, for each severity, which is the index."""
+    _room: list[int] = field(init=False)
     _worst: list[tuple[tuple[int, ...], int, OrganizationCount]] = field(factory=list, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._kept = [[] for _ in Severity]
+        self._kept = [{} for _ in Severity]
+        self._room = [self._findings] * len(Severity)
 
     def add(self, audit: OrganizationAudit) -> None:
         """Count an organization."""
@@ -90,13 +93,30 @@ class Tally:
             by_rule[severity] += 1
             counts[severity] += 1
             kept = self._kept[severity]
-            if len(kept) < self._findings:
-                kept.append(finding)
+            of_rule = kept.get(finding.rule)
+            if of_rule is None:
+                of_rule = kept[finding.rule] = []
+            if self._room[severity]:
+                self._room[severity] -= 1
+                of_rule.append(finding)
+            elif len(of_rule) < self._findings // len(kept):
+                self._displace(of_rule, finding)
         return counts
 
+    def _displace(self, of_rule: list[Finding], finding: Finding) -> None:
+        """Keep a finding in place of one of the rule that has most of them."""
+        longest = max(self._kept[finding.severity].values(), key=len)
+        if len(longest) > len(of_rule) + 1:
+            longest.pop()
+            of_rule.append(finding)
+
     def worst_findings(self) -> list[Finding]:
-        """Return the findings that were kept, worst first."""
-        kept = itertools.chain.from_iterable(self._kept[severity] for severity in WORST_FIRST)
+        """Return the findings that were kept, worst first; of one severity, the rules take turns."""
+        turns: list[Iterable[Finding | None]] = []
+        for severity in WORST_FIRST:
+            by_rule = self._kept[severity]
+            turns += itertools.zip_longest(*(by_rule[rule] for rule in sorted(by_rule)))
+        kept = (finding for turn in turns for finding in turn if finding is not None)
         return list(itertools.islice(kept, self._findings))
 
     def worst_organizations(self) -> list[OrganizationCount]:

@@ -125,6 +125,28 @@ def test_an_organization_that_was_not_read_twice_is_named(
     assert f"not compared: {two}: " in call("audit", "diff", "--history", history).err
 
 
+def test_runs_under_different_policies_are_told_apart(
+    service: Emulator, call: Call, history: Path, tmp_path: Path
+) -> None:
+    policy = tmp_path / "policy.toml"
+    policy.write_text("[rules.AK003]\nenabled = false\n")
+    call("audit", "run", "--history", history)
+    other = call("audit", "run", "--history", history, "--policy", policy)
+    call("audit", "run", "--history", history, "--policy", policy)
+    hashes = [
+        json.loads(line)["policyHash"]
+        for line in call("audit", "trend", "--history", history).out.splitlines()
+    ]
+
+    assert f"the policy was another then, {hashes[0]}" in " ".join(other.out.split())
+    assert " 0 new, 0 fixed, 0 reopened" in other.out
+    differing = call("audit", "diff", 1, 2, "--history", history)
+    assert f"the runs had different policies: {hashes[0]}, then {hashes[1]}" in differing.err
+    assert call("audit", "diff", 2, 3, "--history", history).err == ""
+    assert "the policy changed with run 2: " in call("audit", "trend", "--history", history).err
+    assert call("audit", "trend", "--last", 2, "--history", history).err == ""
+
+
 def test_the_trend_is_the_audits_of_the_past(
     service: Emulator, call: Call, history: Path, deleted: str
 ) -> None:
@@ -155,7 +177,7 @@ def test_old_audits_are_forgotten_when_the_person_says_yes(
 
     assert call(*options).code == ExitCode.USAGE
     refused = call(*options, answer="n\n", terminal=True)
-    assert (refused.code, "forget what was read before" in refused.err) == (ExitCode.INTERRUPTED, True)
+    assert (refused.code, "forget what was read before" in refused.err) == (ExitCode.DECLINED, True)
     assert len(call("audit", "trend", "--history", history).out.splitlines()) == 2
 
     done = call(*options, answer="y\n", terminal=True)

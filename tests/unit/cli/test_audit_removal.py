@@ -62,6 +62,17 @@ def test_a_plan_is_made_and_deletes_nothing(service: Emulator, call: Call, tmp_p
     assert service.journal.count(operation="delete") == 0
 
 
+def test_a_plan_that_exists_is_never_written_over(service: Emulator, call: Call, plan: Path) -> None:
+    reviewed = plan.read_bytes()
+    service.journal.clear()
+
+    refused = call("audit", "plan", "--rules", "AK001", "-o", plan)
+
+    assert refused.code == ExitCode.USAGE
+    assert f"{plan} exists already and is never written over; name a new file" in refused.err
+    assert (plan.read_bytes(), service.journal.count()) == (reviewed, 0)
+
+
 def test_what_is_left_out_of_a_plan_is_counted(service: Emulator, call: Call, tmp_path: Path) -> None:
     own = next(key for key in service.keys(service.organization_id) if service.token.endswith(key.suffix))
     (tmp_path / "policy.toml").write_text(
@@ -151,7 +162,7 @@ def test_applying_asks_first_and_a_no_deletes_nothing(service: Emulator, call: C
 
     refused = call("audit", "apply", plan, "--max-deletes", 2, answer="n\n", terminal=True)
 
-    assert refused.code == ExitCode.INTERRUPTED
+    assert refused.code == ExitCode.DECLINED
     assert "delete 3 keys of 1 organization, as planned on 20" in refused.err
     assert "at most 2 of them now?" in refused.err
     assert _key_ids(service) == before

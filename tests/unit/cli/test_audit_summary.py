@@ -50,7 +50,7 @@ def _summary(**fields: Any) -> Summary:
 def test_it_says_all_there_is_to_say(draw: Callable[..., str]) -> None:
     told = draw(
         *Fleet(unreadable=2).parts(),
-        comparison=Comparison("2026-06-14 12:00 UTC", 14, 3, 1),
+        comparison=Comparison("2026-06-14 12:00 UTC", 14, 3, 1, "ab" * 16),
         reports=[Path("out/audit.html")],
     )
 
@@ -132,9 +132,52 @@ def test_the_worst_findings_are_named_and_a_secret_in_a_name_is_not(
 
     told = draw(OrganizationAudit(Subject(organization_id), T, findings=(secret, other)), _summary())
 
-    assert f"critical AK024 {key.id}" in told
-    assert f"high AK003 {key.id}" in told
+    assert "critical AK024 " in told
+    assert "high AK003 " in told
+    assert told.count(f"    {organization_id} {key.id}\n") == 2
     assert "sk-live-in-a-name" not in told
+
+
+def test_the_worst_findings_are_of_as_many_rules_as_there_is_room_for(draw: Callable[..., str]) -> None:
+    old = [make_finding("AK003", Severity.CRITICAL, UUID(int=1), f"old {number}") for number in range(9)]
+    wide = [make_finding("AK036", Severity.CRITICAL, UUID(int=2), f"wide {number}") for number in range(3)]
+    less = make_finding("AK001", Severity.HIGH, UUID(int=2), "unused")
+
+    told = draw(
+        OrganizationAudit(Subject(UUID(int=1)), T, findings=tuple(old)),
+        OrganizationAudit(Subject(UUID(int=2)), T, findings=(*wide, less)),
+        _summary(),
+    )
+
+    shown = [line.strip() for line in told.splitlines() if line.startswith("  critical AK0")]
+    assert [line.rpartition(": ")[2] for line in shown] == ["old 0", "wide 0", "old 1", "wide 1", "old 2"]
+    assert "high AK001" not in told
+
+
+def test_rules_that_were_not_evaluated_are_told_with_the_reason(draw: Callable[..., str]) -> None:
+    not_requested = "roles were not requested; --roles does so"
+    told = draw(
+        _summary(
+            by_rule=(
+                RuleResult("AK001", passed=7, not_evaluated=2, reason="the answer did not say"),
+                RuleResult("AK036", not_evaluated=9, reason=not_requested),
+                RuleResult("AK037", not_evaluated=9, reason=not_requested),
+                RuleResult("AK101", not_evaluated=9, reason="there is no earlier reading"),
+            )
+        )
+    )
+
+    assert f"2 rules not evaluated (AK036, AK037): {not_requested}\n" in told
+    assert "1 rule not evaluated (AK101): there is no earlier reading\n" in told
+    assert "AK001" not in told
+
+
+def test_changes_under_another_policy_are_marked_as_such(draw: Callable[..., str]) -> None:
+    same = Comparison("2026-06-14 12:00 UTC", 14, 3, 1, "ab" * 16)
+    told = draw(_summary(), comparison=evolve(same, policy_hash="cd" * 16))
+
+    assert f"the policy was another then, {'cd' * 16}" in " ".join(told.split())
+    assert "the policy was another" not in draw(_summary(), comparison=same)
 
 
 def test_a_coverage_that_is_not_whole_is_never_rounded_to_it(draw: Callable[..., str]) -> None:

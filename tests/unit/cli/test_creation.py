@@ -66,6 +66,17 @@ def test_a_key_without_roles_is_warned_of_and_one_with_a_role_is_not(
     assert NO_ROLES not in call(*NEW, "--show-token", "--role-id", role).err
 
 
+def test_what_is_refused_is_not_warned_of(call: Callable, service: Emulator, tmp_path: Path) -> None:
+    taken = tmp_path / "token"
+    taken.touch()
+    long_name = ("create", "--name", "n" * 257, "--description", "for the pipeline", "--show-token")
+
+    for refused in (call(*NEW, "--token-file", taken), call(*long_name)):
+        assert refused.code == 2
+        assert NO_ROLES not in refused.err
+    assert service.journal.count() == 0
+
+
 def test_with_neither_nothing_is_made(call: Callable, service: Emulator) -> None:
     done = call(*NEW)
     assert done.code == 2

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from accesskeys_async.cli.exits import ExitCode
 from accesskeys_async.emulator import Emulator, Fault
 from tests.faults.threaded_server import Link, serve_in_threads
 
@@ -80,7 +81,7 @@ def test_delete_without_a_yes_deletes_nothing(
     call: Callable, service: Emulator, key: str, answer: str
 ) -> None:
     done = call("delete", key, answer=answer, terminal=True)
-    assert done.code == 130
+    assert done.code == ExitCode.DECLINED
     assert done.err.endswith("accesskeys: not deleted\n")
     assert service.journal.count(operation="delete") == 0
 
@@ -109,7 +110,15 @@ def test_delete_of_the_key_in_use_must_be_meant(call: Callable, service: Emulato
 def test_delete_of_a_key_that_is_gone(call: Callable, key: str) -> None:
     assert call("delete", "--yes", key).code == 0
     assert call("delete", "--yes", key).code == 1
-    assert call("delete", "--yes", "--missing-ok", key).code == 0
+    gone = call("delete", "--yes", "--missing-ok", key)
+    assert (gone.code, gone.err) == (0, f"{key} was gone already\n")
+
+
+def test_a_key_that_is_gone_is_not_asked_about(call: Callable, key: str) -> None:
+    assert call("delete", "--yes", key).code == 0
+    gone = call("delete", "--missing-ok", key, answer="y\n", terminal=True)
+    assert (gone.code, gone.err) == (0, f"{key} was gone already\n")
+    assert call("delete", key, answer="y\n", terminal=True).code == 1
 
 
 def test_quiet_says_nothing(call: Callable, key: str) -> None:

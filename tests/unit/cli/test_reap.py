@@ -66,7 +66,7 @@ def test_a_no_deletes_nothing(old_service: Emulator, clock: ManualClock, call: C
 
     refused = call("reap", answer="n\n", terminal=True)
 
-    assert refused.code == ExitCode.INTERRUPTED
+    assert refused.code == ExitCode.DECLINED
     assert "delete these 2 keys?" in refused.err
     assert lost <= _key_ids(old_service)
 

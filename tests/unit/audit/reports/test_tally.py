@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from accesskeys_async.audit.records import OrganizationAudit, Severity, Summary
 from accesskeys_async.audit.reports.tally import WORST_FIRST, Tally, show_share
-from tests.unit.audit.fleet import Fleet
+from tests.unit.audit.fleet import Fleet, make_finding
 
 
 def fill(fleet: Fleet, tally: Tally) -> Summary:
@@ -74,3 +75,16 @@ def test_titles_outlast_the_findings_that_are_let_go() -> None:
 )
 def test_nothing_but_all_is_a_hundred_per_cent(share: float, shown: str) -> None:
     assert show_share(share) == shown
+
+
+def test_one_rule_leaves_room_for_the_findings_of_others() -> None:
+    organization_id = UUID(int=1)
+    many = [make_finding("AK003", Severity.CRITICAL, organization_id, f"old {n}") for n in range(50)]
+    rare = [make_finding(f"AK03{n}", Severity.CRITICAL, organization_id, "rare") for n in range(4)]
+    for findings in ([*many, *rare], [*rare, *many]):
+        tally = Tally(10, 10)
+        tally.add_findings(findings)
+
+        kept = [finding.rule for finding in tally.worst_findings()]
+
+        assert kept == ["AK003", "AK030", "AK031", "AK032", "AK033", *["AK003"] * 5]
