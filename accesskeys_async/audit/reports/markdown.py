@@ -93,18 +93,20 @@ class MarkdownWriter:
 
     def _rules(self, summary: Summary) -> Iterator[str]:
         results = {result.rule: result for result in summary.by_rule}
+        titles = {rule.id: rule.title for rule in self._background.rules} | self._tally.titles
         rows: list[str] = []
         for rule, counts in self._tally.rule_counts(summary):
             result = results.get(rule)
             not_evaluated = 0 if result is None else result.not_evaluated
             if any(counts) or not_evaluated:
-                title = printable(self._tally.titles.get(rule, ""))
-                cells = (_code(rule), _code(title), *(f"{count:,}" for count in counts), f"{not_evaluated:,}")
+                reason = "" if result is None else result.reason or ""
+                numbers = (f"{count:,}" for count in (*counts, not_evaluated))
+                cells = (_code(rule), _code(titles.get(rule, "")), *numbers, _code(reason))
                 rows.append(f"| {' | '.join(cells)} |")
         if rows:
             names = " | ".join(SEVERITIES[severity] for severity in WORST_FIRST)
-            yield from ("## Rules", "", f"| rule | title | {names} | not evaluated |")
-            yield "| --- | --- | " + " | ".join(["---:"] * 6) + " |"
+            yield from ("## Rules", "", f"| rule | title | {names} | not evaluated | why not |")
+            yield "| --- | --- | " + " | ".join(["---:"] * 6) + " | --- |"
             yield from rows
 
     def _findings(self, summary: Summary) -> Iterator[str]:

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from accesskeys_async.audit import Policy, RuleResult
 from accesskeys_async.audit.records import Summary
 from accesskeys_async.audit.reports import Background
 from accesskeys_async.audit.reports.markdown import MarkdownWriter, _code
-from tests.unit.audit.fleet import HOSTILE_NAMES, ROLES, Fleet
+from tests.unit.audit.fleet import AT, HOSTILE_NAMES, ROLES, Fleet
 from tests.unit.audit.reports.conftest import Render
 
 
@@ -104,3 +105,14 @@ def test_a_clean_audit_is_short(render: Render) -> None:
 @pytest.mark.parametrize("most", [50])
 def test_a_large_audit_fits_a_step_summary(render: Render, most: int) -> None:
     assert len(make(render, Fleet(organizations=60, keys=60, names=HOSTILE_NAMES), most=most)) < 1_000_000
+
+
+def test_a_rule_that_was_not_evaluated_has_its_title_and_the_reason(render: Render) -> None:
+    empty = Summary(AT, 1.0, "ab" * 16, 1, (), 9, (), (), 0)
+    results = (
+        RuleResult("AK036", not_evaluated=9, reason="roles were not requested"),
+        RuleResult("AK001", passed=7, not_evaluated=2, reason="not told"),
+    )
+    text = render(MarkdownWriter(Background.of(Policy())), [evolve(empty, by_rule=results)]).decode()
+    assert "| `AK036` | `full access` | 0 | 0 | 0 | 0 | 0 | 9 | `roles were not requested` |" in text
+    assert "| `AK001` | `unused` | 0 | 0 | 0 | 0 | 0 | 2 | `not told` |" in text
