@@ -14,7 +14,7 @@ from accesskeys_async.cli.audit_scope import PolicyFile, read_policy
 from accesskeys_async.cli.exits import CommandError, ExitCode
 from accesskeys_async.cli.options import local
 from accesskeys_async.cli.rows import count_of
-from accesskeys_async.cli.screen import Screen
+from accesskeys_async.cli.screen import Screen, flow
 from accesskeys_async.printable import printable
 
 __all__ = ["policy"]
@@ -121,7 +121,8 @@ def explain(
     for rule_id in wanted:
         if rule_id not in settings:
             raise CommandError(f"there is no rule {rule}; there is {', '.join(settings)}")
-    screen.write("\n".join(_make_printable(describe_rule(settings[rule_id])) for rule_id in wanted))
+    text = "\n".join(_make_printable(describe_rule(settings[rule_id])) for rule_id in wanted)
+    screen.write(text if screen.prose_width is None else flow(text, screen.prose_width))
 
 
 def _make_printable(text: str) -> str:

@@ -14,7 +14,7 @@ from accesskeys_async.printable import printable
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-__all__ = ["OutputError", "ReaderGoneError", "Screen"]
+__all__ = ["OutputError", "ReaderGoneError", "Screen", "flow"]
 
 
 class OutputError(CommandError):
@@ -23,6 +23,24 @@ class OutputError(CommandError):
 
 class ReaderGoneError(OutputError):
     """The other end of the pipe was closed, which is how `head` says that it has enough."""
+
+
+def flow(text: str, width: int) -> str:
+    """Wrap prose at words, and keep the indentation of each line; a word that is too long stays whole."""
+    import textwrap
+
+    lines: list[str] = []
+    for line in text.split("\n"):
+        margin = " " * (len(line) - len(line.lstrip(" ")))
+        wrapped = textwrap.wrap(
+            line,
+            width,
+            subsequent_indent=margin and f"{margin}  ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        lines += wrapped or [""]
+    return "\n".join(lines)
 
 
 class Screen:
@@ -64,6 +82,11 @@ class Screen:
         return _is_terminal(self.stderr)
 
     @property
+    def prose_width(self) -> int | None:
+        """How wide prose on stdout may be; None if no terminal shows it."""
+        return _find_width(self.stdout)
+
+    @property
     def speaks_unicode(self) -> bool:
         """Whether stdout takes every character as it is."""
         return (getattr(self.stdout, "encoding", None) or "utf-8").lower().startswith("utf")
@@ -93,14 +116,14 @@ class Screen:
 
     def trace(self, line: str) -> None:
         """Write a line of the log or of a traceback to stderr, which `--debug` asked for."""
-        self._say(line)
+        self._say(line, wraps=False)
 
     def ask(self, question: str) -> bool:
         """Ask on stderr and read one line; only `y` and `yes` are a yes, the end of the input is a no."""
         if self.stdin is None:
             return False
         try:
-            self._say(f"{question} [y/N] ", end="")
+            self._say(f"{question} [y/N]", end=" ")
             answer = self.stdin.readline()
         except KeyboardInterrupt:
             self._say("")
@@ -132,11 +155,12 @@ class Screen:
         # Rich fills the lines of a table up to their width, which a pipe has no use for.
         return "".join(f"{line.rstrip()}\n" for line in capture.get().split("\n")[:-1])
 
-    def _say(self, text: str, *, end: str = "\n") -> None:
+    def _say(self, text: str, *, end: str = "\n", wraps: bool = True) -> None:
         # Nobody is left to tell when stderr itself fails.
         if self.stderr is not None:
             with contextlib.suppress(OSError):
-                self.stderr.write(printable(text) + end)
+                shown, width = printable(text), _find_width(self.stderr) if wraps else None
+                self.stderr.write((shown if width is None else flow(shown, width)) + end)
                 self.stderr.flush()
 
     def _silence_stdout(self) -> None:
@@ -157,6 +181,19 @@ def _fill_closed_descriptors() -> None:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDWR)
+
+
+def _find_width(stream: TextIO | None) -> int | None:
+    """Return how wide a terminal is; None if the stream is none, or nobody knows."""
+    if stream is None or not _is_terminal(stream):
+        return None
+    told = os.environ.get("COLUMNS", "")
+    if told.isdecimal() and int(told):
+        return int(told)
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or None
+    except OSError:  # also if there is no descriptor
+        return None
 
 
 def _is_terminal(stream: TextIO | None) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import define, field, frozen
 
-from accesskeys_async.cli.screen import Screen
+from accesskeys_async.cli.screen import Screen, flow
 from accesskeys_async.printable import printable
 from accesskeys_async.records import AccessKey, Token, Unset
 
@@ -23,6 +23,8 @@ __all__ = ["TableColumn", "TableWriter", "date", "last_use", "render_records", "
 
 ABSENT: Final = "–"
 _GAP: Final = 2
+_OF_ROLES: Final = ("roles", "")
+"""The titles of lines that are prose."""
 _ID_WIDTH: Final = 36
 _NAME_LEAST: Final = 28
 _TEXT_LEAST: Final = 24
@@ -189,7 +191,8 @@ class TableWriter:
     def record(self, key: AccessKey, token: Token | None = None) -> str:
         """Return the fields of one key, a line each, and its token where one is given.
 
-        Nothing is cut, and the wrapping is left to the terminal, so that a token is copied whole.
+        Nothing is cut. Roles are wrapped at words; else wrapping is left to the terminal, so that a token is
+        copied whole.
         """
         from rich.table import Table
         from rich.text import Text
@@ -197,7 +200,11 @@ class TableWriter:
         grid = Table.grid(padding=(0, _GAP))
         grid.add_column(style="bold", no_wrap=True)
         grid.add_column()
-        for title, cell in _fields(key):
+        fields = list(_fields(key))
+        margin = max(len(title) for title, _ in fields) + _GAP
+        for title, cell in fields:
+            if self._width is not None and title in _OF_ROLES and isinstance(cell, Text):
+                cell = Text(flow(cell.plain, max(1, self._width - margin)), style=cell.style)
             grid.add_row(title, cell)
         if token is not None:
             grid.add_row("token", Text(printable(token.reveal()), style="bold green"))

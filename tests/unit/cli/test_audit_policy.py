@@ -84,6 +84,18 @@ def test_a_rule_is_explained_as_the_policy_has_it(call: Call, tmp_path: Path) ->
     assert "CIS AWS v3 1.12" in done.out
 
 
+def test_an_explanation_is_wrapped_at_words_on_a_terminal(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    plain = call("audit", "policy", "explain").out
+    told = call("audit", "policy", "explain", terminal=True).out
+
+    assert told.split() == plain.split()
+    assert all(len(line) <= 40 for line in told.splitlines())
+    assert max(len(line) for line in plain.splitlines()) > 80
+
+
 def test_without_a_rule_all_are_explained(call: Call) -> None:
     done = call("audit", "policy", "explain")
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from accesskeys_async.cli.exits import ExitCode
-from accesskeys_async.cli.screen import OutputError, ReaderGoneError, Screen
+from accesskeys_async.cli.screen import OutputError, ReaderGoneError, Screen, flow
 
 
 class Failing(io.StringIO):
@@ -134,3 +134,23 @@ def test_the_process_has_streams_that_take_every_character() -> None:
         check=True,
     )
     assert (done.stdout, done.stderr) == ("\\U0001f642\n", "\\U0001f642\n")
+
+
+def test_prose_is_wrapped_at_words_and_keeps_its_indentation() -> None:
+    text = "AK001 unused\n  The key was last used longer ago than 45 days.\n"
+
+    assert flow(text, 30) == "AK001 unused\n  The key was last used longer\n    ago than 45 days.\n"
+    assert flow(f"{'x' * 40} y", 30) == f"{'x' * 40}\ny"
+
+
+def test_notices_and_questions_are_wrapped_on_a_terminal_alone(
+    make_desk: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "30")
+    for terminal, end in ((True, "\n"), (False, " ")):
+        desk = make_desk("y\n", terminal=terminal)
+        desk.screen.notice("see to its problem, then go on with this")
+        assert desk.screen.ask("delete this key for ever and ever?")
+        assert desk.err == (
+            f"see to its problem, then go on{end}with this\ndelete this key for ever and{end}ever? [y/N] "
+        )

@@ -160,7 +160,7 @@ def test_a_record_shows_each_role_with_its_policies(
     )
     key = make_key(role_refs=(RoleRef(one, "managed"), RoleRef(two, workspaces=(workspace,))), roles=roles)
 
-    lines = make_table(80).record(key).splitlines()
+    lines = make_table(120).record(key).splitlines()
 
     found = lines.index(next(line for line in lines if line.startswith("roles")))
     assert [line.strip() for line in lines[found : found + 3]] == [
@@ -168,6 +168,11 @@ def test_a_record_shows_each_role_with_its_policies(
         "policy deploys: allow view,create on /organizations/x/*",
         f"{two}, in workspaces {workspace}",
     ]
+    narrow = make_table(80).record(key)
+    assert narrow.split() == "\n".join(lines).split()
+    assert all(len(line) <= 80 for line in narrow.splitlines())
+    margin = " " * (lines[found].index(str(one)) + 2)
+    assert f"\n{margin}policy deploys: allow view,create on\n{margin}  /org" in make_table(60).record(key)
 
 
 @pytest.mark.parametrize(
