@@ -14,30 +14,42 @@ __all__ = ["AdvertisedQuota", "RateEstimator"]
 class RateEstimator:
     """Find a rate from refusals, if they are all that the service tells.
 
-    A service that refuses has nothing left. What it served between two refusals is therefore what it allows
-    in that time. After a refusal about that rate is held for a while, and then exceeded in growing steps
-    until the next one. Time is counted in seconds in which requests were queued.
+    A service that refuses has nothing left, and nothing more until it serves again. What it served between
+    two such moments is therefore what it allows in that time. About that rate is held for a while, and then
+    exceeded in growing steps until the next refusal. Time counts only while requests are queued.
     """
 
     __slots__ = (
         "_held",
         "_hold",
-        "_is_measured",
+        "_is_starting",
         "_marks",
         "_paused",
-        "_refused_at",
+        "_refused",
         "_served",
         "_since",
-        "_starting",
+        "_unit",
     )
 
     FIRST_RATE: Final = 8.0
     """Requests a second to begin with, doubled each second until the first refusal."""
+    PROBES: Final = 1.0
+    """Requests a second while nothing is served."""
     SLOWEST: Final = 0.1
-    BACK_OFF: Final = 0.95
+    BACK_OFF: Final = 0.98
     """The most of the refused rate that is held afterwards."""
+    BACK_OFF_SOON: Final = 0.92
+    """The same where it was refused again before anything could be measured."""
+    BACK_OFF_STARTING: Final = 0.5
+    """The same while it still doubles."""
+    BACK_OFF_GROWN: Final = 0.8
+    """How much of the refused rate is held if the quota was raised."""
     CLIMB: Final = 1.05
-    """The most of the measured rate that is held."""
+    """The most of the measured rate that is held after a silent refusal."""
+    CLIMB_TOLD: Final = 1.02
+    """The same after one with Retry-After, of which fewer are wanted."""
+    LEAST: Final = 0.85
+    """The least of the last measurement that is held."""
     ENOUGH: Final = 16
     """Requests served between two refusals that make a measurement."""
     ENOUGH_SECONDS: Final = 1.0
@@ -45,85 +57,106 @@ class RateEstimator:
     """Seconds over which the rate is measured, if the quota was refused several times in them."""
     SHRUNK: Final = 0.6
     """The last measurement counts alone if it is below this share of what was measured over all that time."""
+    GREW: Final = 1.2
+    """A quota was raised if the last measurement is this many times the rate that was held."""
     STEP: Final = 0.01
     """How much the rate grows in the first unit after the hold; four times that by the end of the second."""
     UNIT: Final = 25.0
-    """How many requests make a unit of growth; it takes from one to five seconds."""
+    """How many requests make a unit of growth; it takes from half a second to five seconds."""
+    UNITS_PER_WINDOW: Final = 6.0
+    """Where the quota is a window, at most so many units of growth fit into the time it was measured over."""
     HOLD: Final = 2.0
     """Seconds for which a rate is held at least."""
-    HOLD_SILENT: Final = (60.0, 20.0)
+    HOLD_SILENT: Final = (90.0, 20.0)
     """How many requests a rate is held for, and the most seconds, after a silent refusal."""
-    HOLD_TOLD: Final = (150.0, 60.0)
-    """The same after one with Retry-After, whose pause costs more."""
-    HOLD_PER_PAUSE: Final = 1.5
-    """How long the rate is held, in lengths of the time in which nothing was served."""
-    HOLD_DECAY: Final = 0.6
-    LONGEST_HOLD: Final = 60.0
+    HOLD_TOLD: Final = (250.0, 180.0)
+    """The same after one with Retry-After."""
+    LONGEST_WINDOW: Final = 60.0
+    """A window is held for as long as it was measured, but for at most so many seconds."""
 
     def __init__(self) -> None:
         self._held = self.FIRST_RATE
-        self._starting = True
-        self._is_measured = False
-        self._since = 0.0
+        self._is_starting = True
+        self._since: float | None = None
         self._hold = 0.0
-        self._refused_at = 0.0
+        self._unit = 1.0
+        self._refused = 0.0
         self._served = 0
         self._paused = 0.0
-        self._marks = deque([(0.0, 0, 0.0)])
-        """Earlier refusals: when, what was served and how long was paused by then."""
+        self._marks: deque[tuple[float, int, float]] = deque()
+        """When it was served again, what was served and how long was paused by then."""
 
     def rate(self, now: float) -> float:
         """Return the requests a second to try now."""
+        if self._since is None:
+            return self.PROBES
         since = now - self._since
-        if self._starting:
+        if self._is_starting:
             return self._held * 2 ** min(since, 30.0)
-        over = (since - self._hold) / min(5.0, max(1.0, self.UNIT / self._held))
+        over = (since - self._hold) / self._unit
         return self._held * (1 + self.STEP * over * over) if over > 0 else self._held
 
     def serve(self) -> None:
         """Count a request that was served."""
         self._served += 1
 
-    def refuse(self, now: float, *, pause: float) -> None:
-        """Learn from the first refusal after something was served; a pause of the throttle's own follows."""
-        rate = self.rate(now)
-        marks = self._marks
-        while len(marks) > 1 and marks[0][0] < now - self.MEMORY:
-            marks.popleft()
-        # The last measurement follows a change at once; several together are right about windows.
-        long, last = self._measure(now, marks[0]), self._measure(now, marks[-1])
-        measured = last if 0 < last < self.SHRUNK * long else max(long, last)
-        self._is_measured = measured > 0
-        self._held = max(self.SLOWEST, min(rate * self.BACK_OFF, (measured or rate / 2) * self.CLIMB))
-        if now - marks[-1][0] >= self.ENOUGH_SECONDS:
-            marks.append((now, self._served, self._paused))
-        self._paused += pause
-        self._since = self._refused_at = now
-        self._starting = self._starting and not self._is_measured
+    def refuse(self, now: float) -> float:
+        """Take in the first refusal after something was served, and return the rate that was refused."""
+        self._refused = self.rate(now)
+        self._since = None
+        return self._refused
 
-    def wait(self, now: float) -> None:
-        """Keep the rate as it is: another refusal came, and nothing was served before it."""
-        self._since = now
+    def resume(self, now: float, *, pause: float, is_window: bool, told: bool) -> None:
+        """Learn from the time up to now: something is served again.
 
-    def resume(self, now: float, *, told: bool) -> None:
-        """Begin to hold the rate: something is served again. `told`: the refusal told how long to wait."""
+        Args:
+            now: The seconds in which requests were queued.
+            pause: For how long the throttle itself paused at first.
+            is_window: It took longer than that, as where a quota is filled only at the end of a window.
+            told: The refusal told how long to wait.
+        """
         self._since = now
-        if not self._is_measured:
-            self._hold = self.HOLD
+        if not self._marks:
+            self._marks.append((now, self._served, 0.0))
             return
+        if not is_window:
+            self._paused += pause
+        while len(self._marks) > 1 and self._marks[0][0] < now - self.MEMORY:
+            self._marks.popleft()
+        took = now - self._marks[-1][0]
+        is_measured = self._find_rate(now, is_window=is_window, told=told)
         requests, most = self.HOLD_TOLD if told else self.HOLD_SILENT
-        self._hold = min(
-            self.LONGEST_HOLD,
-            max(
-                self.HOLD,
-                min(most, requests / self._held),
-                self.HOLD_PER_PAUSE * (now - self._refused_at),
-                self.HOLD_DECAY * self._hold,
-            ),
+        self._hold = max(self.HOLD, min(most, requests / self._held) if is_measured else 0.0)
+        self._unit = min(5.0, max(0.5, self.UNIT / self._held))
+        if is_window:
+            window = min(took, self.LONGEST_WINDOW)
+            self._hold = max(self._hold, window)
+            self._unit = max(self._unit, window / self.UNITS_PER_WINDOW)
+        self._is_starting = self._is_starting and not is_measured
+        if took >= self.ENOUGH_SECONDS:
+            self._marks.append((now, self._served, self._paused))
+
+    def _find_rate(self, now: float, *, is_window: bool, told: bool) -> bool:
+        """Set the rate that is held from now on, and tell whether it was measured."""
+        # The last measurement follows a change at once; several together are right about windows.
+        long, last = self._measure(now, self._marks[0]), self._measure(now, self._marks[-1])
+        measured = max(long, last) if is_window or not 0 < last < self.SHRUNK * long else last
+        if not is_window and last > self.GREW * self._held and not self._is_starting:
+            measured = self._refused * self.BACK_OFF_GROWN
+            self._marks.clear()
+            self._marks.append((now, self._served, self._paused))
+        back_off = (
+            self.BACK_OFF if last else self.BACK_OFF_STARTING if self._is_starting else self.BACK_OFF_SOON
         )
+        held = self._refused * back_off
+        if measured:
+            climb = self.CLIMB_TOLD if told else self.CLIMB
+            held = max(self.LEAST * last, min(held, measured * climb))
+        self._held = max(self.SLOWEST, held)
+        return measured > 0
 
     def _measure(self, now: float, mark: tuple[float, int, float]) -> float:
-        """Return what was served a second since an earlier refusal; 0.0 if that was too little to tell."""
+        """Return what was served a second since an earlier moment; 0.0 if that was too little to tell."""
         since, served, paused = mark
         elapsed, served = now - since, self._served - served
         if served < self.ENOUGH or elapsed < self.ENOUGH_SECONDS:

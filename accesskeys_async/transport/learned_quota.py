@@ -26,9 +26,13 @@ FORGET: Final = 5.0
 """Seconds without a queue after which a rate is forgotten."""
 FIRST_PAUSE: Final = 0.25
 """Seconds for which nothing is sent after the refusal that switches a quota on."""
+SHORTEST_PAUSE: Final = 0.05
+"""Seconds for which a first pause lasts at least, longer than a round trip."""
 LONGEST_PAUSE: Final = 2.0
 """The bound on a pause that the service did not request, in seconds."""
-PAUSED_PERMITS: Final = 4.0
+ROUNDED: Final = 1.0
+"""The shortest Retry-After that whole seconds can tell, in whose place any shorter one may be meant."""
+PAUSED_PERMITS: Final = 3.0
 """How many permits a first pause is worth, so that the service has some in hand again."""
 LONGER: Final = 3.0
 """How many times as long the next pause is while nothing but refusals comes."""
@@ -68,6 +72,7 @@ class LearnedQuota:
         self._pause = 0.0
         self._refused_at = -math.inf
         self._is_served = True
+        self._is_window = False
         self._is_told = False
         self._served_at = now
         self._silent = 0
@@ -156,7 +161,9 @@ class LearnedQuota:
         if not self._is_served and sent_at >= self._refused_at:
             self._is_served = True
             if self._estimator is not None:
-                self._estimator.resume(self._queue_seconds, told=self._is_told)
+                self._estimator.resume(
+                    self._queue_seconds, pause=self._pause, is_window=self._is_window, told=self._is_told
+                )
 
     def _refuse(self, response: Response, now: float, sent_at: float, reading: Reading | None) -> None:
         if not self.is_on and sum(self._recent) >= EVIDENCE:
@@ -167,27 +174,33 @@ class LearnedQuota:
             return  # It is its own call's alone, and so is a pause that nobody waits for.
         if sent_at >= self._refused_at:
             self._refused_at = now
-            self._learn_refusal(asked)
-            # A little later than requested, each process by itself, so that they do not all come together.
-            asked += self._draw() * min(1.0, asked / 10)
-        self._paused_until = max(self._paused_until, now + (asked or self._pause))
+            pause = self._learn_refusal(asked)
+        else:
+            pause = asked if asked > ROUNDED else 0.0
+        self._paused_until = max(self._paused_until, now + pause)
         if asked:
             self._served_at = max(self._served_at, self._paused_until)
-        self._bucket.freeze(0.0, self._paused_until)
+        # After the pause one request finds out whether there is anything again.
+        self._bucket.freeze(1.0 if self._estimator is not None else 0.0, self._paused_until)
 
-    def _learn_refusal(self, asked: float) -> None:
+    def _learn_refusal(self, asked: float) -> float:
+        """Learn from the first refusal in a round trip, and return for how long to pause."""
         if self._advertised is not None:
             self._advertised.refuse()
-        if self._estimator is not None and self._is_served:
-            rate = self._estimator.rate(self._queue_seconds)
-            self._pause = min(LONGEST_PAUSE, PAUSED_PERMITS / rate)
-            self._estimator.refuse(self._queue_seconds, pause=self._pause)
+        is_first = False
+        if self._is_served and self._estimator is not None:
+            is_first = True
+            rate = self._estimator.refuse(self._queue_seconds)
+            self._pause = min(LONGEST_PAUSE, max(SHORTEST_PAUSE, PAUSED_PERMITS / rate))
         else:
             self._pause = min(LONGEST_PAUSE, max(FIRST_PAUSE, LONGER * self._pause))
-            if self._estimator is not None:
-                self._estimator.wait(self._queue_seconds)
+        self._is_window = not is_first or asked > ROUNDED
         self._is_served = False
         self._is_told = asked > 0
+        if not asked or (is_first and asked <= ROUNDED):
+            return self._pause
+        # A little later than requested, each process by itself, so that they do not all come together.
+        return asked + self._draw() * min(1.0, asked / 10)
 
     def _take(self) -> float:
         now = self._clock()

@@ -161,8 +161,8 @@ def _busy() -> Iterator[Cell]:
             (1, 5),
             (1, 50),
         ):
-            # A bucket this shallow is told of in whole seconds, and is full again long before.
-            is_told_well = not is_told or burst >= rate
+            # A bucket of two is told of in whole seconds, and is full again long before.
+            is_told_well = not is_told or burst >= 5
             slow = rate < 10
             yield Cell(
                 f"{rate}/s, burst {burst}",
@@ -173,8 +173,10 @@ def _busy() -> Iterator[Cell]:
                 rate,
                 480.0 if slow else 180.0,
                 180.0 if slow else 60.0,
-                form in {Form.SILENT, Form.RETRY_AFTER}
-                and (rate, burst) in {(50, 50), (50, 5), (10, 10), (1, 5)},
+                (form, rate, burst) == (Form.RETRY_AFTER, 50, 5)
+                or (
+                    form in {Form.SILENT, Form.RETRY_AFTER} and (rate, burst) in {(50, 50), (10, 10), (1, 5)}
+                ),
             )
         for rate in (50, 10, 1):
             yield Cell(
@@ -186,7 +188,7 @@ def _busy() -> Iterator[Cell]:
                 rate,
                 120.0,
                 60.0,
-                rate == 10 and not is_told,
+                rate == 10 and form is Form.SILENT,
             )
         for count, window in ((300, 10), (600, 60), (50, 1), (100, 10)):
             yield Cell(

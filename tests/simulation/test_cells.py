@@ -22,10 +22,17 @@ RUN = [cell for cell in CELLS if cell.quick or IS_WHOLE]
 OVER = 1.1
 """How many times as long as with plain backoff a call may take."""
 BELOW_THE_BOUND: dict[str, tuple[float, float]] = {
-    "64 tasks: 600 in 60 s": (0.88, 0.015),
-    "64 tasks: 1/s, burst 5, Retry-After": (0.98, 0.02),
-    "64 tasks: 300 in 10 s, Retry-After": (0.98, 0.006),
-    "64 tasks: 600 in 60 s, Retry-After": (0.94, 0.005),
+    "64 tasks: 1/s, burst 5, Retry-After": (0.98, 0.01),
+    "64 tasks: 1/s, burst 50, Retry-After": (0.98, 0.01),
+    "64 tasks: 300 in 10 s, Retry-After": (0.97, 0.005),
+    "64 tasks: 50 in 1 s, Retry-After": (0.98, 0.007),
+    "64 tasks: 50 in any 1 s, Retry-After": (0.96, 0.006),
+    "64 tasks: 300 in 10 s, headers": (0.95, 0.005),
+    "64 tasks: 300 in any 10 s, headers": (0.94, 0.005),
+    "64 tasks: 50 in 1 s, headers": (0.9, 0.005),
+    "64 tasks: 50 in any 1 s, headers": (0.92, 0.005),
+    "64 tasks: 100 in 10 s, headers": (0.94, 0.005),
+    "64 tasks: 100 in any 10 s, headers": (0.86, 0.005),
 }
 """Cells that miss the bound on what is used or refused, and what they reach. Nothing else may miss it."""
 
@@ -33,9 +40,9 @@ BELOW_THE_BOUND: dict[str, tuple[float, float]] = {
 @functools.cache
 def run_cell(name: str, number: int) -> Result:
     cell = CELLS[number]
-    # Plain backoff under load does in the second minute what it did in the first.
+    # Plain backoff under load does later what it did in the first seconds.
     is_long = name == "plain backoff" and not cell.load.every
-    return try_throttle(name, cell, seconds=min(60.0, cell.seconds) if is_long else None)
+    return try_throttle(name, cell, seconds=min(20.0, cell.seconds) if is_long else None)
 
 
 def both(cell: Cell) -> tuple[Result, Result]:
@@ -63,12 +70,13 @@ def test_no_call_waits_for_a_quota_that_it_does_not_use_up(cell: Cell) -> None:
 
 
 @each("burst")
-def test_a_burst_over_the_quota_loses_no_call(cell: Cell) -> None:
+def test_a_burst_over_the_quota_loses_no_call_and_waits_no_longer(cell: Cell) -> None:
     ours, plain = both(cell)
     assert not ours.failed
-    # Backoff ends sooner only by giving calls up; the last of twenty can't be served before two seconds.
-    assert plain.failed
     assert ours.worst <= 8.0
+    # Where backoff ends sooner only by giving calls up, its mean is no measure.
+    if plain.failed_share < 0.05:
+        assert ours.mean <= OVER * plain.mean
 
 
 @each("failing", "random")
@@ -92,21 +100,23 @@ def test_every_exception_to_the_bounds_is_a_cell() -> None:
     assert set(BELOW_THE_BOUND) <= {str(cell) for cell in CELLS}
 
 
+@pytest.mark.parametrize("changed_at", [55.0, 57.0, 60.0, 63.0] if IS_WHOLE else [60.0])
 @pytest.mark.parametrize("factor", [0.5, 2.0])
 @pytest.mark.parametrize("form", [Form.SILENT, Form.RETRY_AFTER, Form.HEADERS])
-def test_a_quota_that_is_halved_or_doubled_is_followed_within_ten_seconds(form: Form, factor: float) -> None:
+def test_a_quota_that_is_halved_or_doubled_is_followed_within_ten_seconds(
+    form: Form, factor: float, changed_at: float
+) -> None:
     def change(service: Service) -> None:
         assert isinstance(service.quota, Bucket)
         service.quota.change(factor)
 
+    since, until = changed_at + 10, changed_at + 30
     result = simulate(
         make_adaptive,
         lambda clock: Service(Bucket(50, 50), clock, form),
         Load(64),
-        seconds=90.0,
-        events={60.0: change},
+        seconds=until,
+        events={changed_at: change},
     )
-    used = result.served(70, 90) / (20 * 50 * factor)
-    # After a Retry-After a rate is held for longer: a doubled one is not yet followed in full.
-    assert used >= (0.85 if form is Form.RETRY_AFTER and factor > 1 else 0.9)
-    assert result.refused_share(70, 90) <= 0.03
+    assert result.served(since, until) >= 0.95 * 20 * 50 * factor
+    assert result.refused_share(since, until) <= 0.015

@@ -8,99 +8,143 @@ from accesskeys_async.transport.estimators import AdvertisedQuota, RateEstimator
 from accesskeys_async.transport.quota_headers import Reading
 
 
-def refuse(estimator: RateEstimator, now: float, *, served: int, told: bool = False) -> None:
-    """Serve, refuse at once, and serve again at once."""
+def make_estimator(rate: float = 50.0) -> RateEstimator:
+    """Make one that was served again at 0.0, and measured a rate from then to its first refusal at 10.0."""
+    estimator = RateEstimator()
+    estimator.resume(0.0, pause=0.0, is_window=False, told=False)
+    refuse(estimator, 10.0, served=round(10 * rate))
+    return estimator
+
+
+def refuse(
+    estimator: RateEstimator,
+    now: float,
+    *,
+    served: int,
+    gap: float = 0.0,
+    is_window: bool = False,
+    told: bool = False,
+) -> None:
+    """Serve, refuse, and serve again after a gap."""
     for _ in range(served):
         estimator.serve()
-    estimator.refuse(now, pause=0.0)
-    estimator.resume(now, told=told)
+    estimator.refuse(now)
+    estimator.resume(now + gap, pause=gap, is_window=is_window, told=told)
 
 
-def find_growth(estimator: RateEstimator, since: float) -> float:
+def find_hold(estimator: RateEstimator, since: float) -> float:
     """Return for how long a rate is held."""
     held = estimator.rate(since)
-    return next(tenths / 10 for tenths in range(2000) if estimator.rate(since + tenths / 10) > held)
+    return next(tenths / 10 for tenths in range(3000) if estimator.rate(since + tenths / 10) > held)
 
 
-def test_an_estimator_begins_slowly_and_doubles_each_second() -> None:
+def test_an_estimator_begins_slowly_and_doubles_each_second_once_something_is_served() -> None:
     estimator = RateEstimator()
-    assert [estimator.rate(float(second)) for second in range(4)] == [8, 16, 32, 64]
+    assert [estimator.rate(float(second)) for second in range(3)] == [1, 1, 1]
+    estimator.resume(10.0, pause=0.25, is_window=False, told=False)
+    assert [estimator.rate(10.0 + second) for second in range(4)] == [8, 16, 32, 64]
+
+
+def test_one_request_a_second_is_tried_while_nothing_is_served() -> None:
+    estimator = make_estimator()
+    assert estimator.refuse(12.0) == pytest.approx(52.5)
+    assert estimator.rate(12.0) == estimator.rate(100.0) == 1
 
 
 def test_about_what_was_served_between_two_refusals_is_held() -> None:
-    estimator = RateEstimator()
-    refuse(estimator, 4.0, served=200)
-    assert estimator.rate(4.0) == pytest.approx(50 * RateEstimator.CLIMB)
-    assert estimator.rate(5.9) == estimator.rate(4.0)
+    estimator = make_estimator()
+    assert estimator.rate(10.0) == estimator.rate(11.9) == pytest.approx(50 * RateEstimator.CLIMB)
+    refuse(estimator, 20.0, served=500, told=True)
+    assert estimator.rate(20.0) == pytest.approx(50 * RateEstimator.CLIMB_TOLD)
+
+
+def test_a_first_pause_is_not_counted_unless_the_quota_is_a_window() -> None:
+    rates = []
+    for is_window in (False, True):
+        estimator = make_estimator()
+        refuse(estimator, 19.0, served=450, gap=1.0, is_window=is_window, told=True)
+        rates.append(estimator.rate(20.0))
+    assert rates == pytest.approx([50 * RateEstimator.CLIMB_TOLD, 50 * RateEstimator.CLIMB_TOLD], rel=0.1)
+    assert rates[1] < rates[0]
 
 
 def test_a_rate_that_was_refused_is_never_held() -> None:
-    estimator = RateEstimator()
-    refuse(estimator, 4.0, served=200)
-    for now in (5.5, 7.0, 8.5):
+    estimator = make_estimator()
+    for now in (12.0, 14.0, 16.0):
         before = estimator.rate(now)
-        refuse(estimator, now, served=200)
+        refuse(estimator, now, served=100)
         assert estimator.rate(now) < before
 
 
 def test_after_a_hold_the_rate_grows_faster_and_faster() -> None:
-    estimator = RateEstimator()
-    refuse(estimator, 4.0, served=200)
-    rates = [estimator.rate(4.0 + RateEstimator.HOLD + second) for second in range(12)]
+    estimator = make_estimator()
+    rates = [estimator.rate(10.0 + RateEstimator.HOLD + second / 2) for second in range(12)]
     steps = [later - earlier for earlier, later in pairwise(rates)]
     assert steps == sorted(steps)
     assert rates[0] < rates[1] < 1.02 * rates[0]
     assert rates[-1] > 2 * rates[0]
 
 
-def test_too_little_to_measure_halves_the_rate() -> None:
+def test_too_little_to_measure_halves_the_rate_at_the_start_and_lowers_it_a_little_later() -> None:
     estimator = RateEstimator()
-    refuse(estimator, 4.0, served=200)
-    before = estimator.rate(4.1)
-    refuse(estimator, 4.1, served=2)
-    # The measurement goes on from the refusal before, which is long enough ago.
-    assert 0.5 * before <= estimator.rate(4.1) < before
-    alone = RateEstimator()
-    refuse(alone, 0.5, served=2)
-    assert alone.rate(0.5) == pytest.approx(8 * 2**0.5 / 2 * RateEstimator.CLIMB)
+    estimator.resume(0.0, pause=0.0, is_window=False, told=False)
+    refuse(estimator, 0.5, served=2)
+    assert estimator.rate(0.5) == pytest.approx(8 * 2**0.5 / 2)
+    later = make_estimator()
+    refuse(later, 10.1, served=2)
+    assert later.rate(10.1) == pytest.approx(50 * RateEstimator.CLIMB * RateEstimator.BACK_OFF_SOON)
 
 
-def test_a_quota_that_doubled_is_believed_at_its_first_refusal() -> None:
-    estimator = RateEstimator()
-    for now in (10.0, 20.0, 30.0):
-        refuse(estimator, now, served=500)
-    refuse(estimator, 40.0, served=1000)
-    assert estimator.rate(40.0) == pytest.approx(min(100, estimator.rate(40.0)))
-    assert estimator.rate(40.0) > 80
+def test_a_quota_that_fell_is_followed_by_its_first_measurement() -> None:
+    estimator = make_estimator()
+    refuse(estimator, 20.0, served=200)
+    assert estimator.rate(20.0) == pytest.approx(20 * RateEstimator.CLIMB)
 
 
-def test_a_slow_rate_is_held_for_longer_and_one_whose_refusals_cost_a_pause_for_longest() -> None:
+def test_a_quota_that_rose_is_believed_at_its_first_refusal() -> None:
+    estimator = make_estimator()
+    for now in (20.0, 30.0):
+        refuse(estimator, now, served=500, told=True)
+    # It grew from 51 to over 100; the measurement of 80 is of a time that is past.
+    refused = estimator.rate(41.0)
+    refuse(estimator, 41.0, served=880, told=True)
+    assert refused > 100
+    assert estimator.rate(41.0) == pytest.approx(
+        RateEstimator.BACK_OFF_GROWN * refused * RateEstimator.CLIMB_TOLD
+    )
+
+
+def test_a_slow_rate_is_held_for_longer_and_one_that_was_told_for_longest() -> None:
     holds = []
     for rate, told in ((50, False), (10, False), (10, True)):
-        estimator = RateEstimator()
-        refuse(estimator, 10.0, served=rate * 10, told=told)
-        holds.append(find_growth(estimator, 10.0))
+        estimator = make_estimator(rate)
+        refuse(estimator, 20.0, served=rate * 10, told=told)
+        holds.append(find_hold(estimator, 20.0))
     assert holds == sorted(holds)
     assert len(set(holds)) == 3
 
 
-def test_a_rate_is_held_for_longer_after_a_window_that_was_used_up_long_before_its_end() -> None:
-    holds = []
-    for pause in (1.0, 10.0, 100.0):
-        estimator = RateEstimator()
-        for _ in range(500):
-            estimator.serve()
-        estimator.refuse(10.0, pause=1.0)
-        estimator.resume(10.0 + pause, told=False)
-        holds.append(find_growth(estimator, 10.0 + pause))
-    assert holds[0] < holds[1] < holds[2] <= RateEstimator.LONGEST_HOLD + 0.1
+@pytest.mark.parametrize(("length", "hold"), [(10.0, 10.0), (60.0, 60.0), (300.0, 60.0)])
+def test_a_window_is_held_for_its_length_and_grows_slowly_then(length: float, hold: float) -> None:
+    estimator = make_estimator()
+    refuse(estimator, 5 + length, served=round(50 * length), gap=5.0, is_window=True)
+    assert find_hold(estimator, 10 + length) == pytest.approx(hold, abs=0.2)
+    held = estimator.rate(10 + length)
+    assert estimator.rate(10 + length + 1.5 * hold) < 1.1 * held
+
+
+def test_the_end_of_a_window_is_no_measure_of_all_of_it() -> None:
+    estimator = make_estimator()
+    refuse(estimator, 14.0, served=16, gap=2.0, is_window=True)
+    assert estimator.rate(16.0) > 30
 
 
 def test_the_slowest_rate_is_one_that_still_moves() -> None:
     estimator = RateEstimator()
+    estimator.resume(0.0, pause=0.0, is_window=False, told=False)
     for second in range(100):
-        refuse(estimator, 1 + second / 100, served=0)
-    assert estimator.rate(1.99) == RateEstimator.SLOWEST
+        refuse(estimator, second / 100, served=0)
+    assert estimator.rate(0.99) == RateEstimator.SLOWEST
 
 
 def follow(
