@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Literal
 
 from attrs import frozen
@@ -194,9 +195,9 @@ def _busy() -> Iterator[Cell]:
             yield Cell(
                 f"{count} in {window} s",
                 BUSY,
-                lambda n=count, w=window: FixedWindow(n, w),
+                partial(FixedWindow, count, window),
                 kind,
-                form,  # type: ignore[misc]
+                form,
                 count / window,
                 360.0,
                 120.0,
@@ -205,9 +206,9 @@ def _busy() -> Iterator[Cell]:
             yield Cell(
                 f"{count} in any {window} s",
                 BUSY,
-                lambda n=count, w=window: SlidingWindow(n, w),
+                partial(SlidingWindow, count, window),
                 kind,
-                form,  # type: ignore[misc]
+                form,
                 count / window,
                 360.0,
                 120.0,
@@ -241,13 +242,13 @@ def _busy() -> Iterator[Cell]:
                 _sometimes(share),
                 "random",
                 form,
-                seconds=6.0,
+                seconds=3.0,
                 since=0,
                 quick=share in {0.05, 0.2} and form in {Form.SILENT, Form.RETRY_AFTER},
             )
-    yield Cell("8 % are 502", BUSY, _sometimes(0.08, 502), "failing", seconds=6.0, since=0)
-    yield Cell("restarts", BUSY, lambda: Restarting(5.0), "failing", seconds=10.0, since=0)
-    yield Cell("no quota", BUSY, Unlimited, "below", seconds=3.0, since=0)
+    yield Cell("8 % are 502", BUSY, _sometimes(0.08, 502), "failing", seconds=3.0, since=0)
+    yield Cell("restarts", BUSY, lambda: Restarting(5.0), "failing", seconds=5.0, since=0)
+    yield Cell("no quota", BUSY, Unlimited, "below", seconds=1.0, since=0)
 
 
 def _crowds() -> Iterator[Cell]:
