@@ -56,7 +56,7 @@ async def test_each_header_is_sent_once_and_none_that_is_not_ours(
 
 @pytest.mark.parametrize("is_borrowed", [False, True])
 @pytest.mark.parametrize(
-    ("end", "reason"), [("reset", "Connection reset by peer"), ("close", "Disconnected")]
+    ("end", "reason"), [("reset", "Connection reset by peer"), ("close", "the server closed it")]
 )
 async def test_a_connection_that_is_lost_is_told_with_its_reason(
     server: RawServer,
