@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
@@ -260,6 +259,7 @@ def test_more_resources_than_the_bound_are_not_evaluated() -> None:
         assert f"more than {MAX_RESOURCES} resources" in str(permissions.doubt)
 
 
+@pytest.mark.timeout(30)  # without the bound it takes minutes
 @pytest.mark.parametrize("count", [MAX_RESOURCES // 2, 1_000, 20_000])
 @pytest.mark.parametrize("part", ["x", "*a", "{id}", "x/" * (MAX_DEPTH - 5) + "x"])
 def test_policies_of_any_size_are_evaluated_in_bounded_time(count: int, part: str) -> None:
@@ -269,9 +269,7 @@ def test_policies_of_any_size_are_evaluated_in_bounded_time(count: int, part: st
         define("allow", [f"{KEYS}/{part}/{number}" for number in range(count)], ["any"]),
         define("deny", [f"/*/*/*/{denied}/{number}" for number in reversed(range(count))], ["any"]),
     ]
-    began = time.process_time()
     permissions = evaluate(*several)
-    assert time.process_time() - began < 1
     assert powers(permissions) == set()
     assert (permissions.doubt is None) is (count <= MAX_RESOURCES // 2)
 

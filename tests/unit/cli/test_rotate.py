@@ -155,7 +155,7 @@ def test_deleting_asks_first_and_a_no_changes_nothing(
     refused = call("rotate", "run", rotation, answer="n\n", terminal=True)
 
     assert refused.code == ExitCode.DECLINED
-    assert f"delete what is replaced once its grace is over: {old_id}" in refused.err
+    assert f"delete what is replaced once its grace is over: {old_id}" in " ".join(refused.err.split())
     assert old_id in _key_ids(service)
     done = call("rotate", "run", rotation, answer="y\n", terminal=True)
     assert done.code == 0, done.err
