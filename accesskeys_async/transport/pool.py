@@ -9,6 +9,7 @@ import platform
 import ssl
 import threading
 import warnings
+import weakref
 from collections.abc import Mapping
 from typing import Final, TypeAlias
 from weakref import WeakValueDictionary
@@ -76,12 +77,14 @@ class Lines:
     ) -> None:
         self.plain = _open_line(connector, headers, timeout)
         self.packed = _open_line(connector, {**headers, **PACKED}, timeout)
+        # Not __del__: in a cycle the collector may come to the sessions first, which then warn.
+        weakref.finalize(self, _detach, self.plain, self.packed).atexit = False
 
-    def __del__(self) -> None:
-        # The connections are the pool's, and stay.
-        for line in (getattr(self, "plain", None), getattr(self, "packed", None)):
-            if line is not None:
-                line.detach()
+
+def _detach(*sessions: aiohttp.ClientSession) -> None:
+    """Let go of the connections, which are the pool's and stay."""
+    for session in sessions:
+        session.detach()
 
 
 def _open_line(
