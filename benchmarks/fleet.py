@@ -45,7 +45,7 @@ def records(organization_id: UUID, number: int, keys: int) -> Iterator[Record]:
             "id": UUID(int=0xBE0C4 << 108 | 4 << 76 | 8 << 60 | serial),
             "organizationId": organization_id,
             "name": f"{service}-{purpose}-{place}-{index:04d}",
-            "type": "service",
+            "type": "user",
             "suffix": _suffix(mixed),
             "createdAt": created,
             "updatedAt": created + age * 0.25,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -27,6 +28,7 @@ class StructDefinition(msgspec.Struct, rename="camel"):
     effect: str | None = None
     resources: list[str] | None = None
     actions: list[str] | None = None
+    conditions_all: list[Any] | None = None
 
 
 class StructPolicy(msgspec.Struct, rename="camel"):
@@ -91,6 +93,7 @@ class PlainDefinition:
     effect: str | None = None
     resources: list[str] | None = None
     actions: list[str] | None = None
+    conditionsAll: list[Any] | None = None  # noqa: N815 - as the service names it
 
 
 @frozen

@@ -104,6 +104,7 @@ def _make_models(parent: Any) -> tuple[Any, Any]:
         effect=(str | None, None),
         resources=(list[str] | None, None),
         actions=(list[str] | None, None),
+        conditions_all=(list[Any] | None, None),
     )
     policy = pydantic.create_model(
         "Policy",

@@ -41,11 +41,17 @@ def roles(number: int) -> list[Record]:
                     "name": f"Policy {role}",
                     "description": "Reads contacts and sends messages",
                     "definitions": [
-                        {"effect": "allow", "resources": ["/workspaces/*/contacts/*"], "actions": ["view"]},
+                        {
+                            "effect": "allow",
+                            "resources": ["/workspaces/*/contacts/*"],
+                            "actions": ["view"],
+                            "conditionsAll": [],
+                        },
                         {
                             "effect": "allow",
                             "resources": ["/workspaces/*/channels/*/messages"],
                             "actions": ["view", "create"],
+                            "conditionsAll": [],
                         },
                     ],
                     "scope": "organization",

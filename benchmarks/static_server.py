@@ -119,7 +119,7 @@ def _record(number: int) -> fleet.Record:
         "id": key_id(number),
         "organizationId": ORGANIZATION_ID,
         "name": f"billing-worker-prod-eu-{number:06d}",
-        "type": "service",
+        "type": "user",
         "description": f"Worker of billing in prod-eu, {number}",
         "suffix": f"{number % 1_000_000:06d}",
         "createdAt": created,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias, TypeVar
 from uuid import UUID
@@ -18,8 +19,8 @@ MAX_BYTES: Final = 512 * 1024
 """Of JSON in one table: hostile values take thirty times as much memory as their text."""
 MAX_ENTRY_BYTES: Final = 16 * 1024
 """A longer text is read each time it occurs."""
-MUTABLE: Final = b'"conditionsAll"'
-"""What is read into plain JSON values, which one key must not share with another."""
+MUTABLE: Final = re.compile(rb'"conditionsAll"\s*:\s*\[\s*[^\s\]]')
+"""Conditions: they are read into plain JSON values, which one key must not share with another."""
 _ABSENT: Any = UNSET
 
 
@@ -33,7 +34,7 @@ class SharedValues(dict[bytes, T]):
 
     def __missing__(self, text: bytes) -> T:
         value = self._read(text)
-        if len(text) <= MAX_ENTRY_BYTES and MUTABLE not in text:
+        if len(text) <= MAX_ENTRY_BYTES and not MUTABLE.search(text):
             if self._bytes + len(text) > MAX_BYTES:
                 self.clear()
                 self._bytes = 0

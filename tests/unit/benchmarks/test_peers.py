@@ -6,8 +6,10 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+import orjson
 from attrs import define, field
 
+from benchmarks import peers
 from benchmarks.peer_contestants import CONTESTANTS
 from benchmarks.peers import PEERS, Peer, prepare
 
@@ -81,3 +83,12 @@ def test_a_command_that_takes_too_long_is_a_reason_to_skip(tmp_path: Path) -> No
 
     [reason] = prepare(tmp_path, peers={"one": HAND_MADE}, run=run).skipped.values()
     assert "timed out after 300.0 seconds" in reason
+
+
+def test_clients_are_generated_from_the_contract_with_deprecated_role_ids_left_open() -> None:
+    before, after = (
+        orjson.loads(text)["components"]["schemas"]["AccessKey"]
+        for text in (peers.CONTRACT.read_bytes(), peers.loosen(peers.CONTRACT.read_bytes()))
+    )
+    assert set(before["required"]) - set(after["required"]) == {"roleIds"}
+    assert before["properties"] == after["properties"]

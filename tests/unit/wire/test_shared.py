@@ -36,11 +36,19 @@ def test_the_table_is_emptied_before_its_text_grows_past_the_bound() -> None:
     assert 0 < len(values) < 2000
 
 
-@pytest.mark.parametrize("text", [b"x" * (MAX_ENTRY_BYTES + 1), b'[{"conditionsAll":[{}]}]'])
+@pytest.mark.parametrize(
+    "text", [b"x" * (MAX_ENTRY_BYTES + 1), b'[{"conditionsAll":[{}]}]', b'{"conditionsAll" : [\n7]}']
+)
 def test_what_is_too_long_or_could_be_changed_is_not_shared(text: bytes) -> None:
     values = SharedValues(lambda _: object())
     assert values[text] is not values[text]
     assert not values
+
+
+@pytest.mark.parametrize("text", [b'[{"conditionsAll":[]}]', b'[{"conditionsAll": [ ]}, {"a": [1]}]'])
+def test_roles_without_conditions_are_shared(text: bytes) -> None:
+    values = SharedValues(lambda _: object())
+    assert values[text] is values[text]
 
 
 def test_conditions_of_one_key_are_not_those_of_another() -> None:
