@@ -51,8 +51,7 @@ def judge(
     found: dict[str, list[Finding]] = {}
     results: list[RuleResult] = []
     verdicts: dict[str, Verdict] = {}
-    on = [one for one in settings if one.is_on and (one.rule.judge or one.rule.combine)]
-    for setting in sorted(on, key=_combines):
+    for setting in _order(settings):
         rule = setting.rule
         units = len(snapshot.keys) if rule.scope is _OF_KEYS else 1
         try:
@@ -75,6 +74,22 @@ def judge(
     findings.sort(key=_BY_SEVERITY, reverse=True)  # what is as severe stays in order
     results.sort(key=_RULE_OF)
     return Judgement(tuple(findings), tuple(results))
+
+
+class _Recent:
+    """The settings that were put in order last: most organizations have the same."""
+
+    pair: tuple[object, Sequence[RuleSetting]] = (None, ())
+
+
+def _order(settings: Iterable[RuleSetting]) -> Sequence[RuleSetting]:
+    """Return the rules that are on, those that combine others' verdicts last."""
+    recent, ordered = _Recent.pair
+    if recent is not settings:
+        on = [one for one in settings if one.is_on and (one.rule.judge or one.rule.combine)]
+        ordered = sorted(on, key=_combines)
+        _Recent.pair = (settings if isinstance(settings, tuple) else None, ordered)
+    return ordered
 
 
 def _combines(setting: RuleSetting) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from itertools import compress
 from typing import Final, TypeAlias
 
 from accesskeys_async.audit.parameters import Parameter, Parameters
@@ -28,6 +29,8 @@ __all__ = [
 ]
 
 MANAGED: Final = "managed"
+MAX_REMEMBERED: Final = 1024
+"""Sets of references whose managed roles are remembered from one organization to the next."""
 NOT_TOLD: Final = "the response did not tell the key's roles"
 TYPE_NOT_TOLD: Final = "the response did not tell the key's roles, or a role's type"
 UNUSED: Final = ("AK001", "AK002")
@@ -159,18 +162,30 @@ def _judge(
         unknown = [found[place] for place in snapshot.role_places].count(UNSET)
     if not wrong:
         return conclude((), unknown, reason)
-    keys = [
-        (key, place) for key, place in zip(snapshot.keys, snapshot.role_places, strict=True) if place in wrong
-    ]
+    places = snapshot.role_places
+    is_wrong = list(map(wrong.__contains__, places))
     hits = [
         make_hit(wrong[place], key)
-        for key, place in keys
+        for key, place in zip(compress(snapshot.keys, is_wrong), compress(places, is_wrong), strict=True)
         if created_before is None or key.created_at < created_before
     ]
     return conclude(hits, unknown, reason)
 
 
 def _find_managed(references: _References) -> str | Unset | None:
+    known = _managed.get(id(references))
+    if known is None or known[0] is not references:
+        if len(_managed) >= MAX_REMEMBERED:
+            _managed.clear()
+        known = _managed[id(references)] = references, _tell_managed(references)
+    return known[1]
+
+
+_managed: dict[int, tuple[_References, str | Unset | None]] = {}
+"""What was found of references that were judged before: organizations share them, as a response's keys do."""
+
+
+def _tell_managed(references: _References) -> str | Unset | None:
     kinds = [one.type for one in references]
     if MANAGED in kinds:
         return f"has the managed {_name_roles([one for one in references if one.type == MANAGED])}"
