@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
 from types import ModuleType
 
 import pytest
@@ -20,6 +21,15 @@ def _module_with(new_event_loop: object) -> ModuleType:
     module = ModuleType("uvloop")
     module.new_event_loop = new_event_loop
     return module
+
+
+@pytest.fixture(autouse=True)
+def _signals_restored() -> Iterator[None]:
+    # A process that a signal ended ignores the next ones; this one goes on.
+    before = {number: signal.getsignal(number) for number in ENDING}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 async def send(number: int, cleaned: list[str]) -> None:

@@ -110,6 +110,21 @@ def test_a_signal_in_a_listing_leaves_valid_output(
     assert err.endswith("accesskeys: terminated\n")
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_sent_again_and_again_until_the_end_changes_nothing(
+    begin: Callable, service: Emulator, number: int
+) -> None:
+    service.faults.add(Fault.delay(0.0, operation="list"), Fault.delay(60.0, operation="list"))
+    process = begin("list", "--format", "json")
+    wait_until(lambda: service.journal.count(operation="list") == 2)
+    while process.poll() is None:
+        process.send_signal(number)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 143
+    assert len(json.loads(out)) == 100
+    assert err.endswith("accesskeys: terminated\n")
+
+
 def test_ctrl_c_in_a_create_says_that_a_key_may_exist(
     begin: Callable, service: Emulator, tmp_path: Path
 ) -> None:
