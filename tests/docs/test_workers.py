@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -29,11 +31,13 @@ def surroundings(environment: Mapping[str, str], tmp_path: Path) -> dict[str, st
 
 
 def _read_states(folder: Path) -> list[str]:
-    with contextlib.closing(sqlite3.connect(folder / "journal.sqlite")) as journal:
-        try:
+    try:
+        with contextlib.closing(
+            sqlite3.connect(f"file:{folder}/journal.sqlite?mode=ro", uri=True)
+        ) as journal:
             return [state for (state,) in journal.execute("SELECT state FROM accesskeys_rotations")]
-        except sqlite3.OperationalError:  # no worker has opened it yet
-            return []
+    except sqlite3.OperationalError:  # no worker has opened it yet
+        return []
 
 
 def _assert_rotated(emulator: Emulator, folder: Path, old_id: str) -> None:
@@ -57,8 +61,8 @@ def test_a_worker_in_one_process_rotates_each_key_into_a_file_of_its_own(
     )
 
     assert done.returncode == 0, done.stderr
-    # What comes before depends on which of the two tasks was first.
-    assert done.stdout.splitlines()[-1].split()[1] == "confirmed"
+    # Which states are printed depends on which task was first; the journal has the last ones.
+    assert len({line.split()[0] for line in done.stdout.splitlines()}) == 2
     assert _read_states(tmp_path) == ["confirmed"] * 2
     for old_id in old:
         _assert_rotated(emulator, tmp_path, old_id)
@@ -85,7 +89,7 @@ def test_a_worker_in_one_process_ends_with_the_reason_if_a_rotation_needs_a_pers
 
     assert done.returncode == 1, done.stderr
     assert told in done.stdout + done.stderr
-    assert "Traceback" not in done.stderr.rpartition(told)[2]
+    assert "in_memory.py" not in done.stderr  # no traceback but what taskiq logs of the task itself
 
 
 @pytest.mark.parametrize("module", ["in_memory", "request"])
@@ -115,11 +119,17 @@ def _running(arguments: list[str], environment: Mapping[str, str], log: Path) ->
             env=environment,
             stdout=output,
             stderr=output,
+            start_new_session=True,
         )
     try:
         yield
     finally:
         process.terminate()
+        # taskiq's worker sometimes waits for Redis without end; its processes are in one group.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(5)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait(PATIENCE)
 
 
