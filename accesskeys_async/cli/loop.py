@@ -27,7 +27,8 @@ def run(main: Coroutine[object, object, T], *, patience: float = 0.0) -> T:
 
     Ctrl-C cancels it and, once it has cleaned up, raises KeyboardInterrupt; a second Ctrl-C does not wait.
     SIGTERM and SIGHUP cancel it once and raise TerminatedError; the next ones cut neither the cleaning up
-    short, nor the end of the process. `patience` is how many seconds it may go on after the first signal before it is cancelled.
+    short, nor the end of the process. `patience` is how many seconds it may go on after the first signal
+    before it is cancelled.
     """
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(_terminable(_patient(main, patience) if patience else main))
