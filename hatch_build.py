@@ -16,7 +16,7 @@ from setuptools import Distribution, Extension
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import BaseError, CCompilerError
 
-MODULE = "accesskeys_async.wire._filling"
+MODULE = "accesskeys_async._contract._speedups"
 
 
 class CompileHook(BuildHookInterface[Any]):

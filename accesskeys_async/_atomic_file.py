@@ -14,8 +14,6 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Final
 
-__all__ = ["Commit", "check_replaceable", "locked_folder", "replace_file", "resolve", "sync_folder"]
-
 PRIVATE: Final = 0o600
 _MOUNTS: Final = Path("/proc/self/mountinfo")
 _UNSUPPORTED: Final = frozenset({errno.EINVAL, errno.ENOTSUP, errno.ENOSYS})

@@ -12,8 +12,6 @@ from typing import Final
 
 from attrs import field, frozen
 
-__all__ = ["CompletedCommand", "run_command"]
-
 CHUNK: Final = 65_536
 MAX_DRAIN: Final = 1 << 20
 """How much is read of what a command that has ended left in a pipe: as much as a pipe can hold."""

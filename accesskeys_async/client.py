@@ -13,14 +13,9 @@ from typing import Self, Unpack
 from aiohttp import ClientSession
 from attrs import evolve
 
-from accesskeys_async import operations
-from accesskeys_async.arguments import Id, RoleIds, RoleRefs
-from accesskeys_async.creation import Creation, Draft, reap
-from accesskeys_async.errors import InvalidRequestError
-from accesskeys_async.fanout import FanOut
-from accesskeys_async.key_pages import KeyPages
-from accesskeys_async.listing import Listing
-from accesskeys_async.options import (
+from accesskeys_async._client.bulk import FanOut
+from accesskeys_async._client.key_pages import KeyPages
+from accesskeys_async._client.options import (
     ClientOptions,
     Options,
     Shared,
@@ -34,18 +29,16 @@ from accesskeys_async.options import (
     find_token,
     take_callables,
 )
-from accesskeys_async.paging import MAX_EMPTY_PAGES, FetchPage
-from accesskeys_async.raw import RawOperations
-from accesskeys_async.records import UNSET, AccessKey, CreatedAccessKey, Unset
-from accesskeys_async.scanning import Scan
-from accesskeys_async.transport.adaptive import Adaptive
-from accesskeys_async.transport.exchange import Middleware, Next, compose
-from accesskeys_async.transport.hooks import Hook, make_notify, observe
-from accesskeys_async.transport.places import ConcurrencyLimit
-from accesskeys_async.transport.pool import Pool
-from accesskeys_async.transport.retry import Retry, RetryBudget, RetryPolicy
-from accesskeys_async.transport.session import Session
-from accesskeys_async.transport.settings import (
+from accesskeys_async._client.raw import RawOperations
+from accesskeys_async._client.recoverable_create import Creation, Draft, reap
+from accesskeys_async._contract import arguments, requests, responses
+from accesskeys_async._contract.arguments import Id, RoleIds, RoleRefs
+from accesskeys_async._http.hooks import Hook, make_notify, observe
+from accesskeys_async._http.messages import Middleware, Next, compose
+from accesskeys_async._http.pool import Pool
+from accesskeys_async._http.retry import Retry, RetryBudget, RetryPolicy
+from accesskeys_async._http.session import Session
+from accesskeys_async._http.settings import (
     Timeout,
     hide_token,
     read_base_url,
@@ -53,7 +46,14 @@ from accesskeys_async.transport.settings import (
     read_ssl,
     read_token,
 )
-from accesskeys_async.transport.throttle import Throttle, Throttled, make_prioritize
+from accesskeys_async._listing.listing import Listing
+from accesskeys_async._listing.pages import MAX_EMPTY_PAGES, FetchPage
+from accesskeys_async._listing.scan import Scan
+from accesskeys_async._throttle.adaptive import Adaptive
+from accesskeys_async._throttle.concurrency import ConcurrencyLimit
+from accesskeys_async._throttle.throttle import Throttle, Throttled, make_prioritize
+from accesskeys_async.errors import InvalidRequestError
+from accesskeys_async.records import UNSET, AccessKey, CreatedAccessKey, Unset
 
 __all__ = ["AccessKeysClient", "ClientOptions"]
 
@@ -214,7 +214,7 @@ class AccessKeysClient(FanOut):
         self,
         org: Id,
         *,
-        limit: int = operations.MAX_PAGE_SIZE,
+        limit: int = arguments.MAX_PAGE_SIZE,
         reverse: bool = False,
         page_token: str | None = None,
         prefetch: int = 1,
@@ -226,19 +226,19 @@ class AccessKeysClient(FanOut):
 
         Raises InvalidRequestError at once; iterating raises what `get` does, and PaginationError.
         """
-        operations.check_list(limit=limit, page_token=page_token, prefetch=prefetch)
-        fetch = self._pages_of(operations.read_id("org", org), limit=limit, reverse=reverse)
+        arguments.check_list(limit=limit, page_token=page_token, prefetch=prefetch)
+        fetch = self._pages_of(arguments.read_id("org", org), limit=limit, reverse=reverse)
         return Listing(fetch, page_token=page_token, prefetch=prefetch)
 
-    def scan(self, org: Id, *, limit: int = operations.MAX_PAGE_SIZE) -> Scan:
+    def scan(self, org: Id, *, limit: int = arguments.MAX_PAGE_SIZE) -> Scan:
         """Read an organization's keys from both ends at a time, in half a listing's time and in no order.
 
         Every key that is there throughout comes exactly once. `limit` is the page size, 1 to 100; see `Scan`.
 
         Raises InvalidRequestError at once; iterating raises what `get` does, and PaginationError.
         """
-        operations.check_list(limit=limit, page_token=None)
-        organization_id = operations.read_id("org", org)
+        arguments.check_list(limit=limit, page_token=None)
+        organization_id = arguments.read_id("org", org)
         return Scan(
             self._pages_of(organization_id, limit=limit),
             self._pages_of(organization_id, limit=limit, reverse=True),
@@ -261,9 +261,9 @@ class AccessKeysClient(FanOut):
         where no whole answer came; DeadlineExceededError; APIResponseError where the answer is out of
         contract; ClientClosedError.
         """
-        asked = operations.read_id("key_id", key_id)
-        request = operations.build_get(operations.read_id("org", org), key_id, deadline=self._latest())
-        return operations.read_key(request, await self._send(request), key_id=asked)
+        asked = arguments.read_id("key_id", key_id)
+        request = requests.build_get(arguments.read_id("org", org), key_id, deadline=self._latest())
+        return responses.read_key(request, await self._send(request), key_id=asked)
 
     async def create(
         self,
@@ -300,13 +300,13 @@ class AccessKeysClient(FanOut):
 
         Raises what `get` does, and CreateOutcomeUnknownError.
         """
-        operations.warn_of_role_ids(role_ids, stacklevel=2)
+        arguments.warn_of_role_ids(role_ids, stacklevel=2)
         draft = Draft(
-            operations.read_id("org", org),
+            arguments.read_id("org", org),
             name,
             description,
-            operations.read_role_refs(role_refs),
-            operations.read_role_ids(role_ids),
+            arguments.read_role_refs(role_refs),
+            arguments.read_role_ids(role_ids),
         )
         return await self._create(draft, recover=recover, settle=settle)
 
@@ -334,7 +334,7 @@ class AccessKeysClient(FanOut):
 
         Raises InvalidRequestError where neither is given, and what `get` does.
         """
-        organization_id = operations.read_id("org", org)
+        organization_id = arguments.read_id("org", org)
         if nonce is None and (older_than is None or older_than <= timedelta(0)):
             raise InvalidRequestError("reap", "would take creates under way; give a nonce, or older_than")
         return await reap(
@@ -361,10 +361,10 @@ class AccessKeysClient(FanOut):
         `role_refs` replaces all of the key's roles. Bounds are those of `create`. Raises what `get` does;
         InvalidRequestError also if nothing is named.
         """
-        operations.warn_of_role_ids(role_ids, stacklevel=2)
-        requested = operations.read_id("key_id", key_id)
-        request = operations.build_update(
-            operations.read_id("org", org),
+        arguments.warn_of_role_ids(role_ids, stacklevel=2)
+        requested = arguments.read_id("key_id", key_id)
+        request = requests.build_update(
+            arguments.read_id("org", org),
             requested,
             name=name,
             description=description,
@@ -372,7 +372,7 @@ class AccessKeysClient(FanOut):
             role_ids=role_ids,
             deadline=self._latest(),
         )
-        return operations.read_key(request, await self._send(request), key_id=requested)
+        return responses.read_key(request, await self._send(request), key_id=requested)
 
     async def delete(
         self,
@@ -390,18 +390,18 @@ class AccessKeysClient(FanOut):
         404 raises NotFoundError, unless `missing_ok`, or an earlier attempt of this call may have deleted
         it. Raises what `get` does.
         """
-        organization_id, key_id = operations.read_id("org", org), operations.read_id("key_id", key_id)
+        organization_id, key_id = arguments.read_id("org", org), arguments.read_id("key_id", key_id)
         deadline = self._latest()
         if expect_suffix is not None or not allow_self:
-            request = operations.build_get(organization_id, key_id, deadline=deadline)
+            request = requests.build_get(organization_id, key_id, deadline=deadline)
             response = await self._send(request)
             if response.status == 404 and missing_ok:
                 return
-            key = operations.read_key(request, response, key_id=key_id)
+            key = responses.read_key(request, response, key_id=key_id)
             own = None if allow_self else await self._session.own_suffix()
-            operations.check_deletion(key, expect_suffix=expect_suffix, own_suffix=own)
-        request = operations.build_delete(organization_id, key_id, deadline=deadline)
-        operations.read_deleted(request, await self._send(request), missing_ok=missing_ok)
+            requests.check_deletion(key, expect_suffix=expect_suffix, own_suffix=own)
+        request = requests.build_delete(organization_id, key_id, deadline=deadline)
+        responses.read_deleted(request, await self._send(request), missing_ok=missing_ok)
 
     def _latest(self) -> float | None:
         """Say when a call that begins now must be over, on the event loop's clock.

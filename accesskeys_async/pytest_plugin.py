@@ -15,9 +15,9 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
 
+    from accesskeys_async._http.messages import Next, Request, Response
     from accesskeys_async.client import AccessKeysClient
     from accesskeys_async.emulator import Emulator
-    from accesskeys_async.transport.exchange import Next, Request, Response
 
 
 @pytest.fixture(scope="session")

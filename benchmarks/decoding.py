@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 import msgspec
 import orjson
 
-from accesskeys_async import wire
+from accesskeys_async._contract.decoding import read_page
 from benchmarks.measurement import Round, highest, report
 from benchmarks.models import PlainPage, StructPage, make_plain_converter
 from benchmarks.static_server import ORGANIZATION_ID, PAGE_SIZE, render_pages
@@ -27,7 +27,7 @@ WARM_UP_PAGES: Final = 100
 
 def make_client_decoder() -> Decode:
     """Return how this library reads a page, checks included."""
-    return lambda body: wire.read_page(body, organization_id=ORGANIZATION_ID)
+    return lambda body: read_page(body, organization_id=ORGANIZATION_ID)
 
 
 def make_cattrs_decoder() -> Decode:

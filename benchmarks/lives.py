@@ -22,6 +22,7 @@ from uuid import UUID
 from attrs import frozen
 
 from accesskeys_async import AccessKeysClient, RetryPolicy, Timeout
+from accesskeys_async._http.messages import Next, Request, Response
 from accesskeys_async.rotation import (
     Delivery,
     FileSink,
@@ -32,7 +33,6 @@ from accesskeys_async.rotation import (
     Sink,
     State,
 )
-from accesskeys_async.transport.exchange import Next, Request, Response
 
 __all__ = ["CrashError", "Errand", "Fate", "SharedClock", "crash", "kill", "live"]
 

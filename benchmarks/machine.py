@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from accesskeys_async.wire.fast import IS_COMPILED
+from accesskeys_async._contract.fast import IS_COMPILED
 
 __all__ = ["describe"]
 

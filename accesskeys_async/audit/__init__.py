@@ -1,8 +1,9 @@
 """Audit the keys of many organizations: read them whole, judge them by rules, and tell what to do."""
 
-from accesskeys_async.audit.checkpoint import Checkpoint, Reading
-from accesskeys_async.audit.credentials import Credential
-from accesskeys_async.audit.engine import audit
+from accesskeys_async._public import public
+from accesskeys_async.audit.cleanup.apply import Removal, apply
+from accesskeys_async.audit.cleanup.plan import Candidate, Plan, PlanError, Planner, dump_plan, load_plan
+from accesskeys_async.audit.cleanup.removal_journal import Act, RemovalJournal, RemovalJournalError
 from accesskeys_async.audit.errors import (
     AuditError,
     CheckpointError,
@@ -10,12 +11,10 @@ from accesskeys_async.audit.errors import (
     InventoryError,
     PolicyError,
 )
-from accesskeys_async.audit.inventory import Entry, Inventory, read_inventory
-from accesskeys_async.audit.parameters import Parameter, Parameters
-from accesskeys_async.audit.policy import Override, Policy, RuleChange
-from accesskeys_async.audit.policy_reading import load_policy, parse_policy
-from accesskeys_async.audit.policy_writing import describe_rule, write_policy
-from accesskeys_async.audit.progress import Progress
+from accesskeys_async.audit.policies.loading import load_policy, parse_policy
+from accesskeys_async.audit.policies.policy import Override, Policy, RuleChange
+from accesskeys_async.audit.policies.suppressions import Suppression
+from accesskeys_async.audit.policies.template import describe_rule, write_policy
 from accesskeys_async.audit.records import (
     Finding,
     OrganizationAudit,
@@ -27,12 +26,14 @@ from accesskeys_async.audit.records import (
     Summary,
     Unreadable,
 )
-from accesskeys_async.audit.registry import Registry, find_rules
-from accesskeys_async.audit.remediation import Candidate, Plan, PlanError, Planner, dump_plan, load_plan
-from accesskeys_async.audit.removal import Removal, apply
-from accesskeys_async.audit.removal_journal import Act, RemovalJournal, RemovalJournalError
-from accesskeys_async.audit.rules import Hit, Rule, Scope, Verdict
-from accesskeys_async.audit.suppressions import Suppression
+from accesskeys_async.audit.rules.parameters import Parameter, Parameters
+from accesskeys_async.audit.rules.registry import Registry, find_rules
+from accesskeys_async.audit.rules.rule import Hit, Rule, Scope, Verdict
+from accesskeys_async.audit.run.checkpoint import Checkpoint, Reading
+from accesskeys_async.audit.run.engine import audit
+from accesskeys_async.audit.run.progress import Progress
+from accesskeys_async.audit.scope.credentials import Credential
+from accesskeys_async.audit.scope.inventory import Entry, Inventory, read_inventory
 
 __all__ = [
     "Act",
@@ -85,3 +86,6 @@ __all__ = [
     "read_inventory",
     "write_policy",
 ]
+
+for _name in __all__:
+    public(__name__)(globals()[_name])

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from accesskeys_async.errors import ConfigurationError
 
-__all__ = ["AuditError", "CheckpointError", "CheckpointWriteError", "InventoryError", "PolicyError"]
-
 
 class AuditError(ConfigurationError):
     """Stand above the errors of an audit's files; each names the file and the place in it."""

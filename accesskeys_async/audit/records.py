@@ -11,28 +11,12 @@ from uuid import UUID
 
 from attrs import field, frozen
 
-from accesskeys_async.audit.columns import Column, count_unset, drop_empty, fill_empty
-from accesskeys_async.audit.naming import fold_all, strip_marks
-from accesskeys_async.audit.permissions import Permissions, evaluate_roles
-from accesskeys_async.audit.texts import are_plain, find_suspects
+from accesskeys_async._contract.fields import format_uuid
+from accesskeys_async.audit.rules.columns import Column, count_unset, drop_empty, fill_empty
+from accesskeys_async.audit.rules.name_folding import fold_all, strip_marks
+from accesskeys_async.audit.rules.permissions import Permissions, evaluate_roles
+from accesskeys_async.audit.rules.text_patterns import are_plain, find_suspects
 from accesskeys_async.records import UNSET, AccessKey, Role, RoleRef, Unset
-from accesskeys_async.wire import format_uuid
-
-__all__ = [
-    "Finding",
-    "OrganizationAudit",
-    "Outcome",
-    "RuleResult",
-    "Severity",
-    "Snapshot",
-    "Subject",
-    "Summary",
-    "Unreadable",
-    "count_unset",
-    "fingerprint",
-    "start_fingerprint",
-]
-
 
 _filter: Any = filter  # a type checker does not see that UNSET is false, and goes
 

@@ -6,8 +6,6 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-__all__ = ["main"]
-
 _EXTRA = ("typer", "rich")
 
 

@@ -11,9 +11,7 @@ import typer.main
 from accesskeys_async._version import __version__
 from accesskeys_async.cli.commands import COMMANDS, LazyGroup
 from accesskeys_async.cli.exits import ExitCode
-from accesskeys_async.cli.screen import Screen
-
-__all__ = ["app", "run"]
+from accesskeys_async.cli.output.screen import Screen
 
 # Rich would draw the help as well, but loading what it needs for that doubles the time it takes.
 app = typer.Typer(

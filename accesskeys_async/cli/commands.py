@@ -11,22 +11,20 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup
 
 from accesskeys_async.cli.examples import EXAMPLES
 
-__all__ = ["COMMANDS", "LazyGroup", "PlainCommand", "load", "write_examples"]
-
 SHELLS: Final = ("bash", "zsh", "fish", "powershell", "pwsh")
 _COMPLETION_OPTIONS: Final = ("--install-completion", "--show-completion")
 
 COMMANDS: Final = {
-    "list": ("listing:list_keys", "List the access keys of an organization."),
-    "get": ("keys:get_key", "Show one access key."),
-    "create": ("creation:create_key", "Create an access key."),
-    "update": ("keys:update_key", "Change an access key."),
-    "delete": ("keys:delete_key", "Delete an access key."),
-    "reap": ("reaping:reap_keys", "Delete keys whose create lost its response."),
-    "audit": ("audit:audit", "Audit the keys of many organizations."),
-    "rotate": ("rotate:rotate", "Replace access keys without an outage."),
-    "emulator": ("emulation:emulator", "Serve the same API on this machine."),
-    "demo": ("demo:demo", "Watch the client at work on this machine."),
+    "list": ("keys.list:list_keys", "List the access keys of an organization."),
+    "get": ("keys.get_update_delete:get_key", "Show one access key."),
+    "create": ("keys.create:create_key", "Create an access key."),
+    "update": ("keys.get_update_delete:update_key", "Change an access key."),
+    "delete": ("keys.get_update_delete:delete_key", "Delete an access key."),
+    "reap": ("keys.reap:reap_keys", "Delete keys whose create lost its response."),
+    "audit": ("audit.commands:audit", "Audit the keys of many organizations."),
+    "rotate": ("rotate.commands:rotate", "Replace access keys without an outage."),
+    "emulator": ("emulator:emulator", "Serve the same API on this machine."),
+    "demo": ("demo.commands:demo", "Watch the client at work on this machine."),
 }
 """Name -> where the function is, and the first sentence of its help."""
 

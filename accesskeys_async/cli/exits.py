@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import enum
 
-__all__ = ["CommandError", "ExitCode", "exit_code"]
-
 
 class ExitCode(enum.IntEnum):
     """What the shell is told. A script may try again after 4 and must not after 1, 2 or 3."""

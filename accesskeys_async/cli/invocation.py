@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING
 from attrs import field, frozen
 
 from accesskeys_async.cli.exits import CommandError, ExitCode
-from accesskeys_async.cli.screen import Screen
+from accesskeys_async.cli.output.screen import Screen
 
 if TYPE_CHECKING:
-    from accesskeys_async.cli.writers import Writer
+    from accesskeys_async.cli.output.key_writers import Writer
     from accesskeys_async.client import AccessKeysClient
     from accesskeys_async.records import Token
-
-__all__ = ["Format", "Invocation"]
 
 
 class Format(enum.StrEnum):
@@ -76,8 +74,8 @@ class Invocation:
 
     def writer(self) -> Writer:
         """Make the writer of the chosen format."""
-        from accesskeys_async.cli.tables import TableWriter
-        from accesskeys_async.cli.writers import CsvWriter, JsonLinesWriter, JsonWriter
+        from accesskeys_async.cli.output.key_table import TableWriter
+        from accesskeys_async.cli.output.key_writers import CsvWriter, JsonLinesWriter, JsonWriter
 
         terminal = self.screen.stdout_is_terminal
         ascii_only = not self.screen.speaks_unicode

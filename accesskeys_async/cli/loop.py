@@ -11,8 +11,6 @@ from typing import Final, TypeVar
 
 from accesskeys_async.cli.exits import CommandError, ExitCode
 
-__all__ = ["TerminatedError", "loop_factory", "run"]
-
 T = TypeVar("T")
 
 _ENDING: Final = (signal.SIGTERM, signal.SIGHUP)

@@ -12,26 +12,13 @@ import typer
 from attrs import evolve
 from typer.models import OptionInfo
 
+from accesskeys_async.cli.error_reporting import perform
 from accesskeys_async.cli.exits import CommandError, ExitCode
 from accesskeys_async.cli.invocation import Format, Invocation
-from accesskeys_async.cli.reports import perform
-from accesskeys_async.cli.screen import Screen
+from accesskeys_async.cli.output.screen import Screen
 
 if TYPE_CHECKING:
     from accesskeys_async.records import RoleRef, Unset
-
-__all__ = [
-    "Key",
-    "KeyOrOrganization",
-    "Organization",
-    "RoleIds",
-    "Roles",
-    "check_role_options",
-    "connected",
-    "local",
-    "read_role_option",
-    "reporting",
-]
 
 _ORGANIZATION_HELP: Final = "The organization's id. Default: ACCESSKEYS_ORGANIZATION."
 _VALUE_NAMES: Final = {Path: "FILE", int: "N", float: "SECONDS", str: "TEXT"}
@@ -63,7 +50,7 @@ Roles = Annotated[
 
 def read_role_option(roles: Sequence[str] | None) -> tuple[RoleRef, ...] | Unset:
     """Read `ROLE_ID[:WORKSPACE_ID,…]`, once for each role; UNSET for none. Raises CommandError."""
-    from accesskeys_async.arguments import read_id
+    from accesskeys_async._contract.arguments import read_id
     from accesskeys_async.errors import InvalidRequestError
     from accesskeys_async.records import UNSET, RoleRef
 

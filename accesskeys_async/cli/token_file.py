@@ -14,8 +14,6 @@ from accesskeys_async._atomic_file import sync_folder
 from accesskeys_async.cli.exits import CommandError, ExitCode
 from accesskeys_async.records import Token
 
-__all__ = ["TokenFile", "is_open_to_others", "read_token"]
-
 _LONGEST: Final = 4096
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from accesskeys_async._public import public
+
 from .clock import Clock, ManualClock, SystemClock
 from .faults import Fault, Faults
 from .journal import Journal, JournalEntry
@@ -29,3 +31,6 @@ __all__ = [
     "StoredWorkspace",
     "SystemClock",
 ]
+
+for _name in __all__:
+    public(__name__)(globals()[_name])

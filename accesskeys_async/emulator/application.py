@@ -27,8 +27,6 @@ from .roles import Action
 from .routes import Operation, Route, resolve
 from .store import Bearer, Store
 
-__all__ = ["Application"]
-
 _DOCUMENT_PATH = "/openapi.json"
 _NOWHERE = Route(None, (), None, None)
 _REQUEST_ID: Final = "messagebird-request-id"

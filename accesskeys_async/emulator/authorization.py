@@ -6,8 +6,6 @@ from collections.abc import Iterable
 
 from .roles import Action, StoredDefinition
 
-__all__ = ["AccessControl", "is_allowed", "matches"]
-
 
 def is_allowed(definitions: Iterable[StoredDefinition], action: Action, path: str) -> bool:
     """Tell whether definitions allow an action on a path: one allows it, and none denies it."""

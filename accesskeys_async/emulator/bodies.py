@@ -6,8 +6,6 @@ from aiohttp import web
 
 from .replies import Refusal
 
-__all__ = ["MAX_BODY", "read_json_body"]
-
 MAX_BODY = 64 * 1024
 
 

@@ -6,8 +6,6 @@ import threading
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-__all__ = ["Clock", "ManualClock", "SystemClock", "timestamp"]
-
 
 class Clock(Protocol):
     """Tell the time that records, `Date` headers and rate limits go by."""

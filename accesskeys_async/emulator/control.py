@@ -30,8 +30,6 @@ from .replies import Refusal, Reply, not_allowed
 from .roles import KnownRoles
 from .routes import Operation
 
-__all__ = ["CONTROL_PREFIX", "Control"]
-
 CONTROL_PREFIX = "/_emulator/"
 
 _Action = Callable[[web.BaseRequest], Awaitable[Reply]]

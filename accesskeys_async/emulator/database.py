@@ -8,8 +8,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["Database"]
-
 _VERSION = 2
 _SCHEMA = f"""
 PRAGMA user_version = {_VERSION};

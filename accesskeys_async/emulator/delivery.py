@@ -14,8 +14,6 @@ from aiohttp.abc import AbstractStreamWriter
 from .faults import Fault
 from .replies import Reply
 
-__all__ = ["deliver", "is_cut"]
-
 _RESET = struct.pack("ii", 1, 0)  # linger for 0 seconds: close() then sends RST instead of FIN
 
 

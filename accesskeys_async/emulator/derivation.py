@@ -7,8 +7,6 @@ import string
 import uuid
 from hashlib import blake2b
 
-__all__ = ["SUFFIX_LENGTH", "TOKEN_LENGTH", "Derivation", "is_uuid"]
-
 TOKEN_LENGTH = 36
 SUFFIX_LENGTH = 6
 

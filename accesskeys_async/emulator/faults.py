@@ -14,8 +14,6 @@ import attrs
 from .replies import Reply, error_reply
 from .routes import OPERATIONS, Operation
 
-__all__ = ["Fault", "FaultKind", "Faults"]
-
 FaultKind = Literal[
     "status", "delay", "reset_before", "reset_after", "cut_headers", "cut_body", "malformed_json", "drip"
 ]

@@ -7,8 +7,6 @@ import hmac
 
 import attrs
 
-__all__ = ["Fingerprint"]
-
 _SELECTOR_LENGTH = 8
 
 

@@ -10,8 +10,6 @@ import functools
 import ipaddress
 from collections.abc import Iterable, Sequence
 
-__all__ = ["HostCheck"]
-
 
 class HostCheck:
     """Tell whether a request's Host is one that the emulator is known by.

@@ -11,8 +11,6 @@ import attrs
 
 from .routes import Operation
 
-__all__ = ["Journal", "JournalEntry"]
-
 _SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"})
 
 

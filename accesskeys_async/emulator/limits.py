@@ -9,8 +9,6 @@ from datetime import datetime
 
 import attrs
 
-__all__ = ["RateLimit", "RateLimiter", "Verdict"]
-
 
 def _positive(_: object, attribute: attrs.Attribute[float], value: float) -> None:
     if not (math.isfinite(value) and value > 0):

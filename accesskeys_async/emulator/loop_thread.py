@@ -8,8 +8,6 @@ from collections.abc import Coroutine
 from concurrent.futures import Future
 from typing import TypeVar
 
-__all__ = ["LoopThread"]
-
 _T = TypeVar("_T")
 
 

@@ -16,8 +16,6 @@ from .routes import Operation
 from .store import Store
 from .validation import Draft, ListQuery, MultiValued, read_draft, read_list_query, read_object
 
-__all__ = ["Asked", "Operations"]
-
 _T = TypeVar("_T")
 
 

@@ -9,8 +9,6 @@ import hmac
 import struct
 from typing import Literal, get_args
 
-__all__ = ["Listed", "PageTokens"]
-
 Listed = Literal["keys", "roles", "workspaces"]
 _LISTS: tuple[Listed, ...] = get_args(Listed)
 

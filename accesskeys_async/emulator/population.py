@@ -14,8 +14,6 @@ from .fingerprint import Fingerprint
 from .records import opening, role_fields
 from .roles import Directory, StoredRoleRef
 
-__all__ = ["Organization", "Population", "Row"]
-
 _SERVICES = (
     *(
         "billing",

@@ -10,8 +10,6 @@ import attrs
 
 from .roles import RoleType, StoredRoleRef
 
-__all__ = ["LAST_USED", "StoredKey", "closed", "opening", "read_opening", "read_refs", "role_fields"]
-
 
 class _RefFields(TypedDict):
     id: str

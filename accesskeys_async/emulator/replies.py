@@ -7,8 +7,6 @@ from collections.abc import Iterable, Mapping
 
 import attrs
 
-__all__ = ["Details", "Refusal", "Reply", "error_reply", "invalid", "not_allowed"]
-
 Details = Mapping[str, list[str]]
 _NO_DETAILS: Details = {}
 _NO_HEADERS: Mapping[str, str] = {}

@@ -10,8 +10,6 @@ import attrs
 from .derivation import is_uuid
 from .roles import KnownRoles, StoredRoleRef
 
-__all__ = ["MAX_ROLES", "read_roles"]
-
 MAX_ROLES = 5
 
 _FIELDS = ("id", "type", "workspaces")

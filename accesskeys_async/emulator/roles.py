@@ -10,18 +10,6 @@ import attrs
 
 from .derivation import Derivation
 
-__all__ = [
-    "Action",
-    "Directory",
-    "KnownRoles",
-    "RoleType",
-    "StoredDefinition",
-    "StoredPolicy",
-    "StoredRole",
-    "StoredRoleRef",
-    "StoredWorkspace",
-]
-
 RoleType = Literal["organization", "managed"]
 Effect = Literal["allow", "deny"]
 Action = Literal["view", "create", "update", "delete", "any"]

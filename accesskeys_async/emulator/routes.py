@@ -10,8 +10,6 @@ import attrs
 
 from .derivation import is_uuid
 
-__all__ = ["OPERATIONS", "Operation", "Route", "resolve"]
-
 Operation = Literal["list", "create", "get", "update", "delete", "list_roles", "list_workspaces"]
 OPERATIONS: tuple[Operation, ...] = get_args(Operation)
 

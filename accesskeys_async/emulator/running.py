@@ -25,8 +25,6 @@ from .roles import KnownRoles
 from .server import Listener
 from .store import Store
 
-__all__ = ["Holders", "Running", "Settings", "StateHolder"]
-
 
 class StateHolder(Protocol):
     """Something that changes as the emulator is used, and can be made as new."""

@@ -11,8 +11,6 @@ from aiohttp.abc import AbstractAccessLogger
 
 from .replies import Reply, error_reply
 
-__all__ = ["Listener"]
-
 Answer = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 _LOGGER = logging.getLogger("accesskeys_async.emulator")

@@ -20,8 +20,6 @@ from .records import StoredKey
 from .roles import StoredRole, StoredWorkspace
 from .running import Holders, Running, Settings
 
-__all__ = ["Emulator"]
-
 
 class Emulator:
     """Serve the access keys API for real, from SQLite, on a socket of this machine.

@@ -18,8 +18,6 @@ from .records import LAST_USED, StoredKey, closed, opening, read_opening, read_r
 from .roles import Directory, KnownRoles, StoredRole
 from .validation import Draft, ListQuery
 
-__all__ = ["Bearer", "Page", "Store"]
-
 # One row comes back however long the page is: sqlite3 gives up the GIL at every row, and in a process whose
 # other threads are busy each time costs a wait for it. The subquery's order is the order of the page.
 _PAGE = """

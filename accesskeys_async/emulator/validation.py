@@ -13,8 +13,6 @@ from .replies import Refusal, invalid
 from .role_references import read_roles
 from .roles import KnownRoles, StoredRoleRef
 
-__all__ = ["Draft", "ListQuery", "MultiValued", "read_draft", "read_list_query", "read_object"]
-
 DEFAULT_LIMIT = 10
 MAX_LIMIT = 100
 MAX_TEXT = 256

@@ -5,6 +5,7 @@ Needs the extra `rotation`: `pip install "accesskeys-async[rotation]"`.
 
 from __future__ import annotations
 
+from accesskeys_async._public import public
 from accesskeys_async.rotation.delivery import CurrentToken as CurrentToken
 from accesskeys_async.rotation.delivery import Delivery as Delivery
 from accesskeys_async.rotation.delivery import Probe as Probe
@@ -56,3 +57,6 @@ __all__ = [
     "State",
     "UnknownRotationError",
 ]
+
+for _name in __all__:
+    public(__name__)(globals()[_name])

@@ -11,8 +11,6 @@ from attrs import frozen
 
 from accesskeys_async.records import CreatedAccessKey, Token
 
-__all__ = ["CurrentToken", "Delivery", "Probe", "Sink", "check_sink", "get_fingerprint"]
-
 
 @frozen(kw_only=True)
 class Delivery:

@@ -18,24 +18,6 @@ from accesskeys_async.errors import (
 )
 from accesskeys_async.records import Token
 
-__all__ = [
-    "JournalError",
-    "LeaseLostError",
-    "NotListedError",
-    "RotationBusyError",
-    "RotationError",
-    "RotationRefusedError",
-    "SinkError",
-    "SinkUnsureError",
-    "StillThereError",
-    "StuckError",
-    "TargetTakenError",
-    "UnknownRotationError",
-    "describe_failure",
-    "is_passing",
-    "made_nothing",
-]
-
 
 class RotationError(AccessKeysError):
     """Stand above the errors of rotations."""

@@ -12,8 +12,6 @@ from accesskeys_async.rotation.failures import LeaseLostError
 from accesskeys_async.rotation.journal import Journal
 from accesskeys_async.rotation.states import Rotation, check_move
 
-__all__ = ["Hold"]
-
 
 class Hold:
     """Change a rotation while the lease lasts."""

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from accesskeys_async.database import Database
+from accesskeys_async._database.engine import Database
 from accesskeys_async.errors import one_line
 from accesskeys_async.rotation.failures import (
     JournalError,
@@ -26,8 +26,6 @@ from accesskeys_async.rotation.failures import (
 )
 from accesskeys_async.rotation.schema import CANDIDATES, MAX_PROBLEM, MIGRATIONS, ROTATIONS
 from accesskeys_async.rotation.states import OVER, Candidate, Rotation, State
-
-__all__ = ["Journal"]
 
 _NOT_STORED: Final = frozenset({"candidates", "unknown_state"})
 _STATES: Final = frozenset(state.value for state in State)

@@ -8,15 +8,13 @@ from uuid import UUID
 
 from attrs import evolve
 
+from accesskeys_async._client.recoverable_create import find_nonce
 from accesskeys_async.client import AccessKeysClient
-from accesskeys_async.creation import find_nonce
 from accesskeys_async.errors import NotFoundError
 from accesskeys_async.records import AccessKey
 from accesskeys_async.rotation.hold import Hold
 from accesskeys_async.rotation.settings import RotationSettings
 from accesskeys_async.rotation.states import Candidate
-
-__all__ = ["Orphans"]
 
 
 class Orphans:

@@ -11,8 +11,6 @@ from accesskeys_async.client import AccessKeysClient
 from accesskeys_async.errors import AuthenticationError, ConfigurationError, PermissionDeniedError
 from accesskeys_async.records import CreatedAccessKey
 
-__all__ = ["ReadProbe"]
-
 FIRST_WAIT: Final = 0.25
 LONGEST_WAIT: Final = 4.0
 

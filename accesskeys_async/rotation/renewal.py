@@ -14,10 +14,10 @@ from uuid import UUID
 
 from attrs import evolve
 
+from accesskeys_async._client.recoverable_create import mark
+from accesskeys_async._contract.arguments import MAX_TEXT_LENGTH
 from accesskeys_async.client import AccessKeysClient
-from accesskeys_async.creation import mark
 from accesskeys_async.errors import AccessKeysError
-from accesskeys_async.operations import MAX_TEXT_LENGTH
 from accesskeys_async.records import UNSET, CreatedAccessKey
 from accesskeys_async.rotation.delivery import Delivery, Probe, Sink, check_sink, get_fingerprint
 from accesskeys_async.rotation.failures import (
@@ -36,8 +36,6 @@ from accesskeys_async.rotation.settings import RotationSettings
 from accesskeys_async.rotation.states import Candidate, Rotation, State
 from accesskeys_async.rotation.targets import Targets
 from accesskeys_async.rotation.withdrawal import Withdrawal
-
-__all__ = ["Renewal"]
 
 LATE_DELIVERY: Final = (
     "the token of access key {key_id} reached the sink after another worker had taken over: look which key's "

@@ -17,8 +17,6 @@ from accesskeys_async.rotation.roles import differ, read_reported
 from accesskeys_async.rotation.settings import RotationSettings
 from accesskeys_async.rotation.states import Rotation, State, find_in_use
 
-__all__ = ["Retirement"]
-
 
 class Retirement:
     """Bring a rotation from verified to confirmed."""

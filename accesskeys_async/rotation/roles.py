@@ -9,15 +9,13 @@ from uuid import UUID
 
 from attrs import frozen
 
+from accesskeys_async._http.hooks import logger
 from accesskeys_async.client import AccessKeysClient
 from accesskeys_async.errors import one_line
 from accesskeys_async.records import AccessKey, CreatedAccessKey, RoleRef, Unset
 from accesskeys_async.rotation.failures import NotListedError, StuckError
 from accesskeys_async.rotation.hold import Hold
 from accesskeys_async.rotation.states import Rotation, get_grants
-from accesskeys_async.transport.hooks import logger
-
-__all__ = ["ReportedRoles", "Roles", "differ", "read_reported"]
 
 MAX_PAGES: Final = 10_000
 """Pages of an organization that are looked through for one key: a million keys."""

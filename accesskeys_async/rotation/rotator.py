@@ -7,10 +7,10 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID, uuid4
 
+from accesskeys_async._client.recoverable_create import find_nonce, mark
+from accesskeys_async._contract.arguments import Id, RoleRefs, read_id, read_role_refs
 from accesskeys_async.client import AccessKeysClient
-from accesskeys_async.creation import find_nonce, mark
 from accesskeys_async.errors import InvalidRequestError
-from accesskeys_async.operations import Id, RoleRefs, read_id, read_role_refs
 from accesskeys_async.records import UNSET, Unset
 from accesskeys_async.rotation.delivery import Probe, Sink
 from accesskeys_async.rotation.failures import LeaseLostError, RotationBusyError
@@ -21,8 +21,6 @@ from accesskeys_async.rotation.settings import RotationSettings
 from accesskeys_async.rotation.states import Progress, Rotation, State, put_back
 from accesskeys_async.rotation.steps import Steps
 from accesskeys_async.rotation.withdrawal import check_abortable
-
-__all__ = ["Rotator"]
 
 AT_ONCE: Final = 8
 

@@ -9,12 +9,9 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Boolean, Column, Dialect, Integer, MetaData, String, Table, Text
 from sqlalchemy.types import TypeDecorator
 
-from accesskeys_async.database import Id, Migrations, Moment, Span
+from accesskeys_async._database.engine import Id, Migrations, Moment, Span
 from accesskeys_async.records import UNSET, RoleRef
 from accesskeys_async.rotation.failures import JournalError
-
-__all__ = ["CANDIDATES", "MAX_PROBLEM", "MIGRATIONS", "ROTATIONS", "RoleRefsText", "write_ref"]
-
 
 MAX_PROBLEM: Final = 1000
 """Characters that the journal takes of a problem."""

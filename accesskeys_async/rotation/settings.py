@@ -7,10 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 from attrs import field, frozen
 
-from accesskeys_async.creation import new_nonce
+from accesskeys_async._client.recoverable_create import new_nonce
 from accesskeys_async.errors import ConfigurationError
-
-__all__ = ["RotationSettings", "utc_now"]
 
 
 def utc_now() -> datetime:

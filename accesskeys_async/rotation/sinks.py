@@ -28,8 +28,6 @@ from accesskeys_async.records import Token
 from accesskeys_async.rotation.delivery import Delivery
 from accesskeys_async.rotation.failures import SinkError, SinkUnsureError
 
-__all__ = ["CommandSink", "DirectorySink", "EnvFileSink", "FileSink"]
-
 MAX_REPORT: Final = 200
 KEPT_REPORT: Final = 16_384
 """Bytes of a command's stderr that are kept: more than are told, so that a token in them is seen whole."""

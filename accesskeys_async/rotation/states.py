@@ -13,18 +13,6 @@ from attrs import evolve, field, frozen, validators
 from accesskeys_async.records import AccessKey, RoleRef
 from accesskeys_async.rotation.failures import RotationRefusedError
 
-__all__ = [
-    "Candidate",
-    "Progress",
-    "Rotation",
-    "State",
-    "check_move",
-    "find_in_use",
-    "get_backoff",
-    "get_grants",
-    "put_back",
-]
-
 
 class State(enum.StrEnum):
     """Where a rotation stands; each is written to the journal before what follows it is begun."""

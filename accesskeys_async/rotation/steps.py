@@ -28,8 +28,6 @@ from accesskeys_async.rotation.states import Rotation, State, get_backoff
 from accesskeys_async.rotation.targets import Targets
 from accesskeys_async.rotation.withdrawal import Withdrawal
 
-__all__ = ["Steps"]
-
 _NOT_OURS: Final = (ClientClosedError, ConfigurationError, JournalError)
 """What the caller has to see to: the rotation stays as it is."""
 

@@ -9,8 +9,6 @@ from accesskeys_async.rotation.journal import Journal
 from accesskeys_async.rotation.orphans import Orphans
 from accesskeys_async.rotation.states import Candidate, Rotation
 
-__all__ = ["Targets"]
-
 
 class Targets:
     """Know from the journal which key's token a sink's target holds."""

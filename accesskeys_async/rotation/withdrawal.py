@@ -10,8 +10,6 @@ from accesskeys_async.rotation.orphans import Orphans
 from accesskeys_async.rotation.settings import RotationSettings
 from accesskeys_async.rotation.states import Rotation, State
 
-__all__ = ["Withdrawal", "check_abortable"]
-
 
 def check_abortable(rotation: Rotation) -> None:
     """Refuse to abort a rotation that is past it. Raises RotationRefusedError."""

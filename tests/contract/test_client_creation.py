@@ -19,7 +19,7 @@ from accesskeys_async import (
     RetryBudget,
     RetryPolicy,
 )
-from accesskeys_async.creation import find_nonce, mark, new_nonce
+from accesskeys_async._client.recoverable_create import find_nonce, mark, new_nonce
 from accesskeys_async.emulator import Emulator, Fault, ManualClock, StoredKey
 
 PATIENT = RetryPolicy(base_delay=0.001, max_delay=0.002, budget=RetryBudget(capacity=1000))

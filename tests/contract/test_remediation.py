@@ -18,12 +18,12 @@ from accesskeys_async import (
     RetryPolicy,
     SharedPause,
 )
+from accesskeys_async._http.messages import Next
 from accesskeys_async.audit import Credential, OrganizationAudit, Policy, RuleChange, Summary, audit
-from accesskeys_async.audit.remediation import Plan, Planner
-from accesskeys_async.audit.removal import Removal, apply
-from accesskeys_async.audit.removal_journal import Act, RemovalJournal, RemovalJournalError
+from accesskeys_async.audit.cleanup.apply import Removal, apply
+from accesskeys_async.audit.cleanup.plan import Plan, Planner
+from accesskeys_async.audit.cleanup.removal_journal import Act, RemovalJournal, RemovalJournalError
 from accesskeys_async.emulator import Emulator, Fault
-from accesskeys_async.transport.exchange import Next
 
 EVERY_KEY = Policy(rules={"AK002": RuleChange(parameters={"min_age_days": 0, "high_after_days": 0})})
 

@@ -12,7 +12,7 @@ import yaml  # type: ignore[import-untyped]  # its stubs are a package of their 
 
 from accesskeys_async.cli.app import run
 from accesskeys_async.cli.commands import load
-from accesskeys_async.cli.screen import Screen
+from accesskeys_async.cli.output.screen import Screen
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

@@ -17,13 +17,13 @@ import typer.main
 from multidict import CIMultiDict
 
 from accesskeys_async import AccessKeysClient, RetryPolicy, Timeout, errors
+from accesskeys_async._http.messages import Response
+from accesskeys_async._http.retry import Wait, decide
 from accesskeys_async.audit.reports import FORMS
 from accesskeys_async.cli.app import app
 from accesskeys_async.cli.commands import COMMANDS, load
 from accesskeys_async.cli.exits import ExitCode
 from accesskeys_async.errors import APIConnectionError, APITimeoutError, status_error
-from accesskeys_async.transport.exchange import Response
-from accesskeys_async.transport.retry import Wait, decide
 
 ROOT: Final = Path(__file__).parents[2]
 README: Final = ROOT / "README.md"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from accesskeys_async.printable import printable
+from accesskeys_async._escaping import printable
 from tests.e2e.conftest import Open, write_report
 from tests.unit.audit.fleet import HOSTILE_NAMES, ROLES, Fleet
 

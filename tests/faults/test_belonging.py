@@ -14,8 +14,8 @@ from aiohttp import ClientTimeout
 from yarl import URL
 
 from accesskeys_async import AccessKeysClient, ClientClosedError, Token
+from accesskeys_async._http.pool import Pool
 from accesskeys_async.emulator import Emulator, Fault
-from accesskeys_async.transport.pool import Pool
 from tests.waiting import until
 
 

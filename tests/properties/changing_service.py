@@ -8,9 +8,9 @@ from collections.abc import Callable
 from random import Random
 from typing import Final
 
-from accesskeys_async.paging import FetchPage
+from accesskeys_async._listing.pages import FetchPage
 from accesskeys_async.records import AccessKeyPage
-from tests.unit.scripted_pages import make_key
+from tests.unit._listing.scripted_pages import make_key
 
 Order = Callable[[int], tuple[object, ...]]
 GAP: Final = 1000

@@ -8,12 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accesskeys_async.audit import Policy, RuleChange, Severity, Snapshot, Subject, find_rules
-from accesskeys_async.audit.judging import by_weight, judge
-from accesskeys_async.audit.naming import fold, fold_all, strip_marks
 from accesskeys_async.audit.records import Finding
-from accesskeys_async.audit.rules import Hit
-from accesskeys_async.audit.rules.rule import conclude, make_hit
-from accesskeys_async.audit.texts import (
+from accesskeys_async.audit.rules.name_folding import fold, fold_all, strip_marks
+from accesskeys_async.audit.rules.rule import Hit, conclude, make_hit
+from accesskeys_async.audit.rules.text_patterns import (
     are_plain,
     find_dates,
     find_suspects,
@@ -21,6 +19,7 @@ from accesskeys_async.audit.texts import (
     has_temporary_word,
     is_meaningless,
 )
+from accesskeys_async.audit.run.evaluation import by_weight, judge
 from accesskeys_async.records import UNSET, AccessKey, PolicyDefinition, Role, RoleRef, Unset
 from accesskeys_async.records import Policy as RolePolicy
 

@@ -6,9 +6,9 @@ from contextlib import aclosing
 from hypothesis import given
 from hypothesis import strategies as st
 
+from accesskeys_async._listing.listing import Listing
 from accesskeys_async.errors import APIConnectionError
-from accesskeys_async.listing import Listing
-from tests.unit.scripted_pages import (
+from tests.unit._listing.scripted_pages import (
     Service,
     read,
 )

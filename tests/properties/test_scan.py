@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accesskeys_async.paging import FetchPage
-from accesskeys_async.scanning import Scan
+from accesskeys_async._listing.pages import FetchPage
+from accesskeys_async._listing.scan import Scan
 from tests.properties.changing_service import (
     GAP,
     ChangingService,
@@ -19,7 +19,7 @@ from tests.properties.changing_service import (
     rotated,
     shuffled,
 )
-from tests.unit.scripted_pages import read
+from tests.unit._listing.scripted_pages import read
 
 counts = st.integers(0, 70)
 limits = st.integers(1, 30)

@@ -13,11 +13,11 @@ from uuid import UUID
 
 from attrs import define, field, frozen
 
+from accesskeys_async._http.messages import Request, compose
+from accesskeys_async._http.retry import Retry, RetryBudget, RetryPolicy
+from accesskeys_async._throttle.concurrency import ConcurrencyLimit
+from accesskeys_async._throttle.throttle import Throttle, Throttled
 from accesskeys_async.errors import AccessKeysError
-from accesskeys_async.transport.exchange import Request, compose
-from accesskeys_async.transport.places import ConcurrencyLimit
-from accesskeys_async.transport.retry import Retry, RetryBudget, RetryPolicy
-from accesskeys_async.transport.throttle import Throttle, Throttled
 from tests.simulation.services import Service
 from tests.unit.virtual_time import run
 

@@ -14,8 +14,8 @@ from uuid import UUID
 from attrs import define, field, frozen
 from multidict import CIMultiDict
 
+from accesskeys_async._http.messages import Request, Response
 from accesskeys_async.errors import APIConnectionError
-from accesskeys_async.transport.exchange import Request, Response
 
 __all__ = [
     "Bucket",

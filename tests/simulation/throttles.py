@@ -8,9 +8,9 @@ import random
 from collections.abc import Callable
 
 from accesskeys_async import Throttle
+from accesskeys_async._http.messages import Request, Response
+from accesskeys_async._throttle.adaptive import Adaptive
 from accesskeys_async.errors import AccessKeysError
-from accesskeys_async.transport.adaptive import Adaptive
-from accesskeys_async.transport.exchange import Request, Response
 from tests.simulation.cells import Cell
 from tests.simulation.running import Result, simulate
 

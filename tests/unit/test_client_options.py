@@ -29,7 +29,7 @@ from accesskeys_async import (
     Token,
     WaitStarted,
 )
-from accesskeys_async.wire import dump_key
+from accesskeys_async._contract.writing import dump_key
 from tests.conftest import MockedAPI
 from tests.unit.conftest import BASE_URL, TOKEN
 

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accesskeys_async import APIResponseError, NotFoundError
-from accesskeys_async.listing import Listing
-from accesskeys_async.paging import PageSource
+from accesskeys_async._contract.decoding import glance_at_page_token
+from accesskeys_async._listing.listing import Listing
+from accesskeys_async._listing.pages import PageSource
+from accesskeys_async._listing.scan import FAR, Scan
 from accesskeys_async.records import AccessKeyPage
-from accesskeys_async.scanning import FAR, Scan
-from accesskeys_async.wire import glance_at_page_token
-from tests.unit.scripted_pages import Service, make_key, settle
+from tests.unit._listing.scripted_pages import Service, make_key, settle
 
 NOWHERE = "nowhere"
 

@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 import pytest
 
-from accesskeys_async.listing import Listing
-from accesskeys_async.listings import Listings
-from accesskeys_async.paging import FetchPage
+from accesskeys_async._listing.listing import Listing
+from accesskeys_async._listing.many import Listings
+from accesskeys_async._listing.pages import FetchPage
+from accesskeys_async._listing.scan import Scan
 from accesskeys_async.records import AccessKeyPage
-from accesskeys_async.scanning import Scan
-from tests.unit.scripted_pages import make_key
+from tests.unit._listing.scripted_pages import make_key
 from tests.unit.virtual_time import run
 
 LATENCY = 0.02

@@ -7,8 +7,8 @@ from contextlib import aclosing
 
 import pytest
 
-from accesskeys_async.listing import Listing
-from tests.unit.scripted_pages import (
+from accesskeys_async._listing.listing import Listing
+from tests.unit._listing.scripted_pages import (
     Gated,
     hundred_pages,
     prefetch_tasks,

@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
+from accesskeys_async._listing.listing import Listing
 from accesskeys_async.errors import APIConnectionError
-from accesskeys_async.listing import Listing
-from tests.unit.scripted_pages import Service, hundred_pages, prefetch_tasks, read, settle, work
+from tests.unit._listing.scripted_pages import Service, hundred_pages, prefetch_tasks, read, settle, work
 
 
 @pytest.mark.parametrize("prefetch", [0, 1, 3])

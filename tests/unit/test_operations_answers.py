@@ -8,7 +8,10 @@ from uuid import UUID
 import pytest
 from multidict import CIMultiDict
 
-from accesskeys_async import operations
+from accesskeys_async._contract import requests, responses
+from accesskeys_async._contract.writing import dump_key
+from accesskeys_async._http.messages import Request, Response, describe_attempt
+from accesskeys_async._http.retry import BUDGET_EMPTY
 from accesskeys_async.errors import (
     AccessKeysError,
     APIResponseError,
@@ -24,17 +27,14 @@ from accesskeys_async.errors import (
     ValidationError,
 )
 from accesskeys_async.records import AccessKey
-from accesskeys_async.transport.exchange import Request, Response, describe_attempt
-from accesskeys_async.transport.retry import BUDGET_EMPTY
-from accesskeys_async.wire import dump_key
 
 ORG = UUID("0b0e0f3c-3f5a-4f55-9d0e-6f1f4d1f9a01")
 KEY = UUID(int=1)
-GET = operations.build_get(ORG, KEY)
-DELETE = operations.build_delete(ORG, KEY)
-LIST = operations.build_list(ORG, limit=100, reverse=False, page_token=None)
-CREATE = operations.build_create(ORG, name="ci", description="deploys")
-UPDATE = operations.build_update(ORG, KEY, name="ci")
+GET = requests.build_get(ORG, KEY)
+DELETE = requests.build_delete(ORG, KEY)
+LIST = requests.build_list(ORG, limit=100, reverse=False, page_token=None)
+CREATE = requests.build_create(ORG, name="ci", description="deploys")
+UPDATE = requests.build_update(ORG, KEY, name="ci")
 
 
 def answer(status: int, body: object = None, *, stopped: str | None = None, **headers: str) -> Response:
@@ -45,26 +45,26 @@ def answer(status: int, body: object = None, *, stopped: str | None = None, **he
 
 def read_all(request: Request, response: Response) -> list[Callable[[], object]]:
     return [
-        lambda: operations.read_page(request, response),
-        lambda: operations.read_key(request, response, key_id=KEY),
-        lambda: operations.read_created(request, response),
-        lambda: operations.read_deleted(request, response, missing_ok=False),
+        lambda: responses.read_page(request, response),
+        lambda: responses.read_key(request, response, key_id=KEY),
+        lambda: responses.read_created(request, response),
+        lambda: responses.read_deleted(request, response, missing_ok=False),
     ]
 
 
 def test_the_right_answers_are_read(make_key: Callable[..., AccessKey]) -> None:
     key = dump_key(make_key())
-    assert operations.read_page(LIST, answer(200, {"results": [key], "nextPageToken": "t"})).results == (
+    assert responses.read_page(LIST, answer(200, {"results": [key], "nextPageToken": "t"})).results == (
         make_key(),
     )
-    assert operations.read_key(GET, answer(200, key), key_id=KEY) == make_key()
+    assert responses.read_key(GET, answer(200, key), key_id=KEY) == make_key()
     for status in (200, 201):
-        created = operations.read_created(
+        created = responses.read_created(
             CREATE, answer(status, {"accessKey": key, "token": "the-secret-AbCdEf"})
         )
         assert created.token.reveal() == "the-secret-AbCdEf"
     for status in (200, 202, 204):
-        operations.read_deleted(DELETE, answer(status), missing_ok=False)
+        responses.read_deleted(DELETE, answer(status), missing_ok=False)
 
 
 STATUSES = [
@@ -122,7 +122,7 @@ def test_a_refusal_becomes_the_error_of_its_status(
 )
 def test_what_a_refusal_says_of_fields_is_in_the_error_s_text(details: object, text: str) -> None:
     with pytest.raises(ValidationError) as caught:
-        operations.read_page(LIST, answer(422, {"code": "InvalidPayload", "details": details}))
+        responses.read_page(LIST, answer(422, {"code": "InvalidPayload", "details": details}))
     said = str(caught.value)
     assert said.startswith(f"{LIST}: 422 InvalidPayload{' ' if text else ';'}")
     assert text in said
@@ -138,7 +138,7 @@ def test_a_denied_request_names_the_action_and_path_that_a_policy_must_allow(
     request_: Request, action: str
 ) -> None:
     with pytest.raises(PermissionDeniedError) as caught:
-        operations.read_page(request_, answer(403, {"code": "AccessDenied"}))
+        responses.read_page(request_, answer(403, {"code": "AccessDenied"}))
     assert f"allow {action!r} on {request_.path}" in str(caught.value)
 
 
@@ -197,11 +197,11 @@ def test_an_answer_out_of_contract_says_of_which_request_and_shows_no_body() -> 
 
 
 def test_a_next_page_token_too_long_to_send_back_is_out_of_contract() -> None:
-    assert operations.read_page(
+    assert responses.read_page(
         LIST, answer(200, {"results": [], "nextPageToken": "x" * 4096})
     ).next_page_token
     with pytest.raises(APIResponseError, match=r"\$\.nextPageToken: expected at most 4096 characters"):
-        operations.read_page(LIST, answer(200, {"results": [], "nextPageToken": "x" * 4097}))
+        responses.read_page(LIST, answer(200, {"results": [], "nextPageToken": "x" * 4097}))
 
 
 def test_a_missing_key_is_deleted_only_where_that_is_fine() -> None:
@@ -210,37 +210,37 @@ def test_a_missing_key_is_deleted_only_where_that_is_fine() -> None:
         for response in (answer(500), answer(429, Retry_After="1"))
     )
     missing = answer(404)
-    operations.read_deleted(DELETE, missing, missing_ok=True)
-    operations.read_deleted(
+    responses.read_deleted(DELETE, missing, missing_ok=True)
+    responses.read_deleted(
         DELETE, Response(404, missing.headers, b"", earlier=(unknown, known)), missing_ok=False
     )
     for earlier in ((), (known,)):
         with pytest.raises(NotFoundError):
-            operations.read_deleted(
+            responses.read_deleted(
                 DELETE, Response(404, missing.headers, b"", earlier=earlier), missing_ok=False
             )
     with pytest.raises(PermissionDeniedError):
-        operations.read_deleted(DELETE, answer(403), missing_ok=True)
+        responses.read_deleted(DELETE, answer(403), missing_ok=True)
 
 
 def test_why_it_was_not_tried_again_stands_in_a_note() -> None:
     for stopped, notes in ((None, []), ("4 retries are used up", ["not tried again: 4 retries are used up"])):
         with pytest.raises(ServerError) as caught:
-            operations.read_key(GET, answer(500, stopped=stopped), key_id=KEY)
+            responses.read_key(GET, answer(500, stopped=stopped), key_id=KEY)
         assert getattr(caught.value, "__notes__", []) == notes
         assert caught.value.__cause__ is None
 
 
 def test_an_empty_budget_is_the_cause_of_the_first_error() -> None:
     with pytest.raises(ServerError) as caught:
-        operations.read_key(GET, answer(500, stopped=BUDGET_EMPTY), key_id=KEY)
+        responses.read_key(GET, answer(500, stopped=BUDGET_EMPTY), key_id=KEY)
     assert isinstance(caught.value.__cause__, BudgetExhaustedError)
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"message": 7}', b"\xff\xfe", b"[" * 10_000])
 def test_a_refusal_of_any_body_is_read(body: bytes) -> None:
     with pytest.raises(ServerError) as caught:
-        operations.read_key(GET, answer(500, body), key_id=KEY)
+        responses.read_key(GET, answer(500, body), key_id=KEY)
     assert (caught.value.code, caught.value.message) == (None, None)
 
 
@@ -266,8 +266,8 @@ def test_the_wrong_key_and_our_own_are_not_deleted(
 ) -> None:
     key = make_key(suffix=suffix)
     if problem is None:
-        operations.check_deletion(key, expect_suffix=expect, own_suffix=own)
+        requests.check_deletion(key, expect_suffix=expect, own_suffix=own)
     else:
         with pytest.raises(AccessKeysError) as caught:
-            operations.check_deletion(key, expect_suffix=expect, own_suffix=own)
+            requests.check_deletion(key, expect_suffix=expect, own_suffix=own)
         assert str(caught.value).startswith(problem)

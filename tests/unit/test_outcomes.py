@@ -5,8 +5,8 @@ import pickle
 
 import pytest
 
+from accesskeys_async._workers import Outcome, call_each
 from accesskeys_async.errors import InvalidRequestError
-from accesskeys_async.outcomes import Outcome, call_each
 
 REFUSED = InvalidRequestError("number", "is odd; it takes even ones")
 

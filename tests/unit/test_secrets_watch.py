@@ -40,7 +40,8 @@ LEAKS = {
     "the error of a failed test": "raise AccessKeysError(f'no {TOKEN}')",
     "a learnt token": "secrets_watch.learn(ODD)\n    logger.debug(f'with {ODD}!')",
     "a local of the library": (
-        "from accesskeys_async.wire.strict import structure\n    from accesskeys_async import AccessKey\n"
+        "from accesskeys_async._contract.strict import structure\n"
+        "    from accesskeys_async import AccessKey\n"
         "    with pytest.raises(AccessKeysError):\n        structure({'id': TOKEN}, AccessKey)"
     ),
 }

@@ -18,8 +18,8 @@ from attrs import define, field
 from multidict import CIMultiDict
 
 from accesskeys_async import AccessKey, AccessKeysClient, Request, Response
+from accesskeys_async._contract.writing import dump_key
 from accesskeys_async.audit import audit
-from accesskeys_async.wire import dump_key
 from tests.unit.conftest import Unthrottled
 
 ORG = UUID(int=7)

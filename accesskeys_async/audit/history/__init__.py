@@ -3,7 +3,7 @@
 Needs the extra `history`: `pip install "accesskeys-async[history]"`.
 """
 
-from accesskeys_async.audit.history.knowledge import read_known_keys
+from accesskeys_async._public import public
 from accesskeys_async.audit.history.recording import Recording
 from accesskeys_async.audit.history.records import (
     Diff,
@@ -13,6 +13,7 @@ from accesskeys_async.audit.history.records import (
     PastRun,
     UnknownRunError,
 )
+from accesskeys_async.audit.history.rotation_keys import read_known_keys
 from accesskeys_async.audit.history.store import DEFAULT_PLACE, History
 
 __all__ = [
@@ -27,3 +28,6 @@ __all__ = [
     "UnknownRunError",
     "read_known_keys",
 ]
+
+for _name in __all__:
+    public(__name__)(globals()[_name])

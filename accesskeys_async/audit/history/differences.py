@@ -9,15 +9,13 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, FromClause, Row, and_, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from accesskeys_async.audit.changes import compare_keys
-from accesskeys_async.audit.history.parts import NOT_STORED, load_keys, load_rules
 from accesskeys_async.audit.history.records import Diff, NotCompared, PastFinding, PastRun
 from accesskeys_async.audit.history.schema import FINDINGS, PARTS, READINGS
+from accesskeys_async.audit.history.snapshots import NOT_STORED, load_keys, load_rules
 from accesskeys_async.audit.records import Severity
+from accesskeys_async.audit.rules.key_changes import compare_keys
 from accesskeys_async.audit.rules.role_changes import are_roles_edited
 from accesskeys_async.records import AccessKey
-
-__all__ = ["compare_runs"]
 
 AT_ONCE: Final = 50  # organizations whose keys are in memory at a time
 _Edits: TypeAlias = list[tuple[AccessKey, AccessKey]]

@@ -9,15 +9,13 @@ from uuid import UUID
 
 from attrs import evolve
 
-from accesskeys_async.audit.changes import Changes
-from accesskeys_async.audit.judging import MAX_MESSAGE, by_weight, make_findings
-from accesskeys_async.audit.policy import RuleSetting
+from accesskeys_async.audit.policies.policy import RuleSetting
 from accesskeys_async.audit.records import Finding, OrganizationAudit, RuleResult, Severity, Snapshot
-from accesskeys_async.audit.rules import Hit, Verdict
 from accesskeys_async.audit.rules.changes import JUDGES
+from accesskeys_async.audit.rules.key_changes import Changes
+from accesskeys_async.audit.rules.rule import Hit, Verdict
+from accesskeys_async.audit.run.evaluation import MAX_MESSAGE, by_weight, make_findings
 from accesskeys_async.errors import one_line
-
-__all__ = ["FIRST", "STALE", "amend_readable", "amend_unreadable"]
 
 FIRST: Final = "there is no complete earlier reading of this organization"
 STALE: Final = "the history has a later reading of this organization"

@@ -8,15 +8,13 @@ from uuid import UUID
 
 from attrs import evolve, field, frozen
 
-from accesskeys_async.audit.changes import Changes
 from accesskeys_async.audit.history.judging import UNREADABLE
-from accesskeys_async.audit.judging import judge
-from accesskeys_async.audit.policy import RuleSetting
+from accesskeys_async.audit.policies.policy import RuleSetting
 from accesskeys_async.audit.records import OrganizationAudit, RuleResult, Snapshot
 from accesskeys_async.audit.rules.changes import JUDGES
+from accesskeys_async.audit.rules.key_changes import Changes
+from accesskeys_async.audit.run.evaluation import judge
 from accesskeys_async.records import AccessKey
-
-__all__ = ["JudgesKey", "Look", "is_partial", "make_key_check"]
 
 JudgesKey: TypeAlias = Callable[[str, AccessKey], bool]
 """Tells whether a rule could judge one key."""

@@ -10,18 +10,16 @@ from uuid import UUID
 
 from sqlalchemy import update
 
-from accesskeys_async.audit.changes import Changes
-from accesskeys_async.audit.history.earlier import Crowd, Earlier, find_earlier
+from accesskeys_async._database.engine import Database
 from accesskeys_async.audit.history.judging import FIRST, STALE, amend_readable, amend_unreadable
 from accesskeys_async.audit.history.looking import JudgesKey, Look, is_partial, make_key_check
-from accesskeys_async.audit.history.parts import Parts, encode, find_changes
+from accesskeys_async.audit.history.previous import Crowd, Earlier, find_earlier
 from accesskeys_async.audit.history.schema import RUNS
+from accesskeys_async.audit.history.snapshots import Parts, encode, find_changes
 from accesskeys_async.audit.history.writing import Entry, write_readings
-from accesskeys_async.audit.policy import Policy, RuleSetting
+from accesskeys_async.audit.policies.policy import Policy, RuleSetting
 from accesskeys_async.audit.records import OrganizationAudit, Snapshot, Summary
-from accesskeys_async.database import Database
-
-__all__ = ["Recording"]
+from accesskeys_async.audit.rules.key_changes import Changes
 
 ORGANIZATIONS: Final = 64
 WEIGHT: Final = 50_000

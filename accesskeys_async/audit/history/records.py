@@ -11,8 +11,6 @@ from accesskeys_async.audit.records import Severity
 from accesskeys_async.errors import AccessKeysError
 from accesskeys_async.records import AccessKey
 
-__all__ = ["Diff", "HistoryError", "NotCompared", "PastFinding", "PastRun", "UnknownRunError"]
-
 
 class HistoryError(AccessKeysError):
     """Tell that the history's database failed, or is of a version that this release does not know."""

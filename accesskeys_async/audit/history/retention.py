@@ -10,8 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from accesskeys_async.audit.history.schema import FINDINGS, PARTS, READINGS, RUNS
 from accesskeys_async.audit.history.writing import take_numbers
 
-__all__ = ["forget"]
-
 
 async def forget(connection: AsyncConnection, older_than: datetime) -> int:
     """Delete the readings taken before a time, and what only they need; return how many.

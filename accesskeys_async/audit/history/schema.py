@@ -17,10 +17,8 @@ from sqlalchemy import (
     Text,
 )
 
+from accesskeys_async._database.engine import Id, Migrations, Moment
 from accesskeys_async.audit.history.records import HistoryError
-from accesskeys_async.database import Id, Migrations, Moment
-
-__all__ = ["COUNTER", "FINDINGS", "MIGRATIONS", "PARTS", "READINGS", "RUNS"]
 
 _metadata: Final = MetaData()
 

@@ -13,18 +13,16 @@ from uuid import UUID
 from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from accesskeys_async._database.engine import Database
 from accesskeys_async.audit.history.differences import compare_runs
-from accesskeys_async.audit.history.past import find_run, find_runs
 from accesskeys_async.audit.history.recording import Recording
 from accesskeys_async.audit.history.records import Diff, PastRun
 from accesskeys_async.audit.history.retention import forget
+from accesskeys_async.audit.history.runs import find_run, find_runs
 from accesskeys_async.audit.history.schema import MIGRATIONS, RUNS
 from accesskeys_async.audit.history.writing import take_numbers
-from accesskeys_async.audit.policy import Policy
-from accesskeys_async.database import Database
+from accesskeys_async.audit.policies.policy import Policy
 from accesskeys_async.errors import InvalidRequestError
-
-__all__ = ["DEFAULT_PLACE", "History"]
 
 DEFAULT_PLACE: Final = "accesskeys-history.sqlite"
 

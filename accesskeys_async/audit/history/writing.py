@@ -11,11 +11,8 @@ from attrs import field, frozen
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from accesskeys_async.audit.history.looking import Look
-from accesskeys_async.audit.history.parts import Part, Parts, encode_rules, load_rules
-from accesskeys_async.audit.history.rows import Values, insert_rows
-from accesskeys_async.audit.history.schema import COUNTER, FINDINGS, PARTS, READINGS
-from accesskeys_async.audit.history.stretches import (
+from accesskeys_async.audit.history.bulk_insert import Values, insert_rows
+from accesskeys_async.audit.history.finding_intervals import (
     Stretches,
     find_same,
     find_seen,
@@ -23,10 +20,11 @@ from accesskeys_async.audit.history.stretches import (
     mark,
     write_stretches,
 )
+from accesskeys_async.audit.history.looking import Look
+from accesskeys_async.audit.history.schema import COUNTER, FINDINGS, PARTS, READINGS
+from accesskeys_async.audit.history.snapshots import Part, Parts, encode_rules, load_rules
 from accesskeys_async.audit.records import OrganizationAudit
 from accesskeys_async.errors import one_line
-
-__all__ = ["Entry", "take_numbers", "write_readings"]
 
 
 @frozen

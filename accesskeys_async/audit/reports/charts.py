@@ -12,25 +12,14 @@ from datetime import date
 from html import escape
 from typing import Final, TypeAlias
 
+from accesskeys_async._escaping import printable
 from accesskeys_async.audit.records import Severity
-from accesskeys_async.audit.reports.background import TrendPoint
-from accesskeys_async.audit.reports.extras import load
+from accesskeys_async.audit.reports.context import TrendPoint
 from accesskeys_async.audit.reports.histograms import AGE_STEP, Bar, Cell
 from accesskeys_async.audit.reports.key_roles import RoleCount, RoleKind
+from accesskeys_async.audit.reports.optional_imports import load
 from accesskeys_async.audit.reports.rows import SEVERITIES
-from accesskeys_async.audit.reports.tally import WORST_FIRST
-from accesskeys_async.printable import printable
-
-__all__ = [
-    "chart_ages",
-    "chart_cells",
-    "chart_counts",
-    "chart_idle",
-    "chart_roles",
-    "chart_trend",
-    "chart_weeks",
-    "draw",
-]
+from accesskeys_async.audit.reports.worst_of import WORST_FIRST
 
 Spec: TypeAlias = dict[str, object]
 

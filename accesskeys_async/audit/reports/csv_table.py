@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
+from accesskeys_async._contract.fields import format_uuid
+from accesskeys_async._escaping import csv_cell, csv_line
 from accesskeys_async.audit.records import OrganizationAudit, Summary
 from accesskeys_async.audit.reports.table import COLUMNS, Line, finding_line, list_lines
-from accesskeys_async.printable import csv_cell, csv_line
-from accesskeys_async.wire import format_uuid
-
-__all__ = ["CsvWriter"]
 
 
 class CsvWriter:

@@ -9,13 +9,11 @@ from attrs import frozen
 
 from accesskeys_async.audit.records import Summary
 from accesskeys_async.audit.reports import charts
-from accesskeys_async.audit.reports.background import Background, TrendPoint
+from accesskeys_async.audit.reports.context import Background, TrendPoint
 from accesskeys_async.audit.reports.histograms import Histograms
 from accesskeys_async.audit.reports.key_roles import RoleCounts
 from accesskeys_async.audit.reports.rows import SEVERITIES
-from accesskeys_async.audit.reports.tally import WORST_FIRST, Tally, show_share
-
-__all__ = ["Figure", "list_figures"]
+from accesskeys_async.audit.reports.worst_of import WORST_FIRST, Tally, show_share
 
 _CHARTED: Final = 12
 """Bars of a chart that has one for each rule or organization."""

@@ -12,8 +12,6 @@ from attrs import define, field, frozen
 
 from accesskeys_async.records import UNSET, AccessKey, Unset
 
-__all__ = ["AGE_STEP", "AGE_STEPS", "WEEKS", "Bar", "Cell", "Histograms"]
-
 AGE_STEP: Final = 30
 """Days to a bar of the age histogram."""
 AGE_STEPS: Final = 36

@@ -11,18 +11,16 @@ from typing import Final
 
 from attrs import define, field
 
+from accesskeys_async._escaping import printable
 from accesskeys_async._version import __version__
 from accesskeys_async.audit.records import OrganizationAudit, Severity, Summary
-from accesskeys_async.audit.reports.background import Background
-from accesskeys_async.audit.reports.extras import load
+from accesskeys_async.audit.reports.context import Background
 from accesskeys_async.audit.reports.figures import list_figures
 from accesskeys_async.audit.reports.histograms import Histograms
 from accesskeys_async.audit.reports.key_roles import RoleCounts, list_key_roles
+from accesskeys_async.audit.reports.optional_imports import load
 from accesskeys_async.audit.reports.rows import SEVERITIES
-from accesskeys_async.audit.reports.tally import WORST_FIRST, Tally, show_share
-from accesskeys_async.printable import printable
-
-__all__ = ["MOST_FINDINGS", "MOST_ORGANIZATIONS", "HtmlWriter"]
+from accesskeys_async.audit.reports.worst_of import WORST_FIRST, Tally, show_share
 
 MOST_FINDINGS: Final = 2_000
 """Rows of the table of findings; the counts and charts are of all of them."""

@@ -15,8 +15,6 @@ from accesskeys_async.audit.reports.rows import (
     summary_row,
 )
 
-__all__ = ["SCHEMA_ID", "SCHEMA_VERSION", "JsonLinesWriter", "JsonWriter"]
-
 SCHEMA_VERSION: Final = "1"
 SCHEMA_ID: Final = f"urn:accesskeys-async:audit-report:{SCHEMA_VERSION}"
 

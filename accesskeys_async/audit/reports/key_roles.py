@@ -13,8 +13,6 @@ from attrs import define, field, frozen
 from accesskeys_async.audit.rules.roles import MANAGED
 from accesskeys_async.records import UNSET, AccessKey, Role, RoleRef, Unset
 
-__all__ = ["MOST_ROLES", "KeyRole", "RoleCount", "RoleCounts", "RoleKind", "list_key_roles"]
-
 MOST_ROLES: Final = 10_000
 """Roles that are counted one by one; beyond, those that the fewest keys have are counted together."""
 

@@ -9,14 +9,12 @@ from typing import Final
 
 from attrs import define, field
 
+from accesskeys_async._escaping import printable
 from accesskeys_async.audit.records import Finding, OrganizationAudit, Summary
-from accesskeys_async.audit.reports.background import Background
+from accesskeys_async.audit.reports.context import Background
 from accesskeys_async.audit.reports.key_roles import RoleCounts, list_key_roles
 from accesskeys_async.audit.reports.rows import SEVERITIES
-from accesskeys_async.audit.reports.tally import WORST_FIRST, Tally, show_share
-from accesskeys_async.printable import printable
-
-__all__ = ["MOST_ROWS", "MarkdownWriter"]
+from accesskeys_async.audit.reports.worst_of import WORST_FIRST, Tally, show_share
 
 MOST_ROWS: Final = 50
 _ticks: Final = re.compile(r"`+")

@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from attrs import define, field
 
+from accesskeys_async._contract.fields import format_uuid
 from accesskeys_async.audit.records import OrganizationAudit, Summary
-from accesskeys_async.audit.reports.extras import load
+from accesskeys_async.audit.reports.optional_imports import load
 from accesskeys_async.audit.reports.rows import encode, summary_row
 from accesskeys_async.audit.reports.table import COLUMNS, Line, finding_line, list_lines
-from accesskeys_async.wire import format_uuid
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
-
-__all__ = ["GROUP_ROWS", "ParquetWriter"]
 
 GROUP_ROWS: Final = 16_384
 SUMMARY_KEY: Final = "accesskeys_async.summary"

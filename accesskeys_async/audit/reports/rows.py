@@ -9,7 +9,8 @@ from uuid import UUID
 
 from attrs import evolve
 
-from accesskeys_async import wire
+from accesskeys_async._contract.writing import dump_json
+from accesskeys_async._escaping import escape_json
 from accesskeys_async._version import __version__
 from accesskeys_async.audit.records import (
     Finding,
@@ -21,23 +22,7 @@ from accesskeys_async.audit.records import (
     Unreadable,
 )
 from accesskeys_async.audit.reports.key_roles import KeyRole, list_key_roles
-from accesskeys_async.printable import escape_json
 from accesskeys_async.records import AccessKey, Unset
-
-__all__ = [
-    "SECRET_RULE",
-    "SEVERITIES",
-    "WITHHELD",
-    "Row",
-    "encode",
-    "finding_row",
-    "generator_row",
-    "organization_row",
-    "subject_row",
-    "summary_row",
-    "unreadable_row",
-    "withhold",
-]
 
 Row: TypeAlias = dict[str, object]
 
@@ -49,7 +34,7 @@ WITHHELD: Final = f"(withheld: {SECRET_RULE})"
 
 def encode(row: object) -> bytes:
     """Write a row as compact JSON that loses nothing and is safe to look at in a terminal."""
-    data = wire.dump_json(row)
+    data = dump_json(row)
     if data.isascii() and b"\x7f" not in data:
         return data
     return escape_json(data.decode()).encode()

@@ -11,14 +11,12 @@ from uuid import UUID
 
 from attrs import define, field
 
+from accesskeys_async._escaping import printable
 from accesskeys_async._version import __version__
 from accesskeys_async.audit.records import Finding, OrganizationAudit, Severity, Subject, Summary
-from accesskeys_async.audit.reports.background import Background
+from accesskeys_async.audit.reports.context import Background
 from accesskeys_async.audit.reports.rows import SEVERITIES, Row, encode, finding_row
 from accesskeys_async.audit.rules.rule import Rule
-from accesskeys_async.printable import printable
-
-__all__ = ["MOST_RESULTS", "SarifWriter"]
 
 MOST_RESULTS: Final = 25_000
 """As many as code scanning takes of one run."""

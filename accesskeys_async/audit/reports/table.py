@@ -11,8 +11,6 @@ from accesskeys_async.audit.records import Finding, OrganizationAudit, Outcome, 
 from accesskeys_async.audit.reports.key_roles import list_key_roles
 from accesskeys_async.audit.reports.rows import SEVERITIES
 
-__all__ = ["COLUMNS", "Line", "finding_line", "list_lines"]
-
 COLUMNS: Final = (
     *("outcome", "rule", "severity", "title", "message", "organizationId", "labels"),
     *("keyId", "keyName", "keySuffix", "createdAt", "lastUsedAt"),

@@ -6,8 +6,6 @@ from typing import Protocol
 
 from accesskeys_async.audit.records import OrganizationAudit, Summary
 
-__all__ = ["Writer"]
-
 
 class Writer(Protocol):
     """Turn an audit into bytes. The three parts, joined, are the report; without the last it is none."""

@@ -13,19 +13,17 @@ from uuid import UUID
 from attrs import define, evolve, field
 
 from accesskeys_async.audit.records import OrganizationAudit, Summary
-from accesskeys_async.audit.reports.background import Background
+from accesskeys_async.audit.reports.context import Background
 from accesskeys_async.audit.reports.csv_table import CsvWriter
-from accesskeys_async.audit.reports.destination import Destination, ReportError, StreamDestination
 from accesskeys_async.audit.reports.html import HtmlWriter
 from accesskeys_async.audit.reports.json_document import JsonLinesWriter, JsonWriter
 from accesskeys_async.audit.reports.markdown import MarkdownWriter
 from accesskeys_async.audit.reports.parquet import ParquetWriter
+from accesskeys_async.audit.reports.report_file import Destination, ReportError, StreamDestination
 from accesskeys_async.audit.reports.rows import withhold
 from accesskeys_async.audit.reports.sarif import SarifWriter
 from accesskeys_async.audit.reports.writer import Writer
 from accesskeys_async.errors import ConfigurationError, one_line
-
-__all__ = ["FORMS", "Reports", "open_reports", "write_reports"]
 
 PathLikeText: TypeAlias = str | PathLike[str]
 

@@ -1,5 +1,1 @@
-"""The rules: pure functions over a snapshot, each with who it is and what to mind."""
-
-from accesskeys_async.audit.rules.rule import PASSED, Hit, Judge, Rule, Scope, Verdict
-
-__all__ = ["PASSED", "Hit", "Judge", "Rule", "Scope", "Verdict"]
+"""Rules: pure functions over a snapshot of an organization's keys."""

@@ -5,11 +5,9 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from typing import Final
 
-from accesskeys_async.audit.parameters import Parameter, Parameters
 from accesskeys_async.audit.records import Severity, Snapshot
+from accesskeys_async.audit.rules.parameters import Parameter, Parameters
 from accesskeys_async.audit.rules.rule import PASSED, Hit, Rule, Verdict, conclude, make_hit
-
-__all__ = ["RULES", "judge_rotation_due", "judge_rotation_overdue"]
 
 
 def judge_rotation_overdue(snapshot: Snapshot, parameters: Parameters) -> Verdict:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Final, TypeAlias
 
-from accesskeys_async.audit.changes import Changes
-from accesskeys_async.audit.parameters import Parameter, Parameters
-from accesskeys_async.audit.records import Severity, count_unset
+from accesskeys_async.audit.records import Severity
+from accesskeys_async.audit.rules.columns import count_unset
+from accesskeys_async.audit.rules.key_changes import Changes
+from accesskeys_async.audit.rules.parameters import Parameter, Parameters
 from accesskeys_async.audit.rules.role_changes import (
     are_roles_edited,
     judge_roles_added,
@@ -16,18 +17,6 @@ from accesskeys_async.audit.rules.role_changes import (
 )
 from accesskeys_async.audit.rules.rule import Hit, Rule, Scope, Verdict, tell_time
 from accesskeys_async.records import UNSET, AccessKey
-
-__all__ = [
-    "JUDGES",
-    "RULES",
-    "judge_appeared",
-    "judge_edited",
-    "judge_gone",
-    "judge_identity_changed",
-    "judge_revived",
-    "judge_short_lived",
-    "judge_use_went_back",
-]
 
 NOT_SAID: Final = "an answer did not say when the key was last used"
 NOT_READ: Final = "an answer had no description or type"

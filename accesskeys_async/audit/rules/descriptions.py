@@ -6,20 +6,16 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from accesskeys_async.audit.parameters import Parameter, Parameters
 from accesskeys_async.audit.records import Severity, Snapshot
+from accesskeys_async.audit.rules.parameters import Parameter, Parameters
 from accesskeys_async.audit.rules.rule import PASSED, Hit, Rule, Verdict, conclude, make_hit
-from accesskeys_async.audit.texts import find_dates, has_secret, has_temporary_word, is_meaningless
+from accesskeys_async.audit.rules.text_patterns import (
+    find_dates,
+    has_secret,
+    has_temporary_word,
+    is_meaningless,
+)
 from accesskeys_async.records import UNSET
-
-__all__ = [
-    "RULES",
-    "judge_description_meaning",
-    "judge_description_out_of_date",
-    "judge_naming",
-    "judge_secret_in_metadata",
-    "judge_temporary_outlived",
-]
 
 NOT_SAID: Final = "the answer had no description"
 

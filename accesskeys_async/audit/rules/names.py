@@ -6,18 +6,10 @@ from collections import Counter
 from itertools import pairwise
 from typing import Final
 
-from accesskeys_async.audit.parameters import Parameter, Parameters
 from accesskeys_async.audit.records import Severity, Snapshot
+from accesskeys_async.audit.rules.parameters import Parameter, Parameters
 from accesskeys_async.audit.rules.rule import PASSED, Hit, Rule, Verdict
 from accesskeys_async.records import UNSET, AccessKey
-
-__all__ = [
-    "RULES",
-    "judge_duplicate_name",
-    "judge_predecessor_kept",
-    "judge_rotation_stalled",
-    "judge_suffix_collision",
-]
 
 OVERLAP: Final = Parameter("overlap_days", 14, "days that a rotation may have both keys")
 

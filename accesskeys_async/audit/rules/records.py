@@ -6,18 +6,11 @@ from datetime import datetime, timedelta
 from operator import le
 from typing import Final
 
-from accesskeys_async.audit.parameters import Parameter, Parameters
-from accesskeys_async.audit.records import Severity, Snapshot, count_unset
+from accesskeys_async.audit.records import Severity, Snapshot
+from accesskeys_async.audit.rules.columns import count_unset
+from accesskeys_async.audit.rules.parameters import Parameter, Parameters
 from accesskeys_async.audit.rules.rule import Hit, Rule, Verdict, conclude
 from accesskeys_async.records import UNSET, AccessKey
-
-__all__ = [
-    "RULES",
-    "judge_deprecated_roles",
-    "judge_impossible_times",
-    "judge_unexpected_type",
-    "judge_updated_after_dormancy",
-]
 
 SAME_MOMENT: Final = timedelta(minutes=1)
 ENOUGH: Final = 5

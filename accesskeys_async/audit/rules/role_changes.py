@@ -8,14 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from accesskeys_async.audit.changes import Changes
-from accesskeys_async.audit.parameters import Parameters
 from accesskeys_async.audit.records import Severity
+from accesskeys_async.audit.rules.key_changes import Changes
+from accesskeys_async.audit.rules.parameters import Parameters
 from accesskeys_async.audit.rules.roles import MANAGED
 from accesskeys_async.audit.rules.rule import Hit, Rule, Scope, Verdict, conclude, tell_time
 from accesskeys_async.records import UNSET, AccessKey, RoleRef
-
-__all__ = ["RULES", "are_roles_edited", "judge_roles_added", "judge_roles_taken"]
 
 NOT_TOLD: Final = "a reading did not tell the key's roles"
 

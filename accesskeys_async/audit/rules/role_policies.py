@@ -6,22 +6,11 @@ from collections.abc import Callable, Iterable
 from operator import attrgetter
 from typing import Final, TypeAlias
 
-from accesskeys_async.audit.parameters import Parameters
-from accesskeys_async.audit.permissions import NOT_TOLD, Permissions
 from accesskeys_async.audit.records import Severity, Snapshot
+from accesskeys_async.audit.rules.parameters import Parameters
+from accesskeys_async.audit.rules.permissions import NOT_TOLD, Permissions
 from accesskeys_async.audit.rules.rule import Hit, Rule, Verdict, conclude, make_hit
 from accesskeys_async.records import UNSET, AccessKey
-
-__all__ = [
-    "NOT_REQUESTED",
-    "RULES",
-    "find_unevaluated",
-    "judge_full_access",
-    "judge_manages_keys",
-    "judge_manages_roles",
-    "judge_role_gone",
-    "take_full_access",
-]
 
 NOT_REQUESTED: Final = "roles were not requested; --roles does so, with one request a key more"
 _CAUTION: Final = "Policies are read with caution: an allow with conditions counts, and such a deny does not."

@@ -11,22 +11,11 @@ from datetime import datetime
 from itertools import compress
 from typing import Final, TypeAlias
 
-from accesskeys_async.audit.parameters import Parameter, Parameters
 from accesskeys_async.audit.records import Severity, Snapshot
+from accesskeys_async.audit.rules.parameters import Parameter, Parameters
 from accesskeys_async.audit.rules.role_policies import find_unevaluated, take_full_access
 from accesskeys_async.audit.rules.rule import Hit, Rule, Scope, Verdict, conclude, make_hit
 from accesskeys_async.records import UNSET, Grant, RoleRef, Unset
-
-__all__ = [
-    "MANAGED",
-    "RULES",
-    "judge_all_workspaces",
-    "judge_managed_role",
-    "judge_many_roles",
-    "judge_no_roles",
-    "judge_shared_roles",
-    "judge_unused_and_powerful",
-]
 
 MANAGED: Final = "managed"
 MAX_REMEMBERED: Final = 1024

@@ -10,24 +10,11 @@ from typing import Final, TypeAlias
 
 from attrs import evolve, field, frozen, validators
 
-from accesskeys_async.audit.parameters import Parameter, Parameters, Value
+from accesskeys_async._fast_attrs import open_twin
 from accesskeys_async.audit.records import Severity, Snapshot
-from accesskeys_async.drafts import open_twin
+from accesskeys_async.audit.rules.parameters import Parameter, Parameters, Value
 from accesskeys_async.errors import one_line
 from accesskeys_async.records import AccessKey
-
-__all__ = [
-    "PASSED",
-    "Combine",
-    "Hit",
-    "Judge",
-    "Rule",
-    "Scope",
-    "Verdict",
-    "conclude",
-    "make_hit",
-    "tell_time",
-]
 
 
 class Scope(enum.Enum):

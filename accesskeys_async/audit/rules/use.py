@@ -5,11 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-from accesskeys_async.audit.parameters import Parameter, Parameters
 from accesskeys_async.audit.records import Severity, Snapshot
+from accesskeys_async.audit.rules.parameters import Parameter, Parameters
 from accesskeys_async.audit.rules.rule import PASSED, Hit, Rule, Scope, Verdict, conclude, make_hit
-
-__all__ = ["RULES", "judge_idle_organization", "judge_never_used", "judge_unused"]
 
 NOT_SAID: Final = "the answer did not say when the key was last used"
 

@@ -8,8 +8,8 @@ from typing import Self
 from uuid import UUID
 
 from accesskeys_async import AccessKeysClient
+from accesskeys_async._listing.pages import PageSource
 from accesskeys_async.errors import PaginationError
-from accesskeys_async.paging import PageSource
 from accesskeys_async.records import UNSET, AccessKey, AccessKeyPage, Role, Unset
 from tests.unit.audit.judged import make_key
 

@@ -13,7 +13,7 @@ from accesskeys_async.audit import (
     Subject,
     Unreadable,
 )
-from accesskeys_async.audit.tally import Tally
+from accesskeys_async.audit.run.totals import Tally
 from tests.unit.audit.judged import AT, make_key
 
 FINDING = Finding("AK001", "unused", Severity.HIGH, UUID(int=1), "m", "f")

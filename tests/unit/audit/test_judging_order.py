@@ -10,6 +10,7 @@ from uuid import UUID
 
 import pytest
 
+from accesskeys_async._contract.arguments import MAX_PAGE_SIZE
 from accesskeys_async.audit import (
     OrganizationAudit,
     Parameters,
@@ -22,8 +23,7 @@ from accesskeys_async.audit import (
     Verdict,
     audit,
 )
-from accesskeys_async.audit.engine import LARGE, SPELL, Amend
-from accesskeys_async.operations import MAX_PAGE_SIZE
+from accesskeys_async.audit.run.engine import LARGE, SPELL, Amend
 from accesskeys_async.records import AccessKeyPage
 from tests.unit.audit.scripted import Pages, Scripted, make_pages
 

@@ -12,7 +12,7 @@ import pytest
 from attrs import define, field
 
 from accesskeys_async.cli.app import run
-from accesskeys_async.cli.screen import Screen
+from accesskeys_async.cli.output.screen import Screen
 from accesskeys_async.emulator import Emulator
 from accesskeys_async.records import AccessKey
 

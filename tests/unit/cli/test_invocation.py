@@ -8,8 +8,8 @@ import pytest
 
 from accesskeys_async.cli.exits import CommandError, ExitCode
 from accesskeys_async.cli.invocation import Format, Invocation
-from accesskeys_async.cli.tables import TableWriter
-from accesskeys_async.cli.writers import CsvWriter, JsonLinesWriter, JsonWriter
+from accesskeys_async.cli.output.key_table import TableWriter
+from accesskeys_async.cli.output.key_writers import CsvWriter, JsonLinesWriter, JsonWriter
 from accesskeys_async.emulator import Emulator
 
 ENVIRON = {

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from accesskeys_async import AccessKeysClient
+from accesskeys_async._client.recoverable_create import mark, new_nonce
 from accesskeys_async.cli.exits import ExitCode
-from accesskeys_async.creation import mark, new_nonce
 from accesskeys_async.emulator import Emulator, Fault, ManualClock
 
 Call = Callable[..., Any]

@@ -43,7 +43,7 @@ def snapshot(thing: Any, seen: dict[int, Any] | None = None) -> Any:
         return {repr(key): snapshot(value, seen) for key, value in thing.items()}
     if isinstance(thing, (list, tuple, set, frozenset, deque)):
         return [snapshot(value, seen) for value in thing]
-    if type(thing).__module__.startswith("accesskeys_async.emulator."):
+    if type(thing).__module__.startswith("accesskeys_async.emulator"):
         seen[id(thing)] = thing
         return {name: snapshot(value, seen) for name, value in attributes_of(thing).items()}
     return repr(thing) if type(thing).__module__ in {"builtins", "datetime"} else f"<{type(thing).__name__}>"

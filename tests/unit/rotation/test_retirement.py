@@ -6,9 +6,9 @@ from datetime import timedelta
 from attrs import evolve
 
 from accesskeys_async import Request, Response
+from accesskeys_async._http.messages import Next
 from accesskeys_async.emulator import Fault
 from accesskeys_async.rotation import State
-from accesskeys_async.transport.exchange import Next
 from tests.unit.rotation.yard import NOW, Yard
 
 WEEK = timedelta(days=7)

@@ -12,10 +12,10 @@ import pytest
 from attrs import define, evolve, field
 
 from accesskeys_async import InvalidRequestError, RoleRef
+from accesskeys_async._http.messages import Next, Request, Response
 from accesskeys_async.records import UNSET
 from accesskeys_async.rotation import Progress, Rotation, RotationRefusedError, Rotator, State
 from accesskeys_async.rotation.roles import ReportedRoles, differ
-from accesskeys_async.transport.exchange import Next, Request, Response
 from tests.unit.rotation.yard import NOW, Yard
 
 READ, WRITE, OTHER = (UUID(int=number) for number in (501, 502, 503))

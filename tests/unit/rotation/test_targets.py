@@ -11,6 +11,7 @@ import pytest
 from attrs import evolve, frozen
 
 from accesskeys_async import PermissionDeniedError
+from accesskeys_async._http.messages import Next, Request, Response
 from accesskeys_async.emulator import Fault
 from accesskeys_async.rotation import (
     CurrentToken,
@@ -26,7 +27,6 @@ from accesskeys_async.rotation import (
     State,
 )
 from accesskeys_async.rotation.failures import TargetTakenError
-from accesskeys_async.transport.exchange import Next, Request, Response
 from tests.unit.rotation.yard import RecordingSink, Yard
 
 

@@ -17,9 +17,9 @@ from accesskeys_async.audit import (
     Unreadable,
 )
 from accesskeys_async.audit.history import History, Recording
-from accesskeys_async.audit.judging import judge, mute
-from accesskeys_async.audit.suppressions import Suppressor
-from accesskeys_async.audit.tally import Tally
+from accesskeys_async.audit.policies.suppressions import Suppressor
+from accesskeys_async.audit.run.evaluation import judge, mute
+from accesskeys_async.audit.run.totals import Tally
 from accesskeys_async.records import AccessKey
 from tests.unit.audit.judged import NARROW
 

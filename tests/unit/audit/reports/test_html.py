@@ -10,11 +10,11 @@ from html.parser import HTMLParser
 import pytest
 from attrs import evolve
 
+from accesskeys_async._escaping import printable
 from accesskeys_async.audit import Policy, RuleChange
 from accesskeys_async.audit.records import OrganizationAudit, Severity, Summary
 from accesskeys_async.audit.reports import Background, TrendPoint
 from accesskeys_async.audit.reports.html import HtmlWriter
-from accesskeys_async.printable import printable
 from tests.unit.audit.fleet import AT, HOSTILE_NAMES, Fleet
 from tests.unit.audit.reports.conftest import Render
 

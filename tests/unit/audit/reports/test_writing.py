@@ -15,7 +15,7 @@ from accesskeys_async.audit.reports import (
     open_reports,
     write_reports,
 )
-from accesskeys_async.audit.reports.extras import load
+from accesskeys_async.audit.reports.optional_imports import load
 from accesskeys_async.errors import ConfigurationError
 from tests.unit.audit.fleet import Fleet, make_finding
 

@@ -8,7 +8,6 @@ import pytest
 from attrs import evolve
 
 from accesskeys_async.audit import Parameters, Scope, Severity, Snapshot, Subject, Verdict, find_rules
-from accesskeys_async.audit.changes import Changes, compare_keys
 from accesskeys_async.audit.rules import role_changes
 from accesskeys_async.audit.rules.changes import (
     JUDGES,
@@ -21,6 +20,7 @@ from accesskeys_async.audit.rules.changes import (
     judge_short_lived,
     judge_use_went_back,
 )
+from accesskeys_async.audit.rules.key_changes import Changes, compare_keys
 from accesskeys_async.records import UNSET, AccessKey, RoleRef
 
 T = datetime(2026, 11, 2, 2, 0, tzinfo=UTC)

@@ -7,8 +7,8 @@ import pytest
 from attrs import evolve
 
 from accesskeys_async.audit import Severity, Verdict
-from accesskeys_async.audit.changes import Changes, compare_keys
 from accesskeys_async.audit.rules.changes import JUDGES, judge_edited
+from accesskeys_async.audit.rules.key_changes import Changes, compare_keys
 from accesskeys_async.audit.rules.role_changes import RULES
 from accesskeys_async.records import UNSET, AccessKey, RoleRef
 from tests.unit.audit.judged import AT, days, make_key, severities, take

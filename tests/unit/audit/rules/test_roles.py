@@ -7,8 +7,8 @@ import pytest
 from attrs import evolve
 
 from accesskeys_async.audit import Policy, RuleChange, Severity, Snapshot
-from accesskeys_async.audit.judging import judge
 from accesskeys_async.audit.records import Finding, RuleResult
+from accesskeys_async.audit.run.evaluation import judge
 from accesskeys_async.records import UNSET, AccessKey, PolicyDefinition, Role, RoleRef
 from accesskeys_async.records import Policy as RolePolicy
 from tests.unit.audit.judged import AT, NARROW, ORGANIZATION, SECOND, ask, days, found, make_key, take

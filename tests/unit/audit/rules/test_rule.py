@@ -5,8 +5,8 @@ import re
 import pytest
 
 from accesskeys_async.audit import Severity, find_rules
-from accesskeys_async.audit.parameters import Parameter, Parameters
-from accesskeys_async.audit.rules import Rule
+from accesskeys_async.audit.rules.parameters import Parameter, Parameters
+from accesskeys_async.audit.rules.rule import Rule
 
 RULES = find_rules()
 

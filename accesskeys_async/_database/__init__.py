@@ -1,0 +1,1 @@
+"""Databases that a history or a journal is kept in."""

@@ -1,0 +1,1 @@
+"""One exchange over aiohttp, and its retries."""

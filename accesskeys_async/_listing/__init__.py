@@ -1,0 +1,1 @@
+"""Listings, from page to page."""

@@ -1,0 +1,1 @@
+"""Policies: which rules apply, and how."""

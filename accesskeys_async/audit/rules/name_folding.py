@@ -1,0 +1,42 @@
+"""Names compared: equal but for case and form, and equal but for the mark of a newer or older one."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+MARK: Final = (
+    r"(?:[-_. ]v\d{1,3}"
+    r"|[-_. ]*[(\[]\d{1,3}[)\]]"
+    r"|[-_. ]\d{4}-\d{2}(?:-\d{2})?"
+    r"|[-_. ]\d{8}"
+    r"|[-_. ]*[-_. (\[](?:new|old|next|prev|previous|rotated|copy)[)\]]?)\Z"
+)
+"""What a name ends in that has been rotated by hand: `-v2`, ` (2)`, `-2026-11`, `-20261123`, `-new`."""
+
+_mark: Final = re.compile(MARK)
+
+
+def fold(name: str) -> str:
+    """Return the name as it is compared: NFKC, then case folded."""
+    return unicodedata.normalize("NFKC", name).casefold()
+
+
+def fold_all(names: list[str]) -> list[str]:
+    """Fold many names, those of ASCII all at once; the very same list where all are folded already."""
+    joined = "\n".join(names)
+    if joined.isascii():
+        folded = joined.casefold()
+        if folded == joined:
+            return names
+        if joined.count("\n") == len(names) - 1:
+            return folded.split("\n")
+    return [fold(name) for name in names]
+
+
+def strip_marks(folded: str) -> str:
+    """Return a folded name without the marks at its end; one that is nothing else stays as it is."""
+    while (found := _mark.search(folded)) and found.start():
+        folded = folded[: found.start()]
+    return folded

@@ -1,0 +1,1 @@
+"""A run of an audit: from organizations to findings."""

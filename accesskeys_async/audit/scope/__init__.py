@@ -1,0 +1,1 @@
+"""Which organizations are audited, and with which tokens."""

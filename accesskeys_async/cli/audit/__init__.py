@@ -1,0 +1,1 @@
+"""`accesskeys audit`."""
