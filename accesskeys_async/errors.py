@@ -41,6 +41,15 @@ def one_line(text: str, limit: int = MAX_TEXT) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
+def one_line_of(error: Exception, limit: int = MAX_TEXT) -> str:
+    """Make an error's text fit as `one_line` does, but cut its middle: its end says what to do."""
+    text = one_line(str(error), 100 * limit)
+    if len(text) <= limit:
+        return text
+    end = limit // 2
+    return f"{text[: limit - end - 1]}…{text[-end:]}"
+
+
 class AccessKeysError(Exception):
     """Stand above every error that this library raises."""
 
@@ -188,9 +197,9 @@ class RateLimitError(APIStatusError):
 
 
 class ServerError(APIStatusError):
-    """5xx: the API failed; a change may have happened all the same."""
+    """5xx: the API failed. The change that was requested may have happened."""
 
-    advice = "try again later; look first whether a change happened all the same"
+    advice = "try again later"
 
 
 class RedirectError(APIStatusError):

@@ -103,6 +103,15 @@ def _permission_advice(request: Request) -> str:
     return f"use a token of that organization with a role whose policies allow {action!r} on {request.path}"
 
 
+def _advise(request: Request, status: int) -> str | None:
+    """Return what to do about a refusal, if the request tells more than the status does."""
+    if status == 403:
+        return _permission_advice(request)
+    if status >= 500 and request.method != "GET":
+        return "check whether the change happened, then try again"
+    return None
+
+
 def _explain(request: Request, response: Response, *, expected: int) -> AccessKeysError:
     if 300 <= response.status < 400:
         return RedirectError(
@@ -119,7 +128,7 @@ def _explain(request: Request, response: Response, *, expected: int) -> AccessKe
     said = decoding.read_error(response.body)
     return kind(
         str(request),
-        advice=response.advice or (_permission_advice(request) if response.status == 403 else None),
+        advice=response.advice or _advise(request, response.status),
         status=response.status,
         code=said.code,
         message=said.message,

@@ -131,7 +131,7 @@ class Session:
                 whole = body is not None
         except (aiohttp.ClientError, OSError, ValueError, RuntimeError, asyncio.CancelledError) as error:
             if alarms.stop(alarm):
-                failure = APITimeoutError(f"{request}: no whole answer in time; allow more", sent=sent)
+                failure = self._too_late(request, began, sent=sent)
             elif sent is False:
                 raise
             elif isinstance(error, asyncio.CancelledError):
@@ -241,6 +241,12 @@ class Session:
             if not chunks[-1]:
                 return b"".join(chunks)
         return None
+
+    def _too_late(self, request: Request, began: float, *, sent: Literal[False] | None) -> APITimeoutError:
+        elapsed = time.perf_counter() - began
+        return APITimeoutError(
+            f"{request}: the response was not complete within {elapsed:.3g} s; raise the timeout", sent=sent
+        )
 
     def _too_large(self, request: Request) -> ResponseTooLargeError:
         error = ResponseTooLargeError(

@@ -11,6 +11,9 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup
 
 from accesskeys_async.cli.examples import EXAMPLES
 
+_UsageError: Final[type[Exception]] = typer.BadParameter.__mro__[1]
+"""Typer's own or click's, whichever BadParameter comes from."""
+
 SHELLS: Final = ("bash", "zsh", "fish", "powershell", "pwsh")
 _COMPLETION_OPTIONS: Final = ("--install-completion", "--show-completion")
 
@@ -35,7 +38,31 @@ class _PlainArgument(TyperArgument):
 
 
 class PlainCommand(TyperCommand):
-    """A command whose usage line names a required argument as it is: `PLAN`, not `{PLAN}`."""
+    """A command whose usage line names a required argument as it is: `PLAN`, not `{PLAN}`.
+
+    It tells all that is missing at once.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the arguments. Raises BadParameter that names everything required that is missing."""
+        try:
+            return super().parse_args(ctx, list(args))  # it takes them off the list
+        except typer.BadParameter as error:
+            if type(error).__name__ != "MissingParameter":  # Typer does not export it
+                raise
+            missing = self._missing(ctx, args)
+            if len(missing) < 2:
+                raise
+            wrong: Any = _UsageError(f"Missing: {', '.join(missing)}", ctx)
+            raise wrong from None
+
+    def _missing(self, ctx: Any, args: list[str]) -> list[str]:
+        given, _, _ = self.make_parser(ctx).parse_args(args)
+        return [
+            max(parameter.opts, key=len) if parameter.param_type_name == "option" else str(parameter.metavar)
+            for parameter in self.get_params(ctx)
+            if parameter.required and parameter.value_is_missing(parameter.consume_value(ctx, given)[0])
+        ]
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Return the pieces of the usage line."""

@@ -87,6 +87,11 @@ def reporting(command: Callable[Concatenate[Invocation, ...], ExitCode | None]) 
     return _connect(command, _connection)
 
 
+def formatted(command: Callable[Concatenate[Invocation, ...], ExitCode | None]) -> Callable[..., None]:
+    """Do as `connected`, for a command that writes data and connects to nothing."""
+    return _connect(command, _format)
+
+
 def _connect(
     command: Callable[Concatenate[Invocation, ...], ExitCode | None], *shared: Callable[..., object]
 ) -> Callable[..., None]:

@@ -1,5 +1,6 @@
-"""The arguments of the programs here: GRACE_SECONDS KEY_ID..."""
+"""What the programs here are given: GRACE_SECONDS KEY_ID... and environment variables."""
 
+import os
 import sys
 
 
@@ -10,3 +11,11 @@ def read_arguments(module: str) -> tuple[int, list[str]]:
         print(f"usage: python -m examples.worker.{module} GRACE_SECONDS KEY_ID...", file=sys.stderr)
         sys.exit(2)
     return int(grace), key_ids
+
+
+def read_environment(*names: str) -> list[str]:
+    """Return environment variables; if some are missing, end the program with a line that names them."""
+    if missing := [name for name in names if not os.environ.get(name)]:
+        print("set these environment variables:", ", ".join(missing), file=sys.stderr)
+        sys.exit(2)
+    return [os.environ[name] for name in names]

@@ -26,6 +26,7 @@ from taskiq_redis import RedisStreamBroker
 
 from accesskeys_async import AccessKeysClient
 from accesskeys_async.rotation import DirectorySink, Journal, Progress, Rotator
+from examples.worker.arguments import read_environment
 
 SECONDS = int(os.environ.get("ROTATE_EVERY", "60"))
 
@@ -41,10 +42,11 @@ scheduler = TaskiqScheduler(broker, [LabelScheduleSource(broker)])
 
 @broker.on_event(TaskiqEvents.WORKER_STARTUP)
 async def open_up(state: TaskiqState) -> None:
+    place, folder, _ = read_environment("ACCESSKEYS_JOURNAL", "TOKEN_DIR", "ACCESSKEYS_ORGANIZATION")
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(AccessKeysClient())
-        journal = await stack.enter_async_context(Journal(os.environ["ACCESSKEYS_JOURNAL"]))
-        state.rotator = Rotator(client, journal, DirectorySink(os.environ["TOKEN_DIR"]))
+        journal = await stack.enter_async_context(Journal(place))
+        state.rotator = Rotator(client, journal, DirectorySink(folder))
         state.stack = stack.pop_all()
 
 

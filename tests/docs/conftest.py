@@ -29,4 +29,5 @@ def environment(emulator: Emulator) -> Mapping[str, str]:
         "ACCESSKEYS_BASE_URL": emulator.base_url,
         "ACCESSKEYS_TOKEN": emulator.token,
         "ACCESSKEYS_ORGANIZATION": emulator.organization_id,
+        "ROLE_ID": emulator.roles(emulator.organization_id)[0].id,
     }

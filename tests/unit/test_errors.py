@@ -34,6 +34,7 @@ from accesskeys_async.errors import (
     ServerError,
     ValidationError,
     one_line,
+    one_line_of,
     status_error,
 )
 from accesskeys_async.records import AccessKey, Attempt
@@ -238,6 +239,16 @@ def test_foreign_text_is_made_printable_short_and_of_one_line(text: str, limit: 
 @given(st.text(st.characters(categories=["L", "N"]), max_size=300))
 def test_text_that_is_fit_already_stays(text: str) -> None:
     assert one_line(text) == text
+
+
+def test_an_error_that_is_too_long_is_cut_in_its_middle_and_keeps_its_advice() -> None:
+    error = ValidationError("POST /x", status=422, message="m" * 300, details={"name": ["d" * 290]})
+    made = one_line_of(error)
+    assert len(made) == 300
+    assert made.startswith("POST /x: 422 mmm")
+    assert "…" in made
+    assert made.endswith("; correct what is named")
+    assert one_line_of(ValueError("short\nand whole")) == "short and whole"
 
 
 def test_text_that_is_too_long_shows_that_it_was_cut() -> None:

@@ -52,6 +52,26 @@ def read_all(request: Request, response: Response) -> list[Callable[[], object]]
     ]
 
 
+@pytest.mark.parametrize("status", [500, 503])
+@pytest.mark.parametrize(
+    ("request_", "advice"),
+    [
+        (GET, "try again later"),
+        (LIST, "try again later"),
+        (CREATE, "check whether the change happened, then try again"),
+        (UPDATE, "check whether the change happened, then try again"),
+        (DELETE, "check whether the change happened, then try again"),
+    ],
+)
+def test_only_a_failed_change_advises_to_check_whether_it_happened(
+    request_: Request, status: int, advice: str
+) -> None:
+    for read in read_all(request_, answer(status)):
+        with pytest.raises(ServerError) as caught:
+            read()
+        assert str(caught.value).endswith(f"{status}; {advice}")
+
+
 def test_the_right_answers_are_read(make_key: Callable[..., AccessKey]) -> None:
     key = dump_key(make_key())
     assert responses.read_page(LIST, answer(200, {"results": [key], "nextPageToken": "t"})).results == (

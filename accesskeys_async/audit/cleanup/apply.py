@@ -19,7 +19,7 @@ from accesskeys_async.errors import (
     ClientClosedError,
     InvalidRequestError,
     NotFoundError,
-    one_line,
+    one_line_of,
 )
 from accesskeys_async.records import AccessKey, Unset
 
@@ -127,9 +127,9 @@ class _Run:
         except NotFoundError as error:
             if candidate.key_id in self._journal.begun:
                 return Removal(candidate, Act.DELETED)
-            return Removal(candidate, Act.GONE, one_line(str(error)))
+            return Removal(candidate, Act.GONE, one_line_of(error))
         except AccessKeysError as error:
-            return Removal(candidate, Act.FAILED, one_line(str(error)), name_reason(error))
+            return Removal(candidate, Act.FAILED, one_line_of(error), name_reason(error))
         return Removal(candidate, Act.DELETED)
 
     async def _open(self, organization_id: UUID) -> tuple[AccessKeysClient, str] | Unreadable:

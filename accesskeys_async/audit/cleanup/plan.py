@@ -243,7 +243,7 @@ def _read_document(path: Path, text: str) -> tuple[dict[str, Any], list[tuple[st
         document = _parse_object(text)
         if document is None or not isinstance(document.get("keys", []), list):
             raise PlanError(f"{path}: is not a plan; {_ADVICE}")
-        return document, [(f"$.keys[{number}]", row) for number, row in enumerate(document.get("keys", []))]
+        return document, [(f"keys #{number}", row) for number, row in enumerate(document.get("keys", []), 1)]
     rows: list[tuple[str, Any]] = []
     for number, line in lines[1:]:
         if line == "]}":

@@ -66,7 +66,7 @@ def parse_policy(
             for table, place in _read_tables(document.get("overrides", []), "overrides", refuse)
         ),
         own_keys=frozenset(
-            _read_id(text, f"own_keys[{number}]", refuse) for number, text in enumerate(own_keys)
+            _read_id(text, f"own_keys #{number}", refuse) for number, text in enumerate(own_keys, 1)
         ),
         sla_days=_read_sla(document.get("sla_days", {}), refuse),
         suppressions=tuple(
@@ -115,7 +115,7 @@ def _read_override(table: Mapping[str, object], place: str, registry: Registry, 
     if not labels and not named:
         raise refuse(place, "expected labels or organizations that it is for")
     organizations = (
-        _read_id(text, f"{place}.organizations[{number}]", refuse) for number, text in enumerate(named)
+        _read_id(text, f"{place}.organizations #{number}", refuse) for number, text in enumerate(named, 1)
     )
     changes = read_changes(table.get("rules", {}), f"{place}.rules", registry, refuse)
     return Override(frozenset(labels), frozenset(organizations), changes)
@@ -197,7 +197,7 @@ def _read_table(value: object, place: str, refuse: Refuse) -> Mapping[str, objec
 def _read_tables(value: object, place: str, refuse: Refuse) -> list[tuple[Mapping[str, object], str]]:
     if not isinstance(value, list):
         raise refuse(place, f"expected [[{place}]], got {one_line(repr(value), 60)}")
-    places = [f"{place}[{number}]" for number in range(len(value))]
+    places = [f"{place} #{number}" for number in range(1, len(value) + 1)]
     return [(_read_table(table, where, refuse), where) for table, where in zip(value, places, strict=True)]
 
 

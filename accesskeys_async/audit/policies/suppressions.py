@@ -31,7 +31,7 @@ class Suppression:
     expires: date
     """The last day, in UTC, on which it mutes."""
     place: str = ""
-    """Where the policy has it, such as `suppressions[2]`."""
+    """Where the policy has it, such as `suppressions #2`, counted from 1."""
 
     def fits(self, finding: Finding) -> bool:
         """Tell whether a finding is one of those."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
+import re
 import secrets
 import stat
 from collections.abc import Callable, Iterator
@@ -29,6 +31,8 @@ class Destination:
     path: Path
     _file: BinaryIO | None = field(default=None, init=False)
     _temporary: Path | None = field(default=None, init=False)
+    _lock: int | None = field(default=None, init=False)
+    """Keeps the temporary file locked until it has its name, so that another run sees that it is in use."""
 
     def open(self) -> None:
         """Begin. Raises ReportError where nothing can be written there."""
@@ -38,9 +42,16 @@ class Destination:
             if _is_stream(self.path):
                 self._file = self.path.open("wb")
                 return
-            temporary = self.path.with_name(f".{self.path.name[:100]}.{secrets.token_hex(6)}.part")
-            self._file = temporary.open("xb")
-            self._temporary = temporary
+            _remove_stale(self.path)
+            while self._temporary is None:
+                temporary = self.path.with_name(f"{_prefix(self.path)}{secrets.token_hex(6)}.part")
+                file = temporary.open("xb")
+                with contextlib.suppress(OSError):  # without locks, nothing is removed as stale, either
+                    fcntl.flock(file, fcntl.LOCK_EX)
+                if os.fstat(file.fileno()).st_nlink == 0:  # removed as stale before it was locked
+                    file.close()
+                    continue
+                self._file, self._temporary, self._lock = file, temporary, os.dup(file.fileno())
 
     def write(self, data: bytes) -> None:
         """Write on. Raises ReportError."""
@@ -63,6 +74,7 @@ class Destination:
             with _explained(self.path):
                 self._temporary.replace(self.path)
             self._temporary = None
+            self._unlock()
 
     def discard(self) -> None:
         """Remove what was not kept."""
@@ -73,6 +85,12 @@ class Destination:
             with contextlib.suppress(OSError):
                 self._temporary.unlink()
             self._temporary = None
+        self._unlock()
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
 
 @define
@@ -88,6 +106,23 @@ class StreamDestination(Destination):
         """Write on."""
         if data:
             self._take(data)
+
+
+def _prefix(path: Path) -> str:
+    return f".{path.name[:100]}."
+
+
+def _remove_stale(path: Path) -> None:
+    """Remove what runs that were killed left beside a report: it has the report's name, and no lock."""
+    name = re.compile(re.escape(_prefix(path)) + r"[0-9a-f]{12}\.part")
+    try:
+        entries = list(path.parent.iterdir())
+    except OSError:  # a folder may be for writing alone
+        return
+    for found in [entry for entry in entries if name.fullmatch(entry.name) and entry.is_file()]:
+        with contextlib.suppress(OSError), found.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            found.unlink()
 
 
 def _is_stream(path: Path) -> bool:

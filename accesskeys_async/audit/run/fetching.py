@@ -27,7 +27,7 @@ from accesskeys_async.errors import (
     PermissionDeniedError,
     RateLimitError,
     ServerError,
-    one_line,
+    one_line_of,
 )
 from accesskeys_async.records import AccessKey
 
@@ -68,7 +68,7 @@ class Access:
                 client = client.with_options(token=await credential.resolve())
             return client, await client._session.own_suffix()
         except AccessKeysError as error:
-            return Unreadable("credential", one_line(str(error)))
+            return Unreadable("credential", one_line_of(error))
         except Exception as error:  # noqa: BLE001 - a token's callable is the user's
             return Unreadable("credential", f"what gives the token raised {type(error).__name__}")
 
@@ -160,6 +160,6 @@ class Answers:
             self._fail(error)
 
     def _fail(self, error: AccessKeysError) -> None:
-        self._unreadable = Unreadable(name_reason(error), one_line(str(error)))
+        self._unreadable = Unreadable(name_reason(error), one_line_of(error))
         self._is_over = True
         self._keys.clear()

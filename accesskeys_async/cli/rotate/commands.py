@@ -14,7 +14,7 @@ from accesskeys_async.cli.durations import read_span
 from accesskeys_async.cli.exits import CommandError, ExitCode
 from accesskeys_async.cli.invocation import Invocation
 from accesskeys_async.cli.loop import run as run_loop
-from accesskeys_async.cli.options import Key, KeyOrOrganization, Roles, connected, read_role_option
+from accesskeys_async.cli.options import Key, KeyOrOrganization, Roles, connected, formatted, read_role_option
 from accesskeys_async.cli.rotate.advice import Advice
 from accesskeys_async.cli.rotate.session import TokenTarget, find_journal, perform, rotation_told
 from accesskeys_async.cli.rotate.table import describe_step, find_waiting, write_rotations
@@ -183,7 +183,7 @@ def resume(
 
 
 @rotate.command("status")
-@connected
+@formatted
 def status(
     invocation: Invocation,
     rotation: Annotated[

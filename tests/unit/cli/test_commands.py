@@ -147,3 +147,30 @@ def test_every_command_that_connects_takes_the_same_settings(command: str) -> No
     settings = "--format --base-url --credential-file --proxy --no-proxy --timeout --deadline --quiet --debug"
     assert set(settings.split()) <= options
     assert "--token" not in options
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("audit plan", "Missing: --rules, --output (see: accesskeys audit plan --help)"),
+        ("audit apply", "Missing: PLAN, --max-deletes (see: accesskeys audit apply --help)"),
+        ("create", "Missing: --name, --description (see: accesskeys create --help)"),
+        ("create --name ci", "Missing option '--description' (see: accesskeys create --help)"),
+    ],
+)
+def test_everything_that_is_missing_is_told_at_once(
+    typed: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(typed.split()) == 2
+    assert capsys.readouterr().err == f"accesskeys: {told}\n"
+
+
+def test_a_command_that_connects_to_nothing_has_no_option_of_a_connection(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["rotate", "status", "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert "--journal" in shown
+    assert "--format" in shown
+    for option in ("--base-url", "--credential-file", "--proxy", "--timeout", "--deadline"):
+        assert option not in shown

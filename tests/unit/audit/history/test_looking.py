@@ -119,7 +119,7 @@ async def test_a_suppressed_finding_is_not_fixed(fleet: Fleet) -> None:
     muted = Policy(
         suppressions=(
             Suppression(
-                rule="AK003", reason="known", owner="me", expires=date(2030, 1, 1), place="suppressions[1]"
+                rule="AK003", reason="known", owner="me", expires=date(2030, 1, 1), place="suppressions #2"
             ),
         )
     )

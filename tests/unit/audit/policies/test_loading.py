@@ -68,7 +68,7 @@ def test_suppressions_own_keys_and_days_to_fix_are_read() -> None:
         "glob:year-*",
         date(2027, 1, 31),
     )
-    assert suppression.place == "suppressions[0]"
+    assert suppression.place == "suppressions #1"
 
 
 @pytest.mark.parametrize(
@@ -92,29 +92,29 @@ def test_suppressions_own_keys_and_days_to_fix_are_read() -> None:
         ("[rules.AK020]\npattern = 1", "rules.AK020.pattern: expected text, got 1"),
         ("[rules.AK026]\ntypes = 'a'", "rules.AK026.types: expected a list of texts, got 'a'"),
         ("mute = 1", "mute: expected one of overrides, own_keys, rule_files, rules, sla_days, suppressions"),
-        ("own_keys = ['x']", "own_keys[0]: expected a UUID, got 'x'"),
+        ("own_keys = ['x']", "own_keys #1: expected a UUID, got 'x'"),
         ("own_keys = 'x'", "own_keys: expected a list of texts, got 'x'"),
         ("rule_files = [1]", "rule_files: expected a list of texts, got [1]"),
         ("[sla_days]\nhigh = 0", "sla_days.high: expected 1 day or more, got 0"),
         ("[sla_days]\nbad = 1", "sla_days.bad: expected one of info"),
         ("overrides = 1", "overrides: expected [[overrides]], got 1"),
-        ("overrides = [1]", "overrides[0]: expected a table, got 1"),
-        ("[[overrides]]", "overrides[0]: expected labels or organizations that it is for"),
-        ("[[overrides]]\nlabels=['a']\n[overrides.rules.AK001]\nx=1", "overrides[0].rules.AK001.x: expected"),
-        ("[[overrides]]\norganizations=['a']", "overrides[0].organizations[0]: expected a UUID, got 'a'"),
-        (MUTE.replace("AK001", "AK0*"), "suppressions[0].rule: there is no rule 'AK0*'; `glob:` before it"),
-        (MUTE.replace('rule = "AK001"', ""), "suppressions[0]: expected a rule, a key or an organization"),
-        (MUTE.replace('reason = "r"', ""), "suppressions[0]: expected reason; nothing is muted without one"),
-        (MUTE.replace('owner = "o"', 'owner = " "'), "suppressions[0].owner: expected text, got ' '"),
-        (MUTE.replace("expires = 2027-01-31", ""), "suppressions[0].expires: expected a date such as"),
-        (MUTE.replace("2027-01-31", "2027-01-31T00:00:00Z"), "suppressions[0].expires: expected a date"),
+        ("overrides = [1]", "overrides #1: expected a table, got 1"),
+        ("[[overrides]]", "overrides #1: expected labels or organizations that it is for"),
+        ("[[overrides]]\nlabels=['a']\n[overrides.rules.AK001]\nx=1", "overrides #1.rules.AK001.x: expected"),
+        ("[[overrides]]\norganizations=['a']", "overrides #1.organizations #1: expected a UUID, got 'a'"),
+        (MUTE.replace("AK001", "AK0*"), "suppressions #1.rule: there is no rule 'AK0*'; `glob:` before it"),
+        (MUTE.replace('rule = "AK001"', ""), "suppressions #1: expected a rule, a key or an organization"),
+        (MUTE.replace('reason = "r"', ""), "suppressions #1: expected reason; nothing is muted without one"),
+        (MUTE.replace('owner = "o"', 'owner = " "'), "suppressions #1.owner: expected text, got ' '"),
+        (MUTE.replace("expires = 2027-01-31", ""), "suppressions #1.expires: expected a date such as"),
+        (MUTE.replace("2027-01-31", "2027-01-31T00:00:00Z"), "suppressions #1.expires: expected a date"),
         (
             MUTE.replace("2027-01-31", '"2027-01-31"'),
-            "suppressions[0].expires: expected a date without quotes: expires = 2027-01-31; ",
+            "suppressions #1.expires: expected a date without quotes: expires = 2027-01-31; ",
         ),
-        (MUTE.replace("2027-01-31", '"soon"'), "suppressions[0].expires: expected a date such as 2027-03-31"),
-        (MUTE + 'key = "ci"', "suppressions[0].key: expected a UUID, got 'ci'"),
-        (MUTE + "keys = 1", "suppressions[0].keys: expected one of expires, key, organization, "),
+        (MUTE.replace("2027-01-31", '"soon"'), "suppressions #1.expires: expected a date such as 2027-03-31"),
+        (MUTE + 'key = "ci"', "suppressions #1.key: expected a UUID, got 'ci'"),
+        (MUTE + "keys = 1", "suppressions #1.keys: expected one of expires, key, organization, "),
     ],
 )
 def test_a_mistake_is_told_with_its_place(text: str, message: str) -> None:

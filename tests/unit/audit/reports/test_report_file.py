@@ -79,3 +79,23 @@ def test_a_name_as_long_as_names_can_be_is_taken(tmp_path: Path) -> None:
     destination.settle()
     destination.keep()
     assert path.exists()
+
+
+def test_a_file_that_a_killed_run_left_is_removed_and_one_in_use_stays(tmp_path: Path) -> None:
+    left = tmp_path / ".audit.json.0123456789ab.part"
+    others = [tmp_path / ".audit.json.notes.part", tmp_path / ".other.json.0123456789ab.part"]
+    for path in (left, *others):
+        path.write_bytes(b"begun")
+    first, second = Destination(tmp_path / "audit.json"), Destination(tmp_path / "audit.json")
+    first.open()
+    first.write(b"first")
+    first.settle()
+
+    second.open()
+
+    assert not left.exists()
+    assert all(path.exists() for path in others)
+    first.keep()
+    assert (tmp_path / "audit.json").read_bytes() == b"first"
+    second.discard()
+    assert sorted(tmp_path.iterdir()) == sorted([tmp_path / "audit.json", *others])

@@ -253,13 +253,13 @@ async def test_labels_and_an_inventorys_changes_set_the_rules(
 
 
 async def test_suppressed_findings_do_not_count(client: AccessKeysClient, entries: list[Entry]) -> None:
-    muted = Suppression(rule="glob:AK*", reason="r", owner="o", expires=AT.date(), place="suppressions[0]")
-    lost = Suppression(rule="AK026", reason="r", owner="o", expires=AT.date(), place="suppressions[1]")
+    muted = Suppression(rule="glob:AK*", reason="r", owner="o", expires=AT.date(), place="suppressions #1")
+    lost = Suppression(rule="AK026", reason="r", owner="o", expires=AT.date(), place="suppressions #2")
     policy = Policy(registry=RULES, suppressions=(muted, lost))
     audits, summary = await collect(client, entries[:1], policy)
     assert all(finding.suppressed == "r (o, until 2030-01-01)" for finding in audits[0].findings)
     assert (summary.by_severity, summary.suppressed) == ((), len(audits[0].findings))
-    assert summary.notes == ("suppressions[1] met no finding: r (o, until 2030-01-01); is it still needed?",)
+    assert summary.notes == ("suppressions #2 met no finding: r (o, until 2030-01-01); is it still needed?",)
 
 
 async def test_what_amends_sees_every_organization_before_suppressions(

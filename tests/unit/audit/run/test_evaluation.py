@@ -139,7 +139,7 @@ def suppress(
         "reason": "yearly",
         "owner": "finance",
         "expires": date(2026, 6, 15),
-        "place": "suppressions[0]",
+        "place": "suppressions #1",
     }
     suppressor = Suppressor((Suppression(**{**values, **fields}),), today)
     return [one.suppressed is not None for one in mute(findings, suppressor)], suppressor.notes()
@@ -152,7 +152,7 @@ def test_a_suppression_mutes_through_its_last_day_and_says_who_and_why() -> None
     muted, notes = suppress(make_finding(), rule="AK001", today=date(2026, 6, 16))
     assert muted == [False]
     assert notes == [
-        "suppressions[0] expired on 2026-06-15: yearly (finance, until 2026-06-15); renew or remove it"
+        "suppressions #1 expired on 2026-06-15: yearly (finance, until 2026-06-15); renew or remove it"
     ]
 
 
@@ -171,7 +171,7 @@ def test_a_suppression_is_exact_unless_it_says_glob() -> None:
 def test_a_suppression_that_meets_nothing_is_told_and_one_that_does_is_not() -> None:
     assert suppress(make_finding(), rule="AK001")[1] == []
     assert suppress(make_finding(), rule="AK002")[1] == [
-        "suppressions[0] met no finding: yearly (finance, until 2026-06-15); is it still needed?"
+        "suppressions #1 met no finding: yearly (finance, until 2026-06-15); is it still needed?"
     ]
 
 

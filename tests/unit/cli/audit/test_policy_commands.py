@@ -69,7 +69,7 @@ def test_a_suppression_that_has_expired_is_told(
     done = call("audit", "policy", "check", tmp_path / "policy.toml")
 
     assert done.code == code
-    assert ("suppressions[0] expired on" in done.err) is (days < 0)
+    assert ("suppressions #1 expired on" in done.err) is (days < 0)
 
 
 def test_a_rule_is_explained_as_the_policy_has_it(call: Call, tmp_path: Path) -> None:
