@@ -12,7 +12,7 @@ from attrs import evolve
 
 from accesskeys_async._listing.pages import Answer, FetchPage, PageSource, PlainSource, Reading, Steps
 from accesskeys_async._public import public
-from accesskeys_async._tasks import stop_tasks
+from accesskeys_async._workers import stop_tasks
 from accesskeys_async.errors import AccessKeysError
 from accesskeys_async.records import AccessKey, AccessKeyPage
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from accesskeys_async._listing.pages import Reading
 from accesskeys_async._public import public
-from accesskeys_async._workers import Crew, HandOn, Items, Outcome
+from accesskeys_async._workers import Emit, Items, Outcome, WorkerPool
 from accesskeys_async.errors import AccessKeysError
 from accesskeys_async.records import AccessKeyPage
 
@@ -48,22 +48,22 @@ class Listings(Generic[AnyId, AnyReading]):
         self._at_once = at_once
 
     def __aiter__(self) -> AsyncIterator[tuple[AnyId, AnyReading]]:
-        return self.pairs()
+        return self.items()
 
-    def pairs(self) -> AsyncGenerator[tuple[AnyId, AnyReading], None]:
+    def items(self) -> AsyncGenerator[tuple[AnyId, AnyReading], None]:
         """Yield each organization and its listing; what `async for` over the object itself does.
 
         Leaving early cancels what is fetched ahead; a listing that was handed out can still be read.
         """
 
-        async def work(org: AnyId, hand_on: HandOn[tuple[AnyId, AnyReading]]) -> None:
+        async def work(org: AnyId, emit: Emit[tuple[AnyId, AnyReading]]) -> None:
             reading = self._begin(org, self._prefetch)
             await reading.start()
-            await hand_on((org, reading))
+            await emit((org, reading))
             if self._prefetch and reading.error is None:
                 await reading.start(pages=1 + self._prefetch)
 
-        return Crew(self._orgs, work, workers=self._at_once).products()
+        return WorkerPool(self._orgs, work, workers=self._at_once).results()
 
     def pages(self) -> AsyncGenerator[Outcome[AnyId, AccessKeyPage], None]:
         """Yield every page of every organization as it comes; the outcome's item is the organization.
@@ -73,13 +73,13 @@ class Listings(Generic[AnyId, AnyReading]):
         for each of the `at_once` wait for the caller. Leaving early cancels what is under way.
         """
 
-        async def work(org: AnyId, hand_on: HandOn[Outcome[AnyId, AccessKeyPage]]) -> None:
+        async def work(org: AnyId, emit: Emit[Outcome[AnyId, AccessKeyPage]]) -> None:
             try:
                 async with aclosing(self._begin(org, 0).pages()) as pages:
                     async for page in pages:
-                        await hand_on(Outcome(org, page))
+                        await emit(Outcome(org, page))
                         del page  # before the next is decoded: all their pages would be too many to stay warm
             except AccessKeysError as error:
-                await hand_on(Outcome(org, error=error))
+                await emit(Outcome(org, error=error))
 
-        return Crew(self._orgs, work, workers=self._at_once).products()
+        return WorkerPool(self._orgs, work, workers=self._at_once).results()

@@ -50,9 +50,9 @@ WAYS: dict[str, Way] = {
     ),
     "update_many": lambda bench: bench.client.update_many(bench.org, bench.ids, name="renamed"),
     "delete_many": lambda bench: bench.client.delete_many(bench.org, bench.ids[5:-1]),
-    "list_many": lambda bench: bench.client.list_many([bench.org] * 30, limit=20).pairs(),
+    "list_many": lambda bench: bench.client.list_many([bench.org] * 30, limit=20).items(),
     "list_many pages": lambda bench: bench.client.list_many([bench.org] * 30, limit=20).pages(),
-    "scan_many": lambda bench: bench.client.scan_many([bench.org] * 30, limit=20).pairs(),
+    "scan_many": lambda bench: bench.client.scan_many([bench.org] * 30, limit=20).items(),
     "scan_many pages": lambda bench: bench.client.scan_many([bench.org] * 30, limit=20).pages(),
     "scan": lambda bench: bench.client.scan(bench.org, limit=5).pages(),
 }

@@ -77,7 +77,7 @@ WAYS: dict[str, Way] = {
     "scan": lambda client: client.scan(ORG, limit=2).keys(),
     "scan pages": lambda client: client.scan(ORG, limit=2).pages(),
     "get_many": lambda client: client.get_many(ORG, ORGS * 2),
-    "list_many": lambda client: client.list_many(ORGS, limit=2).pairs(),
+    "list_many": lambda client: client.list_many(ORGS, limit=2).items(),
     "list_many pages": lambda client: client.list_many(ORGS, limit=2).pages(),
     "scan_many pages": lambda client: client.scan_many(ORGS, limit=2).pages(),
     "audit": lambda client: audit(client, ORGS),

@@ -17,7 +17,7 @@ from uuid import UUID
 from attrs import define, evolve
 
 from accesskeys_async._contract.arguments import read_id
-from accesskeys_async._workers import Crew, HandOn, Items
+from accesskeys_async._workers import Emit, Items, WorkerPool
 from accesskeys_async.audit.policies.policy import Policy, RuleSetting
 from accesskeys_async.audit.policies.suppressions import Suppressor
 from accesskeys_async.audit.records import Finding, OrganizationAudit, Snapshot, Subject, Summary, Unreadable
@@ -149,7 +149,7 @@ class _Run:
         """Yield what `audit` does."""
         began = time.monotonic()
         keys = 0
-        async with aclosing(Crew(organizations, self._work, workers=at_once).products()) as drafts:
+        async with aclosing(WorkerPool(organizations, self._work, workers=at_once).results()) as drafts:
             async for draft in drafts:
                 audited = draft.audited or await self._finish(draft)
                 self._tally.add(audited)
@@ -164,7 +164,7 @@ class _Run:
         await self._look_across()
         yield self._summarize(time.monotonic() - began)
 
-    async def _work(self, organization: Organization, hand_on: HandOn[_Draft]) -> None:
+    async def _work(self, organization: Organization, emit: Emit[_Draft]) -> None:
         """Wait for what an organization is judged by; it is judged here where that takes waiting, too."""
         draft = _Draft(_read_entry(organization))
         organization_id = draft.entry.subject.organization_id
@@ -186,7 +186,7 @@ class _Run:
             await self._turns.take()
             draft.audited = await self._finish(draft)
             draft.reading = None
-        await hand_on(draft)
+        await emit(draft)
 
     async def _ask(self, draft: _Draft) -> None:
         opened = await self._access.open(draft.entry.credential)

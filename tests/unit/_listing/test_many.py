@@ -67,8 +67,8 @@ async def test_each_organization_comes_once_with_all_its_keys(prefetch: int, at_
 
 async def test_a_listing_comes_with_its_first_page_and_the_next_ones_on_their_way() -> None:
     fleet = Fleet([9])
-    async with aclosing(fleet.listings(prefetch=2).pairs()) as pairs:
-        _, listing = await anext(pairs)
+    async with aclosing(fleet.listings(prefetch=2).items()) as items:
+        _, listing = await anext(items)
         await settle_long()
         assert fleet.asked == 3
         fleet.services["org-0"].gate.clear()
@@ -125,9 +125,9 @@ async def test_a_listing_that_is_dropped_is_gone() -> None:
 
 async def test_no_organization_is_begun_while_too_many_wait_to_be_taken() -> None:
     fleet = Fleet([1] * 100)
-    async with aclosing(fleet.listings(at_once=3).pairs()) as pairs:
+    async with aclosing(fleet.listings(at_once=3).items()) as items:
         for taken in range(1, 20):
-            await anext(pairs)
+            await anext(items)
             await settle_long()
             assert fleet.begun <= taken + 2 * 3
 
@@ -144,7 +144,7 @@ async def test_a_large_organization_keeps_no_small_one_from_coming() -> None:
 async def test_the_pages_of_all_organizations_come_in_turn() -> None:
     fleet = Fleet([10, 10, 10])
     order = [outcome.item async for outcome in fleet.listings(at_once=3).pages()]
-    for taken in range(7, 25):  # after the first, who finds the room empty
+    for taken in range(7, 25):  # after the first worker, which finds every slot free
         counts = [order[6:taken].count(org) for org in fleet.services]
         assert max(counts) - min(counts) <= 3, counts
 
@@ -175,11 +175,11 @@ async def test_few_pages_wait_for_a_slow_caller() -> None:
             assert fleet.asked <= taken + 2 * 3
 
 
-@pytest.mark.parametrize("way", ["pairs", "pages"])
+@pytest.mark.parametrize("way", ["items", "pages"])
 async def test_leaving_early_ends_everything_that_is_under_way(way: str) -> None:
     fleet = Fleet([9] * 20)
-    async with aclosing(getattr(fleet.listings(at_once=5), way)()) as products:
-        await anext(products)
+    async with aclosing(getattr(fleet.listings(at_once=5), way)()) as stream:
+        await anext(stream)
         for service in fleet.services.values():
             service.gate.clear()
         await settle()
@@ -188,8 +188,8 @@ async def test_leaving_early_ends_everything_that_is_under_way(way: str) -> None
 
 async def test_a_listing_that_was_handed_out_can_still_be_read_after_the_loop_was_left() -> None:
     fleet = Fleet([9] * 3)
-    async with aclosing(fleet.listings(prefetch=3).pairs()) as pairs:
-        org, listing = await anext(pairs)
+    async with aclosing(fleet.listings(prefetch=3).items()) as items:
+        org, listing = await anext(items)
     assert await read(listing.keys()) == fleet.keys_of(org)
 
 
