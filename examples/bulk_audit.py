@@ -1,4 +1,4 @@
-"""A bulk audit: every key of many organizations, all at once, that is old and was never used."""
+"""A bulk audit: print every key of many organizations that is older than 90 days and was never used."""
 
 import asyncio
 import os
@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 from accesskeys_async import AccessKeysClient
 
-LONG_AGO = datetime.now(UTC) - timedelta(days=90)
+OLD = datetime.now(UTC) - timedelta(days=90)
 
 
 async def print_unused(client: AccessKeysClient, org: str) -> None:
     async for key in client.list(org):
-        if key.last_used_at is None and key.created_at < LONG_AGO:
-            print(org, key.id, key.name, f"made {key.created_at:%Y-%m-%d}", sep="\t")
+        if key.last_used_at is None and key.created_at < OLD:
+            print(org, key.id, key.name, f"created {key.created_at:%Y-%m-%d}", sep="\t")
 
 
 async def main(orgs: list[str]) -> None:

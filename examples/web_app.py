@@ -1,4 +1,4 @@
-"""A web app with one client for its whole life: GET /keys/ID says when a key was last used."""
+"""A web app with one client for its whole lifetime: GET /keys/ID returns when a key was last used."""
 
 import os
 from collections.abc import AsyncIterator

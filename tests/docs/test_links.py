@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 ROOT: Final = Path(__file__).parents[2]
-PAGES: Final = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+PAGES: Final = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 LINK: Final = re.compile(r"\]\((?!https?:)([^)#]+)")
 
 
@@ -19,6 +19,7 @@ def test_every_link_of_a_page_leads_to_a_file(page: Path) -> None:
     assert [link for link in LINK.findall(text) if not (page.parent / link).exists()] == []
 
 
-def test_the_index_has_every_page() -> None:
-    linked = set(LINK.findall((ROOT / "docs" / "index.md").read_text(encoding="utf-8")))
-    assert {page.name for page in (ROOT / "docs").glob("*.md")} - linked == {"index.md"}
+@pytest.mark.parametrize("folder", [ROOT / "docs", ROOT / "docs" / "decisions"])
+def test_an_index_has_every_page(folder: Path) -> None:
+    linked = set(LINK.findall((folder / "index.md").read_text(encoding="utf-8")))
+    assert {page.name for page in folder.glob("*.md")} - linked == {"index.md"}

@@ -17,7 +17,7 @@ from accesskeys_async import AccessKeysClient
 from accesskeys_async.emulator import Emulator
 
 ROOT = Path(__file__).parents[2]
-PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SET_UP = (
     "python3 -m venv .venv && .venv/bin/pip install -q '.[all]' && .venv/bin/accesskeys demo\n",

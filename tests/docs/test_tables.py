@@ -27,6 +27,7 @@ from accesskeys_async.errors import APIConnectionError, APITimeoutError, status_
 
 ROOT: Final = Path(__file__).parents[2]
 README: Final = ROOT / "README.md"
+REFERENCE: Final = ROOT / "docs" / "reference.md"
 CLI_PAGE: Final = ROOT / "docs" / "cli.md"
 
 CODE_SPAN: Final = re.compile(r"\A`([^`]*)`\Z")
@@ -55,7 +56,7 @@ def test_the_table_of_options_has_each_option_with_its_default() -> None:
     for record in (Timeout, RetryPolicy):
         for field in attrs.fields(record):
             options[f"{record.__name__}.{field.name}"] = field.default
-    rows = _read_rows(README, heading="option of `AccessKeysClient`")
+    rows = _read_rows(REFERENCE, heading="option of `AccessKeysClient`")
     assert {name: ast.literal_eval(cells[0].strip("`")) for name, cells in rows.items()} == options
     assert list(rows) == list(options)
 
@@ -66,7 +67,7 @@ def test_the_table_of_errors_has_each_error_with_what_it_is_and_its_statuses() -
         for name in errors.__all__
         if name != "AccessKeysError"
     }
-    rows = _read_rows(README, heading="error")
+    rows = _read_rows(REFERENCE, heading="error")
     assert {name: re.findall(r"`(\w+)`", cells[0]) for name, cells in rows.items()} == tree
     for name, cells in rows.items():
         for status in re.findall(r"\b[1-5]\d\d\b", cells[1]):
@@ -97,7 +98,7 @@ OUTCOMES: Final[Mapping[str, tuple[Response | APIConnectionError, ...]]] = {
 
 @pytest.mark.parametrize("what_happened", OUTCOMES)
 def test_the_table_of_retries_says_what_is_decided(what_happened: str) -> None:
-    rows = _read_rows(README, heading="what happened")
+    rows = _read_rows(REFERENCE, heading="what happened")
     assert list(rows) == list(OUTCOMES)
     for cell, repeatable in zip(rows[what_happened], (True, False), strict=True):
         for outcome in OUTCOMES[what_happened]:
@@ -125,7 +126,7 @@ def test_the_table_of_extras_has_each_of_them_and_all_has_every_one_that_users_n
 
 
 def test_the_table_of_exit_codes_has_each_of_them() -> None:
-    assert [int(code) for code in _read_rows(README, heading="exit code")] == list(ExitCode)
+    assert [int(code) for code in _read_rows(REFERENCE, heading="exit code")] == list(ExitCode)
 
 
 def test_the_table_of_commands_has_each_of_them() -> None:
