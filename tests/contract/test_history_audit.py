@@ -26,7 +26,7 @@ async def _audit(
 ) -> tuple[int, dict[UUID, set[str]], Summary]:
     found: dict[UUID, set[str]] = {}
     async with history.begin(ONLY_CHANGES, started_at=at) as recording:
-        parts = audit(client, organizations, ONLY_CHANGES, amend=recording.judge, clock=lambda: at)
+        parts = audit(client, organizations, ONLY_CHANGES, amend=recording.enrich, clock=lambda: at)
         async for part in parts:
             if isinstance(part, OrganizationAudit):
                 await recording.record(part)

@@ -19,7 +19,7 @@ from multidict import CIMultiDict
 from accesskeys_async import AccessKeysClient, RetryPolicy, Timeout, errors
 from accesskeys_async._http.messages import Response
 from accesskeys_async._http.retry import Wait, decide
-from accesskeys_async.audit.reports import FORMS
+from accesskeys_async.audit.reports import FORMATS
 from accesskeys_async.cli.app import app
 from accesskeys_async.cli.commands import COMMANDS, load
 from accesskeys_async.cli.exits import ExitCode
@@ -115,7 +115,7 @@ def test_the_table_of_retries_says_what_is_decided(what_happened: str) -> None:
 
 def test_the_table_of_reports_has_each_form() -> None:
     rows = _read_rows(ROOT / "docs" / "reports.md", heading="ending")
-    assert sorted(ending for cell in rows for ending in re.findall(r"\.[a-z.]+", cell)) == sorted(FORMS)
+    assert sorted(ending for cell in rows for ending in re.findall(r"\.[a-z.]+", cell)) == sorted(FORMATS)
 
 
 def test_the_table_of_extras_has_each_of_them_and_all_has_every_one_that_users_need() -> None:

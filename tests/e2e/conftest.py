@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from accesskeys_async.audit import Policy, Severity
 from accesskeys_async.audit.records import Summary
-from accesskeys_async.audit.reports import Background, TrendPoint, open_reports
+from accesskeys_async.audit.reports import ReportContext, TrendPoint, open_reports
 from tests.unit.audit.fleet import AT, Fleet
 
 QUIET = (
@@ -23,7 +23,7 @@ QUIET = (
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
-    "--disable-background-networking",
+    "--disable-context-networking",
     "--disable-component-update",
     "--disable-sync",
 )
@@ -69,7 +69,7 @@ def browser() -> Iterator[Browser]:
 
 
 def write_report(path: Path, fleet: Fleet) -> Path:
-    with open_reports([path], background=Background.of(Policy(), trend=TREND)) as reports:
+    with open_reports([path], context=ReportContext.of(Policy(), trend=TREND)) as reports:
         for part in fleet.parts():
             if isinstance(part, Summary):
                 reports.finish(part)

@@ -13,12 +13,9 @@ SHARED_MODULE_NAMES: Final = frozenset({"__init__", "commands", "errors", "recor
 
 PENDING_CLASSES: Final[frozenset[str]] = frozenset(
     {
-        "JsonWriter",
         "Reading",
         "Database",
-        "Writer",
         "Journal",
-        "CsvWriter",
         "Line",
         "_Recent",
         "Tally",
@@ -27,7 +24,6 @@ PENDING_CLASSES: Final[frozenset[str]] = frozenset(
         "Entry",
         "Candidate",
         "Steps",
-        "JsonLinesWriter",
         "Progress",
         "Draft",
         "Outcome",
@@ -38,14 +34,10 @@ PENDING_MODULES: Final[frozenset[str]] = frozenset(
     {
         "session",
         "roles",
-        "table",
         "journal",
         "options",
         "failures",
         "engine",
-        "schema",
-        "writing",
-        "store",
         "delivery",
     }
 )

@@ -16,7 +16,7 @@ from accesskeys_async._contract.fields import parse_uuid
 from accesskeys_async._contract.writing import dump_key
 from accesskeys_async.audit.errors import AuditError
 from accesskeys_async.audit.records import Finding, OrganizationAudit, Summary
-from accesskeys_async.audit.reports.rows import SECRET_RULE, WITHHELD, encode
+from accesskeys_async.audit.reports.json_rows import SECRET_RULE, WITHHELD, encode
 from accesskeys_async.audit.rules.rule import Rule, Scope
 from accesskeys_async.errors import one_line
 from accesskeys_async.records import AccessKey, Unset

@@ -4,6 +4,7 @@ Needs the extra `history`: `pip install "accesskeys-async[history]"`.
 """
 
 from accesskeys_async._public import public
+from accesskeys_async.audit.history.audit_history import DEFAULT_DATABASE, History
 from accesskeys_async.audit.history.recording import Recording
 from accesskeys_async.audit.history.records import (
     Diff,
@@ -14,10 +15,9 @@ from accesskeys_async.audit.history.records import (
     UnknownRunError,
 )
 from accesskeys_async.audit.history.rotation_keys import read_known_keys
-from accesskeys_async.audit.history.store import DEFAULT_PLACE, History
 
 __all__ = [
-    "DEFAULT_PLACE",
+    "DEFAULT_DATABASE",
     "Diff",
     "History",
     "HistoryError",

@@ -9,9 +9,9 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, FromClause, Row, and_, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from accesskeys_async.audit.history.history_tables import FINDINGS, PARTS, READINGS
 from accesskeys_async.audit.history.records import Diff, NotCompared, PastFinding, PastRun
-from accesskeys_async.audit.history.schema import FINDINGS, PARTS, READINGS
-from accesskeys_async.audit.history.snapshots import NOT_STORED, load_keys, load_rules
+from accesskeys_async.audit.history.stored_keys import NOT_STORED, load_keys, load_rules
 from accesskeys_async.audit.records import Severity
 from accesskeys_async.audit.rules.key_changes import compare_keys
 from accesskeys_async.audit.rules.role_changes import are_roles_edited

@@ -1,4 +1,4 @@
-"""Findings written down as stretches of readings: one that is as it was takes no write."""
+"""Findings written down as intervals of readings: one that is as it was takes no write."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from sqlalchemy import Column, Row, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from accesskeys_async.audit.history.bulk_insert import Values, insert_rows, split
-from accesskeys_async.audit.history.looking import Look
-from accesskeys_async.audit.history.schema import FINDINGS, READINGS
+from accesskeys_async.audit.history.evaluated_rules import EvaluatedRules
+from accesskeys_async.audit.history.history_tables import FINDINGS, READINGS
 from accesskeys_async.audit.records import Finding, OrganizationAudit
 from accesskeys_async.errors import MAX_TEXT, one_line
 
@@ -21,7 +21,7 @@ _Open: TypeAlias = Mapping[str, Row[Any]]
 
 
 @frozen
-class Stretches:
+class FindingIntervals:
     """What one reading does to an organization's findings."""
 
     opened: Sequence[Values] = ()
@@ -31,10 +31,10 @@ class Stretches:
     fixed: int = 0
 
 
-NOTHING: Final = Stretches()
+NO_CHANGE: Final = FindingIntervals()
 
 
-def mark(audited: OrganizationAudit, look: Look, keys: str) -> str | None:
+def mark(audited: OrganizationAudit, evaluated: EvaluatedRules, keys: str) -> str | None:
     """Stand for an organization's findings, what was looked for, and in which keys: `keys` is their hash.
 
     None where it could not be read, and nobody knows all of them.
@@ -42,13 +42,13 @@ def mark(audited: OrganizationAudit, look: Look, keys: str) -> str | None:
     if audited.unreadable is not None:
         return None
     marks = sorted(f"{one.fingerprint} {one.severity} {one.suppressed is None}" for one in audited.findings)
-    marks += (keys, *sorted(look.rules))
-    if look.partial:  # which keys a rule could judge may be others each time
+    marks += (keys, *sorted(evaluated.rules))
+    if evaluated.partial:  # which keys a rule could judge may be others each time
         marks.append(audited.taken_at.isoformat())
     return hashlib.blake2b("\n".join(marks).encode(), digest_size=16).hexdigest()
 
 
-async def find_same(connection: AsyncConnection, marks: Mapping[UUID, str | None]) -> set[UUID]:
+async def find_unchanged(connection: AsyncConnection, marks: Mapping[UUID, str | None]) -> set[UUID]:
     """Return the organizations whose findings are those of their last reading."""
     table = READINGS.c
     last = select(func.max(table.id)).where(table.organization_id.in_(marks)).group_by(table.organization_id)
@@ -58,11 +58,11 @@ async def find_same(connection: AsyncConnection, marks: Mapping[UUID, str | None
     }
 
 
-async def find_stretches(
+async def find_intervals(
     connection: AsyncConnection,
-    readings: Mapping[int, tuple[OrganizationAudit, Look]],
+    readings: Mapping[int, tuple[OrganizationAudit, EvaluatedRules]],
     same: Collection[UUID],
-) -> dict[UUID, Stretches]:
+) -> dict[UUID, FindingIntervals]:
     """Find what readings, by their numbers, do to findings: nothing in the organizations that are `same`."""
     differing = [
         audited.subject.organization_id
@@ -70,13 +70,13 @@ async def find_stretches(
         if audited.subject.organization_id not in same
     ]
     is_open = await _find_open(connection, differing)
-    found: dict[UUID, Stretches] = {}
-    for number, (audited, look) in readings.items():
+    found: dict[UUID, FindingIntervals] = {}
+    for number, (audited, evaluated) in readings.items():
         organization_id = audited.subject.organization_id
         found[organization_id] = (
-            NOTHING
+            NO_CHANGE
             if organization_id in same
-            else _compare(audited, look, number, is_open.get(organization_id, {}))
+            else _compare(audited, evaluated, number, is_open.get(organization_id, {}))
         )
     return found
 
@@ -104,7 +104,7 @@ async def _find_open(connection: AsyncConnection, organizations: Sequence[UUID])
     return {**found}
 
 
-async def find_seen(connection: AsyncConnection, organizations: Sequence[UUID]) -> set[tuple[UUID, str]]:
+async def find_closed(connection: AsyncConnection, organizations: Sequence[UUID]) -> set[tuple[UUID, str]]:
     """Return the findings that were closed before."""
     if not organizations:
         return set()
@@ -117,7 +117,7 @@ async def find_seen(connection: AsyncConnection, organizations: Sequence[UUID]) 
     return {(row.organization_id, row.fingerprint) for row in rows.all()}
 
 
-async def write_stretches(connection: AsyncConnection, stretches: Iterable[Stretches]) -> None:
+async def write_intervals(connection: AsyncConnection, intervals: Iterable[FindingIntervals]) -> None:
     """Close and open findings."""
     table = FINDINGS.c
     closing = (
@@ -130,14 +130,16 @@ async def write_stretches(connection: AsyncConnection, stretches: Iterable[Stret
         .values(closed=bindparam("at"))
     )
     opened: list[Sequence[Values]] = []
-    for one in stretches:
+    for one in intervals:
         opened.append(one.opened)
         for chunk in split(one.closed):
             await connection.execute(closing, chunk)
     await insert_rows(connection, FINDINGS, (row for rows in opened for row in rows))
 
 
-def _compare(audited: OrganizationAudit, look: Look, reading: int, is_open: _Open) -> Stretches:
+def _compare(
+    audited: OrganizationAudit, evaluated: EvaluatedRules, reading: int, is_open: _Open
+) -> FindingIntervals:
     organization_id = audited.subject.organization_id
     opened: list[Values] = []
     closed: list[Values] = []
@@ -153,9 +155,9 @@ def _compare(audited: OrganizationAudit, look: Look, reading: int, is_open: _Ope
             opened.append(_make_finding(finding, organization_id, reading, row.since))
     # Of an organization that can't be read nobody knows what was fixed, and of a rule that did not judge.
     missing = [] if audited.unreadable else [row for name, row in is_open.items() if name not in present]
-    gone = [row for row in missing if look.settles(row.rule, row.key_id)]
+    gone = [row for row in missing if evaluated.resolves(row.rule, row.key_id)]
     closed.extend(_make_end(row, reading) for row in gone)
-    return Stretches(opened, closed, fresh, len(gone))
+    return FindingIntervals(opened, closed, fresh, len(gone))
 
 
 def _make_end(row: Row[Any], reading: int) -> Values:

@@ -12,14 +12,14 @@ from attrs import field, frozen
 from sqlalchemy import Row, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from accesskeys_async.audit.history.schema import FINDINGS, PARTS, READINGS
-from accesskeys_async.audit.history.snapshots import NOT_STORED, Parts
+from accesskeys_async.audit.history.history_tables import FINDINGS, PARTS, READINGS
+from accesskeys_async.audit.history.stored_keys import NOT_STORED, StoredKeys
 
 Value = TypeVar("Value")
 
 
 @frozen
-class Earlier:
+class PreviousReading:
     """An organization at its last complete reading before this run."""
 
     taken_at: datetime | None = None
@@ -37,9 +37,9 @@ class Earlier:
     """Since when findings are open, by fingerprint, of those older than was asked for."""
 
 
-async def find_earlier(
-    connection: AsyncConnection, run: int, now: Mapping[UUID, Parts | None], *, opened_before: datetime
-) -> dict[UUID, Earlier]:
+async def load_previous(
+    connection: AsyncConnection, run: int, now: Mapping[UUID, StoredKeys | None], *, opened_before: datetime
+) -> dict[UUID, PreviousReading]:
     """Read what there is of organizations, as it was before this run.
 
     `now` has what was read of each, None where it can't be read. What this run recorded already, before it
@@ -48,13 +48,13 @@ async def find_earlier(
     last, before = await _find_readings(connection, run, list(now))
     bodies = await _load_bodies(connection, now, last)
     open_since = await _find_open(connection, run, list(now), opened_before)
-    found: dict[UUID, Earlier] = {}
+    found: dict[UUID, PreviousReading] = {}
     for organization_id in now:
         row, since = last.get(organization_id), open_since.get(organization_id, {})
         found[organization_id] = (
-            Earlier(open_since=since)
+            PreviousReading(open_since=since)
             if row is None
-            else Earlier(
+            else PreviousReading(
                 row.taken_at,
                 before.get(organization_id),
                 row.keys,
@@ -89,7 +89,7 @@ async def _find_readings(
 
 
 async def _load_bodies(
-    connection: AsyncConnection, now: Mapping[UUID, Parts | None], last: Mapping[UUID, Row[Any]]
+    connection: AsyncConnection, now: Mapping[UUID, StoredKeys | None], last: Mapping[UUID, Row[Any]]
 ) -> dict[int, bytes]:
     """Return the parts that differ from what is there now, by their numbers."""
     wanted: list[int] = []
@@ -112,7 +112,7 @@ async def _load_bodies(
     return {row.id: row.body for row in await connection.execute(bodies)}
 
 
-def _find_roles(number: int | None, now: Parts | None, bodies: Mapping[int, bytes]) -> bytes | None:
+def _find_roles(number: int | None, now: StoredKeys | None, bodies: Mapping[int, bytes]) -> bytes | None:
     if number is not None:
         return bodies.get(number)
     return None if now is None or now.roles is None else NOT_STORED
@@ -138,7 +138,7 @@ async def _find_open(
     return open_since
 
 
-class Crowd(Generic[Value]):
+class BatchLoader(Generic[Value]):
     """Ask for one thing at a time, and be answered together with all who wait."""
 
     def __init__(self, load: Callable[[Sequence[UUID]], Awaitable[Mapping[UUID, Value]]]) -> None:
@@ -147,7 +147,7 @@ class Crowd(Generic[Value]):
         self._waiting: set[UUID] = set()
         self._found: dict[UUID, Value] = {}
 
-    async def ask(self, organization_id: UUID) -> Value:
+    async def get(self, organization_id: UUID) -> Value:
         """Return what was loaded for one organization; whoever waits longest loads for all."""
         self._waiting.add(organization_id)
         try:

@@ -1,4 +1,4 @@
-"""An audit as it is written into the history: what it adds to each organization, and what it keeps."""
+"""`Recording`: adds to an audit what the history shows, and writes the audit to the history."""
 
 from __future__ import annotations
 
@@ -11,27 +11,43 @@ from uuid import UUID
 from sqlalchemy import update
 
 from accesskeys_async._database.engine import Database
-from accesskeys_async.audit.history.judging import FIRST, STALE, amend_readable, amend_unreadable
-from accesskeys_async.audit.history.looking import JudgesKey, Look, is_partial, make_key_check
-from accesskeys_async.audit.history.previous import Crowd, Earlier, find_earlier
-from accesskeys_async.audit.history.schema import RUNS
-from accesskeys_async.audit.history.snapshots import Parts, encode, find_changes
-from accesskeys_async.audit.history.writing import Entry, write_readings
+from accesskeys_async.audit.history.enrichment import (
+    NEWER_READING_EXISTS,
+    NO_PREVIOUS_READING,
+    enrich_readable,
+    enrich_unreadable,
+)
+from accesskeys_async.audit.history.evaluated_rules import (
+    CanEvaluateKey,
+    EvaluatedRules,
+    is_partial,
+    make_key_check,
+)
+from accesskeys_async.audit.history.history_tables import RUNS
+from accesskeys_async.audit.history.previous import BatchLoader, PreviousReading, load_previous
+from accesskeys_async.audit.history.reading_writer import ReadingEntry, write_readings
+from accesskeys_async.audit.history.stored_keys import StoredKeys, encode, find_changes
 from accesskeys_async.audit.policies.policy import Policy, RuleSetting
 from accesskeys_async.audit.records import OrganizationAudit, Snapshot, Summary
 from accesskeys_async.audit.rules.key_changes import Changes
 
-ORGANIZATIONS: Final = 64
-WEIGHT: Final = 50_000
+BUFFERED_ORGANIZATIONS: Final = 64
+BUFFERED_RECORDS: Final = 50_000
+"""Keys and findings of buffered organizations: with this many they are written."""
 LARGE: Final = 20_000
-"""From so many keys on, an organization is encoded and compared in a thread."""
+"""An organization with this many keys or more is encoded and compared in a thread."""
 
 
 class Recording:
-    """An audit under way: `History.begin` makes it.
+    """Records an audit while it runs. Created by `History.begin`.
 
-    `judge` is what the audit's `amend` takes, and `record` takes what the audit yields. Up to 64
-    organizations wait in memory to be written together; leaving the block writes the last of them.
+    Pass `enrich` to `audit(..., amend=...)`, and pass what the audit yields to `record` and `finish`.
+    Up to 64 organizations are buffered and written together. Leaving the block of `History.begin` writes the
+    rest.
+
+    Attributes:
+        number: The number of the run, for `History.compare`.
+        left_out: How many organizations were not recorded because the history has a newer reading of them.
     """
 
     def __init__(
@@ -46,69 +62,97 @@ class Recording:
         self._policy = policy
         self._known = known_keys
         self._opened_before = started_at - timedelta(days=min(policy.sla_days.values(), default=0))
-        self._parts: dict[UUID, Parts] = {}
-        self._key_checks: dict[UUID, JudgesKey] = {}
-        self._crowd = Crowd(self._find_earlier)
-        self._waiting: list[OrganizationAudit] = []
-        self._weight = 0
-        self._turn = asyncio.Lock()
+        self._stored_keys: dict[UUID, StoredKeys] = {}
+        self._key_checks: dict[UUID, CanEvaluateKey] = {}
+        self._loader = BatchLoader(self._load_previous)
+        self._buffer: list[OrganizationAudit] = []
+        self._buffered_records = 0
+        self._write_lock = asyncio.Lock()
         self.number = number
-        """The run's number, which `History.compare` takes."""
         self.left_out = 0
-        """How many organizations were not recorded, because the history has a later reading of them."""
 
-    async def judge(
+    async def enrich(
         self, audited: OrganizationAudit, snapshot: Snapshot, settings: tuple[RuleSetting, ...]
     ) -> OrganizationAudit:
-        """Return the audit of an organization with what its history adds. Raises HistoryError."""
+        """Return the result of an organization with the findings that need its history.
+
+        Args:
+            audited: The result without a history.
+            snapshot: The keys that were read.
+            settings: The rules as the policy sets them for this organization.
+
+        Returns:
+            The result with findings of AK101 to AK111, and with severities raised by AK108.
+
+        Raises:
+            HistoryError: The database failed.
+        """
         organization_id = audited.subject.organization_id
         if audited.unreadable is None:
-            self._parts[organization_id] = await _encode(snapshot)
-        earlier = await self._crowd.ask(organization_id)
+            self._stored_keys[organization_id] = await _encode(snapshot)
+        previous = await self._loader.get(organization_id)
         if audited.unreadable is not None:
-            return amend_unreadable(
+            return enrich_unreadable(
                 audited,
                 snapshot,
                 settings,
-                earlier.taken_at,
-                open_since=earlier.open_since,
+                previous.taken_at,
+                open_since=previous.open_since,
                 sla_days=self._policy.sla_days,
             )
-        changes = await self._compare(snapshot, earlier)
-        amended = amend_readable(
+        changes = await self._compare(snapshot, previous)
+        enriched = enrich_readable(
             audited,
             snapshot,
             settings,
             changes,
             own_keys=self._policy.own_keys,
-            open_since=earlier.open_since,
+            open_since=previous.open_since,
             sla_days=self._policy.sla_days,
         )
-        if any(map(is_partial, amended.results)):
+        if any(map(is_partial, enriched.results)):
             known = None if isinstance(changes, str) else changes
             self._key_checks[organization_id] = make_key_check(snapshot, settings, known)
-        return amended
+        return enriched
 
     async def record(self, audited: OrganizationAudit) -> None:
-        """Keep an organization as the audit has it at last. Raises HistoryError."""
-        self._waiting.append(audited)
-        self._weight += len(audited.keys) + len(audited.findings)
-        if len(self._waiting) >= ORGANIZATIONS or self._weight >= WEIGHT:
+        """Record the final result of an organization.
+
+        Args:
+            audited: The result as the audit yielded it, suppressions applied.
+
+        Raises:
+            HistoryError: The database failed.
+        """
+        self._buffer.append(audited)
+        self._buffered_records += len(audited.keys) + len(audited.findings)
+        if len(self._buffer) >= BUFFERED_ORGANIZATIONS or self._buffered_records >= BUFFERED_RECORDS:
             await self.flush()
 
     async def flush(self) -> None:
-        """Write what waits. Raises HistoryError."""
-        async with self._turn:
-            waiting, self._waiting, self._weight = self._waiting, [], 0
-            if not waiting:
+        """Write the organizations that are buffered.
+
+        Raises:
+            HistoryError: The database failed.
+        """
+        async with self._write_lock:
+            buffered, self._buffer, self._buffered_records = self._buffer, [], 0
+            if not buffered:
                 return
-            latest = {audited.subject.organization_id: audited for audited in waiting}
+            latest = {audited.subject.organization_id: audited for audited in buffered}
             entries = [await self._make_entry(audited) for audited in latest.values()]
             async with self._database.transaction() as connection:
                 self.left_out += await write_readings(connection, self.number, entries)
 
     async def finish(self, summary: Summary) -> None:
-        """Write what waits, and what the audit came to. Raises HistoryError."""
+        """Write the organizations that are buffered and the totals of the run.
+
+        Args:
+            summary: The summary of the whole audit.
+
+        Raises:
+            HistoryError: The database failed.
+        """
         await self.flush()
         values: dict[str, object] = {severity.name.lower(): count for severity, count in summary.by_severity}
         async with self._database.transaction() as connection:
@@ -126,46 +170,48 @@ class Recording:
                 )
             )
 
-    async def _find_earlier(self, organizations: Sequence[UUID]) -> Mapping[UUID, Earlier]:
-        now = {one: self._parts.get(one) for one in organizations}
+    async def _load_previous(self, organizations: Sequence[UUID]) -> Mapping[UUID, PreviousReading]:
+        now = {one: self._stored_keys.get(one) for one in organizations}
         async with self._database.transaction() as connection:
-            return await find_earlier(connection, self.number, now, opened_before=self._opened_before)
+            return await load_previous(connection, self.number, now, opened_before=self._opened_before)
 
-    async def _compare(self, snapshot: Snapshot, earlier: Earlier) -> Changes | str:
-        if earlier.taken_at is None:
-            return FIRST
-        if earlier.taken_at > snapshot.taken_at:
-            return STALE
+    async def _compare(self, snapshot: Snapshot, previous: PreviousReading) -> Changes | str:
+        if previous.taken_at is None:
+            return NO_PREVIOUS_READING
+        if previous.taken_at > snapshot.taken_at:
+            return NEWER_READING_EXISTS
         organization_id = snapshot.subject.organization_id
-        parts = self._parts[organization_id]
-        arguments = (organization_id, earlier.identities, earlier.uses, earlier.roles, parts)
+        stored_keys = self._stored_keys[organization_id]
+        arguments = (organization_id, previous.identities, previous.uses, previous.roles, stored_keys)
         if len(snapshot.keys) < LARGE:
             appeared, gone, changed = find_changes(*arguments)
         else:
             appeared, gone, changed = await asyncio.to_thread(find_changes, *arguments)
         return Changes(
             snapshot,
-            earlier.taken_at,
-            earlier.keys,
+            previous.taken_at,
+            previous.keys,
             appeared,
             gone,
             changed,
-            earlier.before_at,
+            previous.before_at,
             self._known,
         )
 
-    async def _make_entry(self, audited: OrganizationAudit) -> Entry:
-        judges_key = self._key_checks.pop(audited.subject.organization_id, None)
-        return Entry(audited, await self._take_parts(audited), Look.of(audited, judges_key))
+    async def _make_entry(self, audited: OrganizationAudit) -> ReadingEntry:
+        can_evaluate_key = self._key_checks.pop(audited.subject.organization_id, None)
+        return ReadingEntry(
+            audited, await self._pop_stored_keys(audited), EvaluatedRules.of(audited, can_evaluate_key)
+        )
 
-    async def _take_parts(self, audited: OrganizationAudit) -> Parts | None:
-        parts = self._parts.pop(audited.subject.organization_id, None)
+    async def _pop_stored_keys(self, audited: OrganizationAudit) -> StoredKeys | None:
+        stored_keys = self._stored_keys.pop(audited.subject.organization_id, None)
         if audited.unreadable is not None:
             return None
-        return parts or await _encode(Snapshot(audited.subject, audited.taken_at, audited.keys))
+        return stored_keys or await _encode(Snapshot(audited.subject, audited.taken_at, audited.keys))
 
 
-async def _encode(snapshot: Snapshot) -> Parts:
+async def _encode(snapshot: Snapshot) -> StoredKeys:
     if len(snapshot.keys) < LARGE:
         return encode(snapshot.keys)
     return await asyncio.to_thread(encode, snapshot.keys)

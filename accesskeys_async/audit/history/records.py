@@ -1,4 +1,4 @@
-"""What a history tells: runs, findings of the past, and the difference of two runs."""
+"""Records of a history: runs, their findings, and the changes between two runs."""
 
 from __future__ import annotations
 
@@ -13,100 +13,119 @@ from accesskeys_async.records import AccessKey
 
 
 class HistoryError(AccessKeysError):
-    """Tell that the history's database failed, or is of a version that this release does not know."""
+    """Raised when the database of a history failed, or was written by a newer release."""
 
 
 class UnknownRunError(HistoryError, LookupError):
-    """Tell that the history has no such run."""
+    """Raised when a history has no run of the requested number."""
 
 
 @frozen
 class PastRun:
-    """An audit, as the history has it."""
+    """An audit in a history."""
 
     number: int
-    """1 for the first that the history had."""
+    """Number of the run; the first run of a history is 1."""
     started_at: datetime
+    """Start of the audit."""
     policy_hash: str
+    """Hash of the policy."""
     elapsed: float | None
-    """Seconds; None where it was never finished, and then all counts but these are 0."""
+    """Duration in seconds. None if the run was not finished; then all counts but the last three are 0."""
     organizations: int
+    """Number of organizations."""
     unreadable: int
+    """Number of organizations that could not be read."""
     keys: int
+    """Number of keys."""
     by_severity: tuple[tuple[Severity, int], ...]
-    """Findings that counted, worst severity first."""
+    """Number of findings by severity, worst first, without suppressed ones."""
     suppressed: int
+    """Number of suppressed findings."""
     partly_read: int
-    """Organizations that were listed, with keys whose requested roles could not be read."""
+    """Organizations with keys whose requested roles could not be read."""
     new: int
-    """Findings that were not there at the organization's last complete reading, nor before."""
+    """Findings that no earlier complete reading of the organization had."""
     fixed: int
+    """Findings that the organization's previous complete reading had, and this run did not."""
     reopened: int
+    """Findings that an earlier reading had, and the previous complete reading did not."""
 
     @property
     def is_finished(self) -> bool:
-        """Whether it came to its end."""
+        """Whether the audit ran to its end."""
         return self.elapsed is not None
 
     @property
     def coverage(self) -> float:
-        """The share of organizations that were read whole, requested roles included, from 0 to 1."""
+        """The share of organizations that were read completely, requested roles included, from 0 to 1."""
         missing = self.unreadable + self.partly_read
         return 1.0 if not self.organizations else 1 - missing / self.organizations
 
 
 @frozen
 class PastFinding:
-    """A finding, as the history has it."""
+    """A finding in a history."""
 
     rule: str
+    """Id of the rule, such as `AK001`."""
     title: str
+    """Title of the rule."""
     severity: Severity
+    """Severity of the finding."""
     organization_id: UUID
+    """Id of the organization."""
     fingerprint: str
+    """Identifies the same finding in all audits: 32 hexadecimal characters."""
     message: str
-    """As it was when the finding was opened, or last changed its severity."""
+    """What was found, as written when the finding was opened or last changed its severity."""
     open_since: datetime
-    """The T of the audit that opened it."""
+    """Start of the audit that opened the finding."""
     key_id: UUID | None
+    """Id of the key. None if the finding is about the organization."""
     key_name: str | None
-    """On one line, and printable."""
+    """Name of the key on one line, unprintable characters escaped."""
     suppressed: bool
-    """Whether it was muted."""
+    """Whether the finding was suppressed by the policy."""
 
 
 @frozen
 class NotCompared:
-    """An organization of either run that was not read whole in both."""
+    """An organization that was not compared, because one of the two runs did not read it completely."""
 
     organization_id: UUID
+    """Id of the organization."""
     reason: str
-    """In one line: which run, and why."""
+    """Which run did not read the organization, and why. One line."""
 
 
 @frozen
 class Diff:
-    """What became of findings and keys from one run to a later one, in organizations read whole in both.
+    """The changes of findings and keys between two runs, in organizations that both read completely.
 
-    Findings are in the order of severity, the worst first, then rule, organization and fingerprint; keys in
-    the order of organizations and ids.
+    Findings are ordered by severity (worst first), rule, organization and fingerprint. Keys are ordered by
+    organization and id.
     """
 
     earlier: PastRun
+    """The first of the two runs."""
     later: PastRun
+    """The second of the two runs."""
     new: tuple[PastFinding, ...]
-    """There at the later run, and at no reading up to the earlier one, which looked for it."""
+    """Open in the later run, and in no reading up to the earlier run, which evaluated the rule."""
     fixed: tuple[PastFinding, ...]
-    """Open at the earlier run, and gone at the later one, which looked for it or has no such key."""
+    """Open in the earlier run and not in the later run, which evaluated the rule or has no such key."""
     reopened: tuple[PastFinding, ...]
-    """There at the later run, not at the earlier one, and at a reading before that."""
+    """Open in the later run and in a reading before the earlier run, and not in the earlier run."""
     unchanged: int
-    """How many findings are open at both; one that nobody looked for stays open."""
+    """Number of findings open in both runs. A finding whose rule was not evaluated stays open."""
     appeared: tuple[AccessKey, ...] = field(repr=False)
+    """Keys of the later run that the earlier run does not have."""
     gone: tuple[AccessKey, ...] = field(repr=False)
+    """Keys of the earlier run that the later run does not have."""
     edited: tuple[tuple[AccessKey, AccessKey], ...] = field(repr=False)
-    """Keys of which anything but `last_used_at` and `updated_at` differs: before and after."""
+    """Keys with a change of any field except `last_used_at` and `updated_at`: before and after."""
     compared: int
-    """How many organizations."""
+    """Number of organizations that were compared."""
     not_compared: tuple[NotCompared, ...]
-    """In the order of organizations."""
+    """Organizations that were not compared, ordered by id."""

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import Row, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from accesskeys_async.audit.history.history_tables import READINGS, RUNS
 from accesskeys_async.audit.history.records import PastRun, UnknownRunError
-from accesskeys_async.audit.history.schema import READINGS, RUNS
 from accesskeys_async.audit.records import Severity
 
 

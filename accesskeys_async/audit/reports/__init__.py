@@ -1,18 +1,18 @@
 """Reports of an audit: JSON, JSON lines, CSV, Markdown, SARIF, Parquet and HTML."""
 
 from accesskeys_async._public import public
-from accesskeys_async.audit.reports.context import Background, TrendPoint
+from accesskeys_async.audit.reports.context import ReportContext, TrendPoint
 from accesskeys_async.audit.reports.report_file import ReportError
-from accesskeys_async.audit.reports.writer import Writer
-from accesskeys_async.audit.reports.writing import FORMS, Reports, open_reports, write_reports
+from accesskeys_async.audit.reports.report_formats import FORMATS, Reports, open_reports, write_reports
+from accesskeys_async.audit.reports.report_writer import ReportWriter
 
 __all__ = [
-    "FORMS",
-    "Background",
+    "FORMATS",
+    "ReportContext",
     "ReportError",
+    "ReportWriter",
     "Reports",
     "TrendPoint",
-    "Writer",
     "open_reports",
     "write_reports",
 ]

@@ -16,10 +16,10 @@ from accesskeys_async._escaping import printable
 from accesskeys_async.audit.records import Severity
 from accesskeys_async.audit.reports.context import TrendPoint
 from accesskeys_async.audit.reports.histograms import AGE_STEP, Bar, Cell
+from accesskeys_async.audit.reports.json_rows import SEVERITIES
 from accesskeys_async.audit.reports.key_roles import RoleCount, RoleKind
-from accesskeys_async.audit.reports.optional_imports import load
-from accesskeys_async.audit.reports.rows import SEVERITIES
-from accesskeys_async.audit.reports.worst_of import WORST_FIRST
+from accesskeys_async.audit.reports.report_writer import import_optional
+from accesskeys_async.audit.reports.worst_findings import WORST_FIRST
 
 Spec: TypeAlias = dict[str, object]
 
@@ -33,13 +33,13 @@ _LABEL: Final = 18
 _NUMBER: Final = "format(datum.value, datum.value < 1e5 ? ',' : '~s')"
 _HALF_YEARS: Final = {"interval": "month", "step": 6}
 # A reader's fonts may be wider than those that Vega measures with.
-_ROOM: Final = {"left": 24, "right": 20, "top": 6, "bottom": 6}
-_INK: Final = {"labelColor": "var(--muted)", "titleColor": "var(--muted)"}
+_PADDING: Final = {"left": 24, "right": 20, "top": 6, "bottom": 6}
+_TEXT_COLOURS: Final = {"labelColor": "var(--muted)", "titleColor": "var(--muted)"}
 _CONFIG: Final[Spec] = {
     "font": "system-ui, sans-serif",
     "view": {"stroke": None},
     "axis": {
-        **_INK,
+        **_TEXT_COLOURS,
         "domainColor": "var(--line)",
         "gridColor": "var(--line)",
         "tickColor": "var(--line)",
@@ -48,7 +48,7 @@ _CONFIG: Final[Spec] = {
         "titleFontSize": 11,
         "titleFontWeight": "normal",
     },
-    "legend": {**_INK, "labelFontSize": 11, "title": None, "orient": "top", "symbolType": "square"},
+    "legend": {**_TEXT_COLOURS, "labelFontSize": 11, "title": None, "orient": "top", "symbolType": "square"},
     "axisY": {"domain": False, "ticks": False},
     "axisX": {"grid": False},
 }
@@ -61,12 +61,12 @@ _aria: Final = re.compile(r' (?:role="graphics-[a-z]+"|aria-(?:hidden|label|role
 
 def draw(chart: Spec, *, label: str) -> str:
     """Render a chart. A mark says on hovering what it stands for; a screen reader gets the label alone."""
-    library = load("vl_convert", for_report="HTML", extra="audit")
+    library = import_optional("vl_convert", for_report="HTML", extra="audit")
     spec = {
         "width": WIDTH,
         "height": HEIGHT,
         "background": None,
-        "padding": _ROOM,
+        "padding": _PADDING,
         "config": _CONFIG,
         **chart,
     }
@@ -83,7 +83,7 @@ def chart_ages(bars: Sequence[Bar], *, rotation_days: float) -> Spec:
             "end": bar.start + AGE_STEP,
             "count": bar.count,
             "late": bar.is_late,
-            "told": _told(bar),
+            "tooltip": _tooltip(bar),
         }
         for bar in bars
     ]
@@ -94,7 +94,7 @@ def chart_ages(bars: Sequence[Bar], *, rotation_days: float) -> Spec:
         "title": "days since the key was made",
         "axis": {"tickCount": 12, "grid": False},
     }
-    line: Spec = {"data": {"values": [{"at": rotation_days, "told": f"rotate by {rotation_days:g} d"}]}}
+    line: Spec = {"data": {"values": [{"at": rotation_days, "tooltip": f"rotate by {rotation_days:g} d"}]}}
     at = {"x": {"field": "at", "type": "quantitative"}}
     text = {
         "type": "text",
@@ -112,14 +112,16 @@ def chart_ages(bars: Sequence[Bar], *, rotation_days: float) -> Spec:
                 "encoding": {"x": x, "x2": {"field": "end"}, "y": _count_axis(), **_late()},
             },
             {**line, "mark": {"type": "rule", "color": "var(--ink)", "strokeDash": [4, 3]}, "encoding": at},
-            {**line, "mark": {**text, "y": 0}, "encoding": {**at, "text": {"field": "told"}}},
+            {**line, "mark": {**text, "y": 0}, "encoding": {**at, "text": {"field": "tooltip"}}},
         ]
     }
 
 
 def chart_idle(bars: Sequence[Bar]) -> Spec:
     """Chart how long ago keys were last used."""
-    rows = [{"name": bar.name, "count": bar.count, "late": bar.is_late, "told": _told(bar)} for bar in bars]
+    rows = [
+        {"name": bar.name, "count": bar.count, "late": bar.is_late, "tooltip": _tooltip(bar)} for bar in bars
+    ]
     x = {
         "field": "name",
         "type": "nominal",
@@ -139,7 +141,7 @@ def chart_cells(cells: Sequence[Cell]) -> Spec:
             "idle": cell.idle,
             "count": cell.count,
             "shown": _short(cell.count),
-            "told": f"made {cell.age} ago, idle {cell.idle}: {cell.count:,} keys",
+            "tooltip": f"made {cell.age} ago, idle {cell.idle}: {cell.count:,} keys",
         }
         for cell in cells
     ]
@@ -153,18 +155,18 @@ def chart_cells(cells: Sequence[Cell]) -> Spec:
     y = {"field": "age", "type": "nominal", "sort": None, "title": None}
     scale = {"type": "symlog", "range": [0.06, 0.75]}
     shade = {"field": "count", "type": "quantitative", "scale": scale, "legend": None}
-    told = {"description": {"field": "told"}}
+    tooltip = {"description": {"field": "tooltip"}}
     return {
         "data": {"values": rows},
         "encoding": {"x": x, "y": y},
         "layer": [
             {
                 "mark": {"type": "rect", "color": "var(--accent)", "stroke": "var(--panel)"},
-                "encoding": {"fillOpacity": shade, **told},
+                "encoding": {"fillOpacity": shade, **tooltip},
             },
             {
                 "mark": {"type": "text", "color": "var(--ink)", "fontSize": 10},
-                "encoding": {"text": {"field": "shown"}, **told},
+                "encoding": {"text": {"field": "shown"}, **tooltip},
             },
         ],
     }
@@ -173,7 +175,7 @@ def chart_cells(cells: Sequence[Cell]) -> Spec:
 def chart_weeks(weeks: Sequence[tuple[date, int]]) -> Spec:
     """Chart how many keys were made in each week."""
     rows = [
-        {"week": week.isoformat(), "count": count, "told": f"week of {week}: {count:,} keys"}
+        {"week": week.isoformat(), "count": count, "tooltip": f"week of {week}: {count:,} keys"}
         for week, count in weeks
     ]
     x = {
@@ -185,7 +187,7 @@ def chart_weeks(weeks: Sequence[tuple[date, int]]) -> Spec:
     return {
         "data": {"values": rows},
         "mark": {"type": "bar", "color": "var(--accent)", "width": 2.6},
-        "encoding": {"x": x, "y": _count_axis(), "description": {"field": "told"}},
+        "encoding": {"x": x, "y": _count_axis(), "description": {"field": "tooltip"}},
     }
 
 
@@ -198,7 +200,7 @@ def chart_counts(counts: Iterable[tuple[str, Sequence[int]]]) -> Spec:
             "severity": severity,
             "count": count,
             "rank": rank,
-            "told": f"{name}, {severity}: {count:,}",
+            "tooltip": f"{name}, {severity}: {count:,}",
         }
         for name, by_severity in listed
         for rank, (severity, count) in enumerate(zip(_NAMES, by_severity, strict=True))
@@ -222,7 +224,7 @@ def chart_roles(counts: Sequence[RoleCount]) -> Spec:
     for count in counts:
         labels[_label_role(count, taken=labels)] = count
     rows = [
-        {"name": label, "kind": one.kind.value, "count": one.keys, "told": f"{label}: {one.keys:,} keys"}
+        {"name": label, "kind": one.kind.value, "count": one.keys, "tooltip": f"{label}: {one.keys:,} keys"}
         for label, one in labels.items()
     ]
     x = {
@@ -238,7 +240,7 @@ def chart_roles(counts: Sequence[RoleCount]) -> Spec:
         "x": x,
         "y": y,
         "color": {"field": "kind", "type": "nominal", "scale": scale, "legend": {"columnPadding": 24}},
-        "description": {"field": "told"},
+        "description": {"field": "tooltip"},
     }
     height = {"height": max(130, 17 * len(rows))}
     return {**height, "data": {"values": rows}, "mark": {"type": "bar"}, "encoding": encoding}
@@ -262,7 +264,7 @@ def chart_trend(points: Sequence[TrendPoint]) -> Spec:
             "at": point.taken_at.isoformat(),
             "severity": SEVERITIES[severity],
             "count": count,
-            "told": f"{point.taken_at:%Y-%m-%d %H:%M}, {SEVERITIES[severity]}: {count:,}",
+            "tooltip": f"{point.taken_at:%Y-%m-%d %H:%M}, {SEVERITIES[severity]}: {count:,}",
         }
         for point in points
         for severity, count in _every_severity(point.by_severity)
@@ -290,18 +292,18 @@ def _late() -> Spec:
     scale = {"domain": [False, True], "range": ["var(--accent)", "var(--late)"]}
     return {
         "color": {"field": "late", "type": "nominal", "scale": scale, "legend": None},
-        "description": {"field": "told"},
+        "description": {"field": "tooltip"},
     }
 
 
 def _by_severity() -> Spec:
     return {
         "color": {"field": "severity", "type": "nominal", "scale": _COLOURS},
-        "description": {"field": "told"},
+        "description": {"field": "tooltip"},
     }
 
 
-def _told(bar: Bar) -> str:
+def _tooltip(bar: Bar) -> str:
     return f"{bar.name}: {bar.count:,} keys"
 
 

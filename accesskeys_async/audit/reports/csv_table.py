@@ -8,10 +8,10 @@ from datetime import datetime
 from accesskeys_async._contract.fields import format_uuid
 from accesskeys_async._escaping import csv_cell, csv_line
 from accesskeys_async.audit.records import OrganizationAudit, Summary
-from accesskeys_async.audit.reports.table import COLUMNS, Line, finding_line, list_lines
+from accesskeys_async.audit.reports.finding_table import COLUMNS, FindingRow, list_rows, table_row
 
 
-class CsvWriter:
+class CsvReport:
     """A header, a row for each finding, and one for each organization that could not be read.
 
     A cell is empty where there is nothing to say. JSON is the form that loses nothing.
@@ -23,14 +23,14 @@ class CsvWriter:
 
     def organization(self, audit: OrganizationAudit) -> bytes:
         """Return the rows of one organization."""
-        return _join(_cells(line) for line in list_lines(audit))
+        return _join(_cells(line) for line in list_rows(audit))
 
     def end(self, summary: Summary) -> bytes:
         """Return the rows of what was found across organizations."""
-        return _join(_cells(finding_line(finding, None)) for finding in summary.findings)
+        return _join(_cells(table_row(finding, None)) for finding in summary.findings)
 
 
-def _cells(line: Line) -> tuple[str, ...]:
+def _cells(line: FindingRow) -> tuple[str, ...]:
     return (
         line.outcome,
         _text(line.rule),

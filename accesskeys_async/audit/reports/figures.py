@@ -9,11 +9,11 @@ from attrs import frozen
 
 from accesskeys_async.audit.records import Summary
 from accesskeys_async.audit.reports import charts
-from accesskeys_async.audit.reports.context import Background, TrendPoint
+from accesskeys_async.audit.reports.context import ReportContext, TrendPoint
 from accesskeys_async.audit.reports.histograms import Histograms
+from accesskeys_async.audit.reports.json_rows import SEVERITIES
 from accesskeys_async.audit.reports.key_roles import RoleCounts
-from accesskeys_async.audit.reports.rows import SEVERITIES
-from accesskeys_async.audit.reports.worst_of import WORST_FIRST, Tally, show_share
+from accesskeys_async.audit.reports.worst_findings import WORST_FIRST, WorstFindings, show_share
 
 _CHARTED: Final = 12
 """Bars of a chart that has one for each rule or organization."""
@@ -31,39 +31,39 @@ class Figure:
 
 
 def list_figures(
-    summary: Summary, tally: Tally, histograms: Histograms, roles: RoleCounts, background: Background
+    summary: Summary, worst: WorstFindings, histograms: Histograms, roles: RoleCounts, context: ReportContext
 ) -> list[Figure]:
     """Draw the charts that there is something to show in."""
     figures = [
-        _rules_figure(tally, summary),
-        _organizations_figure(tally),
+        _rules_figure(worst, summary),
+        _organizations_figure(worst),
         _roles_figure(roles),
-        _ages_figure(histograms, background.rotation_days),
-        _idle_figure(histograms, background.idle_days),
+        _ages_figure(histograms, context.rotation_days),
+        _idle_figure(histograms, context.idle_days),
         _cells_figure(histograms),
         _weeks_figure(histograms),
-        _trend_figure(background.trend, summary),
+        _trend_figure(context.trend, summary),
     ]
     return [figure for figure in figures if figure is not None]
 
 
-def _rules_figure(tally: Tally, summary: Summary) -> Figure | None:
+def _rules_figure(worst: WorstFindings, summary: Summary) -> Figure | None:
     counts = [
-        (f"{name} {tally.titles.get(name, '')}".rstrip(), counts)
-        for name, counts in tally.rule_counts(summary)
+        (f"{name} {worst.titles.get(name, '')}".rstrip(), counts)
+        for name, counts in worst.rule_counts(summary)
         if any(counts)
     ]
     caption = "Findings by rule and severity" + _of(len(counts), "rules")
     return _counts_figure("rules", caption, "rule", counts, shorten=_shorten)
 
 
-def _organizations_figure(tally: Tally) -> Figure | None:
-    worst = tally.worst_organizations()
+def _organizations_figure(worst: WorstFindings) -> Figure | None:
+    ranked = worst.worst_organizations()
     counts = [
         (" ".join([*count.subject.labels, str(count.subject.organization_id)]), count.by_severity)
-        for count in worst
+        for count in ranked
     ]
-    caption = "The organizations with the worst findings" + _of(tally.with_findings, "")
+    caption = "The organizations with the worst findings" + _of(worst.with_findings, "")
     return _counts_figure("organizations", caption, "organization", counts, shorten=_shorten)
 
 

@@ -14,13 +14,13 @@ from attrs import define, field
 from accesskeys_async._escaping import printable
 from accesskeys_async._version import __version__
 from accesskeys_async.audit.records import OrganizationAudit, Severity, Summary
-from accesskeys_async.audit.reports.context import Background
+from accesskeys_async.audit.reports.context import ReportContext
 from accesskeys_async.audit.reports.figures import list_figures
 from accesskeys_async.audit.reports.histograms import Histograms
+from accesskeys_async.audit.reports.json_rows import SEVERITIES
 from accesskeys_async.audit.reports.key_roles import RoleCounts, list_key_roles
-from accesskeys_async.audit.reports.optional_imports import load
-from accesskeys_async.audit.reports.rows import SEVERITIES
-from accesskeys_async.audit.reports.worst_of import WORST_FIRST, Tally, show_share
+from accesskeys_async.audit.reports.report_writer import import_optional
+from accesskeys_async.audit.reports.worst_findings import WORST_FIRST, WorstFindings, show_share
 
 MOST_FINDINGS: Final = 2_000
 """Rows of the table of findings; the counts and charts are of all of them."""
@@ -28,23 +28,23 @@ MOST_ORGANIZATIONS: Final = 1_000
 
 
 @define
-class HtmlWriter:
+class HtmlReport:
     """Keep counts and the worst of everything, and draw it all at the end.
 
     Raises ConfigurationError where Jinja2 or the charting library is not installed.
     """
 
-    _background: Background
-    _tally: Tally = field(init=False)
+    _context: ReportContext
+    _worst: WorstFindings = field(init=False)
     _histograms: Histograms = field(init=False)
     _roles: RoleCounts = field(init=False, factory=RoleCounts)
     _render: Callable[..., str] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        load("vl_convert", for_report="HTML", extra="audit")
+        import_optional("vl_convert", for_report="HTML", extra="audit")
         self._render = _load_template()
-        self._tally = Tally(MOST_FINDINGS, MOST_ORGANIZATIONS)
-        self._histograms = Histograms(self._background.idle_days)
+        self._worst = WorstFindings(MOST_FINDINGS, MOST_ORGANIZATIONS)
+        self._histograms = Histograms(self._context.idle_days)
 
     def begin(self) -> bytes:
         """Return nothing: the summary stands first."""
@@ -52,22 +52,22 @@ class HtmlWriter:
 
     def organization(self, audit: OrganizationAudit) -> bytes:
         """Count the organization and its keys."""
-        self._tally.add(audit)
+        self._worst.add(audit)
         self._histograms.add(audit.keys, at=audit.taken_at)
         self._roles.add(audit.keys)
         return b""
 
     def end(self, summary: Summary) -> bytes:
         """Return the whole page."""
-        self._tally.add_findings(summary.findings)
+        self._worst.add_findings(summary.findings)
         style, script = _read("report.css"), _read("report.js")
         counts = dict(summary.by_severity)
         page = self._render(
-            background=self._background,
+            context=self._context,
             summary=summary,
-            tally=self._tally,
+            worst=self._worst,
             severities=[(SEVERITIES[severity], counts.get(severity, 0)) for severity in WORST_FIRST],
-            figures=list_figures(summary, self._tally, self._histograms, self._roles, self._background),
+            figures=list_figures(summary, self._worst, self._histograms, self._roles, self._context),
             rules=self._rules(summary),
             reasons=Counter(unreadable.reason for _, unreadable in summary.unreadable).most_common(),
             most=MOST_ORGANIZATIONS,
@@ -81,14 +81,14 @@ class HtmlWriter:
 
     def _rules(self, summary: Summary) -> list[dict[str, object]]:
         results = {result.rule: result for result in summary.by_rule}
-        described = {rule.id: rule for rule in self._background.rules}
+        described = {rule.id: rule for rule in self._context.rules}
         rows: list[dict[str, object]] = []
-        for name, counts in self._tally.rule_counts(summary):
+        for name, counts in self._worst.rule_counts(summary):
             result, rule = results.get(name), described.get(name)
             rows.append(
                 {
                     "id": name,
-                    "title": self._tally.titles.get(name) or (rule.title if rule else ""),
+                    "title": self._worst.titles.get(name) or (rule.title if rule else ""),
                     "condition": rule.condition if rule else "",
                     "remedy": rule.remedy if rule else "",
                     "counts": counts,
@@ -102,7 +102,7 @@ class HtmlWriter:
 
 
 def _load_template() -> Callable[..., str]:
-    jinja = load("jinja2", for_report="HTML", extra="audit")
+    jinja = import_optional("jinja2", for_report="HTML", extra="audit")
     environment = jinja.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja.StrictUndefined
     )

@@ -7,7 +7,7 @@ from typing import Final
 from attrs import define, field
 
 from accesskeys_async.audit.records import OrganizationAudit, Summary
-from accesskeys_async.audit.reports.rows import (
+from accesskeys_async.audit.reports.json_rows import (
     encode,
     finding_row,
     generator_row,
@@ -20,7 +20,7 @@ SCHEMA_ID: Final = f"urn:accesskeys-async:audit-report:{SCHEMA_VERSION}"
 
 
 @define
-class JsonWriter:
+class JsonReport:
     """One object: the organizations with their findings, a line each, then the summary."""
 
     _begun: bool = field(init=False, default=False)
@@ -45,7 +45,7 @@ class JsonWriter:
         )
 
 
-class JsonLinesWriter:
+class JsonLinesReport:
     """An object a line: each finding, each organization after its findings, and at the end the summary.
 
     A file without a summary in its last line is not whole.

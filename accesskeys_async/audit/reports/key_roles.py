@@ -10,7 +10,7 @@ from uuid import UUID
 
 from attrs import define, field, frozen
 
-from accesskeys_async.audit.rules.roles import MANAGED
+from accesskeys_async.audit.rules.role_rules import MANAGED
 from accesskeys_async.records import UNSET, AccessKey, Role, RoleRef, Unset
 
 MOST_ROLES: Final = 10_000

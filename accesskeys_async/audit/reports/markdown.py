@@ -11,26 +11,26 @@ from attrs import define, field
 
 from accesskeys_async._escaping import printable
 from accesskeys_async.audit.records import Finding, OrganizationAudit, Summary
-from accesskeys_async.audit.reports.context import Background
+from accesskeys_async.audit.reports.context import ReportContext
+from accesskeys_async.audit.reports.json_rows import SEVERITIES
 from accesskeys_async.audit.reports.key_roles import RoleCounts, list_key_roles
-from accesskeys_async.audit.reports.rows import SEVERITIES
-from accesskeys_async.audit.reports.worst_of import WORST_FIRST, Tally, show_share
+from accesskeys_async.audit.reports.worst_findings import WORST_FIRST, WorstFindings, show_share
 
 MOST_ROWS: Final = 50
 _ticks: Final = re.compile(r"`+")
 
 
 @define
-class MarkdownWriter:
+class MarkdownReport:
     """Counts, then the worst `most` of everything; what a person wrote is shown as code, and does nothing."""
 
-    _background: Background
+    _context: ReportContext
     _most: int = MOST_ROWS
-    _tally: Tally = field(init=False)
+    _worst: WorstFindings = field(init=False)
     _roles: RoleCounts = field(init=False, factory=RoleCounts)
 
     def __attrs_post_init__(self) -> None:
-        self._tally = Tally(self._most, self._most)
+        self._worst = WorstFindings(self._most, self._most)
 
     def begin(self) -> bytes:
         """Return nothing: the summary stands first."""
@@ -38,13 +38,13 @@ class MarkdownWriter:
 
     def organization(self, audit: OrganizationAudit) -> bytes:
         """Count the organization."""
-        self._tally.add(audit)
+        self._worst.add(audit)
         self._roles.add(audit.keys)
         return b""
 
     def end(self, summary: Summary) -> bytes:
         """Return the whole report."""
-        self._tally.add_findings(summary.findings)
+        self._worst.add_findings(summary.findings)
         sections = [
             self._head(summary),
             self._severities(summary),
@@ -60,7 +60,7 @@ class MarkdownWriter:
 
     def _head(self, summary: Summary) -> Iterator[str]:
         read = summary.organizations - len(summary.unreadable) - summary.partly_read
-        yield f"# {self._background.title}"
+        yield f"# {self._context.title}"
         yield ""
         if summary.unreadable:
             yield (
@@ -91,9 +91,9 @@ class MarkdownWriter:
 
     def _rules(self, summary: Summary) -> Iterator[str]:
         results = {result.rule: result for result in summary.by_rule}
-        titles = {rule.id: rule.title for rule in self._background.rules} | self._tally.titles
+        titles = {rule.id: rule.title for rule in self._context.rules} | self._worst.titles
         rows: list[str] = []
-        for rule, counts in self._tally.rule_counts(summary):
+        for rule, counts in self._worst.rule_counts(summary):
             result = results.get(rule)
             not_evaluated = 0 if result is None else result.not_evaluated
             if any(counts) or not_evaluated:
@@ -108,7 +108,7 @@ class MarkdownWriter:
             yield from rows
 
     def _findings(self, summary: Summary) -> Iterator[str]:
-        findings = self._tally.worst_findings()
+        findings = self._worst.worst_findings()
         if not findings:
             return
         yield from ("## Findings", "", "| severity | rule | organization | key | roles | what |")
@@ -122,17 +122,17 @@ class MarkdownWriter:
         yield from _left_out(len(findings), sum(count for _, count in summary.by_severity), "findings")
 
     def _organizations(self) -> Iterator[str]:
-        worst = self._tally.worst_organizations()
-        if not worst:
+        ranked = self._worst.worst_organizations()
+        if not ranked:
             return
         names = " | ".join(SEVERITIES[severity] for severity in WORST_FIRST)
         yield from ("## Worst organizations", "", f"| organization | labels | keys | {names} |")
         yield "| --- | --- | " + " | ".join(["---:"] * 6) + " |"
-        for count in worst:
+        for count in ranked:
             labels = " ".join(_code(label) for label in count.subject.labels)
             numbers = " | ".join(f"{number:,}" for number in (count.keys, *count.by_severity))
             yield f"| {_code(str(count.subject.organization_id))} | {labels} | {numbers} |"
-        yield from _left_out(len(worst), self._tally.with_findings, "organizations with findings")
+        yield from _left_out(len(ranked), self._worst.with_findings, "organizations with findings")
 
     def _role_counts(self) -> Iterator[str]:
         counts = self._roles.ranked()

@@ -11,9 +11,9 @@ from attrs import define, field
 
 from accesskeys_async._contract.fields import format_uuid
 from accesskeys_async.audit.records import OrganizationAudit, Summary
-from accesskeys_async.audit.reports.optional_imports import load
-from accesskeys_async.audit.reports.rows import encode, summary_row
-from accesskeys_async.audit.reports.table import COLUMNS, Line, finding_line, list_lines
+from accesskeys_async.audit.reports.finding_table import COLUMNS, FindingRow, list_rows, table_row
+from accesskeys_async.audit.reports.json_rows import encode, summary_row
+from accesskeys_async.audit.reports.report_writer import import_optional
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -22,7 +22,7 @@ GROUP_ROWS: Final = 16_384
 SUMMARY_KEY: Final = "accesskeys_async.summary"
 
 
-class _Sheet(Protocol):
+class _ArrowWriter(Protocol):
     """What is used of pyarrow's own writer."""
 
     def write_table(self, table: object) -> None: ...
@@ -30,7 +30,7 @@ class _Sheet(Protocol):
     def close(self) -> None: ...
 
 
-class _Outlet(io.RawIOBase):
+class _PartBuffer(io.RawIOBase):
     """Take what pyarrow writes, and hand it on."""
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ class _Outlet(io.RawIOBase):
 
 
 @define
-class ParquetWriter:
+class ParquetReport:
     """The columns of the CSV report, typed; the summary is JSON in the file's metadata.
 
     Raises ConfigurationError where pyarrow is not installed.
@@ -66,41 +66,41 @@ class ParquetWriter:
     _group_rows: int = GROUP_ROWS
     _arrow: ModuleType = field(init=False)
     _schema: object = field(init=False)
-    _outlet: _Outlet = field(init=False, factory=_Outlet)
-    _sheet: _Sheet = field(init=False)
-    _rows: list[Line] = field(init=False, factory=list)
+    _buffer: _PartBuffer = field(init=False, factory=_PartBuffer)
+    _writer: _ArrowWriter = field(init=False)
+    _rows: list[FindingRow] = field(init=False, factory=list)
 
     def __attrs_post_init__(self) -> None:
-        self._arrow = load("pyarrow", for_report="Parquet", extra="parquet")
-        parquet = load("pyarrow.parquet", for_report="Parquet", extra="parquet")
+        self._arrow = import_optional("pyarrow", for_report="Parquet", extra="parquet")
+        parquet = import_optional("pyarrow.parquet", for_report="Parquet", extra="parquet")
         self._schema = _make_schema(self._arrow)
-        self._sheet = parquet.ParquetWriter(self._outlet, self._schema, compression="zstd")
+        self._writer = parquet.ParquetWriter(self._buffer, self._schema, compression="zstd")
 
     def begin(self) -> bytes:
         """Return the magic number."""
-        return self._outlet.take()
+        return self._buffer.take()
 
     def organization(self, audit: OrganizationAudit) -> bytes:
         """Return the row groups that became full."""
-        return self._add(list_lines(audit))
+        return self._add(list_rows(audit))
 
     def end(self, summary: Summary) -> bytes:
         """Return the last row group and the footer."""
-        groups = self._add(finding_line(finding, None) for finding in summary.findings)
+        groups = self._add(table_row(finding, None) for finding in summary.findings)
         if self._rows:
             self._write(self._rows)
-        self._sheet.add_key_value_metadata({SUMMARY_KEY: encode(summary_row(summary)).decode()})
-        self._sheet.close()
-        return groups + self._outlet.take()
+        self._writer.add_key_value_metadata({SUMMARY_KEY: encode(summary_row(summary)).decode()})
+        self._writer.close()
+        return groups + self._buffer.take()
 
-    def _add(self, lines: Iterable[Line]) -> bytes:
+    def _add(self, lines: Iterable[FindingRow]) -> bytes:
         self._rows.extend(lines)
         while len(self._rows) >= self._group_rows:
             self._write(self._rows[: self._group_rows])
             del self._rows[: self._group_rows]
-        return self._outlet.take()
+        return self._buffer.take()
 
-    def _write(self, rows: list[Line]) -> None:
+    def _write(self, rows: list[FindingRow]) -> None:
         columns = dict(zip(COLUMNS, zip(*rows, strict=True), strict=True))
         for name in ("organizationId", "keyId"):
             columns[name] = tuple(None if value is None else format_uuid(value) for value in columns[name])
@@ -109,7 +109,7 @@ class ParquetWriter:
         except UnicodeEncodeError:
             plain = {name: [_encodable(value) for value in values] for name, values in columns.items()}
             table = self._arrow.Table.from_pydict(plain, schema=self._schema)
-        self._sheet.write_table(table)
+        self._writer.write_table(table)
 
 
 def _encodable(value: object) -> object:

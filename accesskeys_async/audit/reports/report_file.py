@@ -22,8 +22,8 @@ class ReportError(AccessKeysError):
 
 
 @define
-class Destination:
-    """A file beside its final place until `keep` gives it its name; `discard` leaves nothing of it.
+class ReportFile:
+    """A file beside its final place until `commit` gives it its name; `discard` leaves nothing of it.
 
     What is no regular file, such as a pipe or `/dev/stdout`, is written to as it comes.
     """
@@ -59,7 +59,7 @@ class Destination:
             with _explained(self.path):
                 self._file.write(data)
 
-    def settle(self) -> None:
+    def sync(self) -> None:
         """Bring all that was written to the disk. Raises ReportError."""
         if self._file is not None:
             with _explained(self.path):
@@ -68,7 +68,7 @@ class Destination:
                     os.fsync(self._file.fileno())
                 self._file.close()
 
-    def keep(self) -> None:
+    def commit(self) -> None:
         """Give the file its name, in place of what had it. Raises ReportError."""
         if self._temporary is not None:
             with _explained(self.path):
@@ -94,7 +94,7 @@ class Destination:
 
 
 @define
-class StreamDestination(Destination):
+class ReportStream(ReportFile):
     """A report that a function takes piece by piece, such as one that writes to stdout."""
 
     _take: Callable[[bytes], object]

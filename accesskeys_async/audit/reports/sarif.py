@@ -14,8 +14,8 @@ from attrs import define, field
 from accesskeys_async._escaping import printable
 from accesskeys_async._version import __version__
 from accesskeys_async.audit.records import Finding, OrganizationAudit, Severity, Subject, Summary
-from accesskeys_async.audit.reports.context import Background
-from accesskeys_async.audit.reports.rows import SEVERITIES, Row, encode, finding_row
+from accesskeys_async.audit.reports.context import ReportContext
+from accesskeys_async.audit.reports.json_rows import SEVERITIES, Row, encode, finding_row
 from accesskeys_async.audit.rules.rule import Rule
 
 MOST_RESULTS: Final = 25_000
@@ -44,14 +44,14 @@ _link_marks: Final = re.compile(r"([\\\[\]])")
 
 
 @define
-class SarifWriter:
+class SarifReport:
     """One run. Of more than `most` results the first are kept, and a notification says which are not.
 
     Those that count come first, and of those the most severe; what follows is the order of organizations,
     rules and keys, so that the same findings are the same log in whatever order they came.
     """
 
-    _background: Background
+    _context: ReportContext
     _most: int = MOST_RESULTS
     _subjects: dict[UUID, Subject] = field(factory=dict, init=False)
     _findings: list[Finding] = field(factory=list, init=False)
@@ -59,7 +59,7 @@ class SarifWriter:
     _rules: dict[str, Rule | Finding] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._rules = {rule.id: rule for rule in self._background.rules}
+        self._rules = {rule.id: rule for rule in self._context.rules}
 
     def begin(self) -> bytes:
         """Return nothing: which results come first is known at the end."""

@@ -19,10 +19,10 @@ from accesskeys_async.audit.rules import (
     descriptions,
     names,
     numbers,
-    records,
+    record_anomalies,
     role_changes,
     role_policies,
-    roles,
+    role_rules,
     use,
 )
 from accesskeys_async.audit.rules.rule import Rule
@@ -37,8 +37,8 @@ BUILT_IN: Final = tuple(
             *numbers.RULES,
             *names.RULES,
             *descriptions.RULES,
-            *records.RULES,
-            *roles.RULES,
+            *record_anomalies.RULES,
+            *role_rules.RULES,
             *role_policies.RULES,
             *changes.RULES,
             *role_changes.RULES,

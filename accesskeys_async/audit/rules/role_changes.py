@@ -11,7 +11,7 @@ from typing import Final
 from accesskeys_async.audit.records import Severity
 from accesskeys_async.audit.rules.key_changes import Changes
 from accesskeys_async.audit.rules.parameters import Parameters
-from accesskeys_async.audit.rules.roles import MANAGED
+from accesskeys_async.audit.rules.role_rules import MANAGED
 from accesskeys_async.audit.rules.rule import Hit, Rule, Scope, Verdict, conclude, tell_time
 from accesskeys_async.records import UNSET, AccessKey, RoleRef
 

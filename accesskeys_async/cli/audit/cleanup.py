@@ -260,13 +260,13 @@ def _check_new(path: Path) -> None:
 
 
 def _write(path: Path, data: bytes) -> None:
-    from accesskeys_async.audit.reports.report_file import Destination
+    from accesskeys_async.audit.reports.report_file import ReportFile
 
-    destination = Destination(path)
+    destination = ReportFile(path)
     destination.open()
     try:
         destination.write(data)
-        destination.settle()
-        destination.keep()
+        destination.sync()
+        destination.commit()
     finally:
         destination.discard()

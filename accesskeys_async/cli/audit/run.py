@@ -32,7 +32,7 @@ from accesskeys_async.cli.options import reporting
 
 if TYPE_CHECKING:
     from accesskeys_async.audit import Checkpoint, OrganizationAudit, Summary
-    from accesskeys_async.audit.reports import Background
+    from accesskeys_async.audit.reports import ReportContext
 
 _STDOUT: Final = (Path("-"), Path("/dev/stdout"))
 
@@ -186,11 +186,11 @@ async def conduct(invocation: Invocation, job: Job) -> tuple[Summary, Overview, 
             past = await stack.enter_async_context(
                 open_past(job.history, job.scope.policy, started_at=started_at, journal=job.journal)
             )
-        background = _make_background(job, past)
+        context = _make_report_context(job, past)
         screen = invocation.screen
         stream = (lambda data: screen.write(data.decode())) if job.to_stdout else None
         try:
-            reports = stack.enter_context(open_reports(job.outputs, background=background, stream=stream))
+            reports = stack.enter_context(open_reports(job.outputs, context=context, stream=stream))
         except ReportError as error:
             raise CommandError(str(error)) from error  # as wrong as any other option, while nothing is read
         parts = await stack.enter_async_context(_start(invocation, job, checkpoint, started_at, past))
@@ -223,7 +223,7 @@ async def _start(
             max_keys=job.max_keys,
             checkpoint=checkpoint,
             progress=progress,
-            amend=None if past is None else past.recording.judge,
+            amend=None if past is None else past.recording.enrich,
             roles=job.roles,
             clock=lambda: started_at,
         )
@@ -245,7 +245,7 @@ def _open_checkpoint(job: Job) -> Checkpoint:
     )
 
 
-def _make_background(job: Job, past: Past | None) -> Background:
-    from accesskeys_async.audit.reports import Background
+def _make_report_context(job: Job, past: Past | None) -> ReportContext:
+    from accesskeys_async.audit.reports import ReportContext
 
-    return Background.of(job.scope.policy, trend=() if past is None else past.trend)
+    return ReportContext.of(job.scope.policy, trend=() if past is None else past.trend)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from accesskeys_async.audit import Finding, OrganizationAudit, Summary
-    from accesskeys_async.audit.reports.worst_of import Tally
+    from accesskeys_async.audit.reports.worst_findings import WorstFindings
 
 RAISED: Final = "the rule raised "
 WORST: Final = 5
@@ -47,17 +47,17 @@ class Comparison:
     """The policy of the last time."""
 
 
-def _make_tally() -> Tally:
-    from accesskeys_async.audit.reports.worst_of import Tally
+def _make_worst_findings() -> WorstFindings:
+    from accesskeys_async.audit.reports.worst_findings import WorstFindings
 
-    return Tally(WORST, WORST)
+    return WorstFindings(WORST, WORST)
 
 
 @define
 class Overview:
     """Keeps of an audit, as it goes by, what its summary does not say."""
 
-    tally: Tally = field(factory=_make_tally)
+    tally: WorstFindings = field(factory=_make_worst_findings)
     failed_rules: set[str] = field(factory=set)
     """Rules that raised."""
     _secret_keys: set[UUID] = field(factory=set, init=False)
@@ -72,7 +72,7 @@ class Overview:
 
     def withhold(self, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
         """Take the names of keys that have a secret in their metadata out of findings."""
-        from accesskeys_async.audit.reports.rows import withhold
+        from accesskeys_async.audit.reports.json_rows import withhold
 
         return withhold(findings, self._secret_keys)
 
@@ -180,7 +180,7 @@ def _list_organizations(screen: Screen, overview: Overview, *, width: int) -> st
 def _tell_counts(counts: Sequence[int]) -> Text:
     from rich.text import Text
 
-    from accesskeys_async.audit.reports.worst_of import WORST_FIRST
+    from accesskeys_async.audit.reports.worst_findings import WORST_FIRST
 
     return Text(", ").join(
         Text(f"{count:,} {severity.name.lower()}", STYLES[severity.name.lower()])

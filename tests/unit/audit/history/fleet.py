@@ -89,7 +89,7 @@ class Fleet:
             snapshot = Snapshot(subject, at, tuple(found))
             judged = judge(snapshot, settings)
             audited = OrganizationAudit(subject, at, snapshot.keys, judged.findings, judged.results)
-        audited = await recording.judge(audited, snapshot, settings)
+        audited = await recording.enrich(audited, snapshot, settings)
         suppressor = Suppressor(policy.suppressions, at.date())
         audited = evolve(audited, findings=mute(audited.findings, suppressor))
         await recording.record(audited)

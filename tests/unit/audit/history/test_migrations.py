@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from accesskeys_async.audit import Severity
 from accesskeys_async.audit.history import History
-from accesskeys_async.audit.history.schema import COUNTER, FINDINGS, MIGRATIONS, PARTS, READINGS, RUNS
+from accesskeys_async.audit.history.history_tables import COUNTER, FINDINGS, MIGRATIONS, PARTS, READINGS, RUNS
 from accesskeys_async.records import RoleRef
 from tests.unit.audit.history.fleet import ACME, DAY, GLOBEX, Fleet, T, make_key, rules_of
 

@@ -242,7 +242,7 @@ async def test_the_auditors_own_keys_are_marked(history: History) -> None:
         async with history.begin(policy, started_at=at) as recording:
             snapshot = Snapshot(subject, at, keys, own_suffix="sfx001")
             audited = OrganizationAudit(subject, at, keys)
-            audited = await recording.judge(audited, snapshot, policy.settle(subject))
+            audited = await recording.enrich(audited, snapshot, policy.settle(subject))
             await recording.record(audited)
 
     own = {one.key.id.int: one.is_own_key for one in audited.findings if one.key is not None}
@@ -260,7 +260,7 @@ async def test_what_was_not_judged_can_be_recorded(fleet: Fleet) -> None:
 
 
 async def test_organizations_that_wait_are_written_together_when_they_are_many(history: History) -> None:
-    count = recording_module.ORGANIZATIONS
+    count = recording_module.BUFFERED_ORGANIZATIONS
     async with (
         history.begin(Policy(), started_at=T) as recording,
         history.begin(Policy(), started_at=T + DAY) as next_one,
@@ -275,7 +275,7 @@ async def test_organizations_that_wait_are_written_together_when_they_are_many(h
             subject = Subject(UUID(int=number))
             snapshot = Snapshot(subject, T + DAY, ())
             audited = OrganizationAudit(subject, T + DAY)
-            written.append(rules_of(await next_one.judge(audited, snapshot, Policy().settle(subject))))
+            written.append(rules_of(await next_one.enrich(audited, snapshot, Policy().settle(subject))))
 
     assert written == [["AK103"], []]
 

@@ -6,16 +6,16 @@ from typing import TypeAlias
 import pytest
 
 from accesskeys_async.audit.records import OrganizationAudit, Summary
-from accesskeys_async.audit.reports import Writer
+from accesskeys_async.audit.reports import ReportWriter
 
-Render: TypeAlias = Callable[[Writer, Iterable[OrganizationAudit | Summary]], bytes]
+Render: TypeAlias = Callable[[ReportWriter, Iterable[OrganizationAudit | Summary]], bytes]
 
 
 @pytest.fixture
 def render() -> Render:
     """Make a report of an audit's parts, as bytes."""
 
-    def render(writer: Writer, parts: Iterable[OrganizationAudit | Summary]) -> bytes:
+    def render(writer: ReportWriter, parts: Iterable[OrganizationAudit | Summary]) -> bytes:
         made = [writer.begin()]
         for part in parts:
             made.append(writer.end(part) if isinstance(part, Summary) else writer.organization(part))

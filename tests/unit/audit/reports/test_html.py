@@ -13,8 +13,8 @@ from attrs import evolve
 from accesskeys_async._escaping import printable
 from accesskeys_async.audit import Policy, RuleChange
 from accesskeys_async.audit.records import OrganizationAudit, Severity, Summary
-from accesskeys_async.audit.reports import Background, TrendPoint
-from accesskeys_async.audit.reports.html import HtmlWriter
+from accesskeys_async.audit.reports import ReportContext, TrendPoint
+from accesskeys_async.audit.reports.html import HtmlReport
 from tests.unit.audit.fleet import AT, HOSTILE_NAMES, Fleet
 from tests.unit.audit.reports.conftest import Render
 
@@ -50,7 +50,7 @@ class Page(HTMLParser):
 @pytest.fixture(scope="module")
 def hostile() -> str:
     trend = (TrendPoint(AT - timedelta(days=7), ((Severity.HIGH, 3),)),)
-    writer = HtmlWriter(evolve(Background.of(Policy(), trend=trend), title="Keys of <b>all</b>"))
+    writer = HtmlReport(evolve(ReportContext.of(Policy(), trend=trend), title="Keys of <b>all</b>"))
     for part in Fleet(names=HOSTILE_NAMES, unreadable=2).parts():
         if isinstance(part, OrganizationAudit):
             subject = evolve(part.subject, labels=HOSTILE_NAMES[:5])
@@ -126,20 +126,20 @@ def test_counts_coverage_and_the_policys_hash_are_told(hostile: str) -> None:
 
 
 def test_a_clean_audit_says_so(render: Render) -> None:
-    page = render(HtmlWriter(Background()), Fleet(organizations=2, keys=0, unreadable=0).parts()).decode()
+    page = render(HtmlReport(ReportContext()), Fleet(organizations=2, keys=0, unreadable=0).parts()).decode()
     assert "Nothing was found." in page
     assert "All 2 organizations were read." in page
     assert "No organization has findings that count." in page
 
 
 def test_an_audit_of_nothing_is_a_page_too(render: Render) -> None:
-    page = render(HtmlWriter(Background()), Fleet(organizations=0).parts()).decode()
+    page = render(HtmlReport(ReportContext()), Fleet(organizations=0).parts()).decode()
     assert "Nothing was found." in page
 
 
 def test_a_large_fleet_is_aggregated(render: Render) -> None:
     fleet = Fleet(organizations=150, keys=100, unreadable=0, names=HOSTILE_NAMES)
-    page = render(HtmlWriter(Background()), fleet.parts()).decode()
+    page = render(HtmlReport(ReportContext()), fleet.parts()).decode()
     (summary,) = (part for part in fleet.parts() if isinstance(part, Summary))
     found = sum(count for _, count in summary.by_severity)
     assert found > 5_000
@@ -149,7 +149,7 @@ def test_a_large_fleet_is_aggregated(render: Render) -> None:
 
 def test_rules_are_told_with_the_numbers_of_the_policy_and_how_to_fix_them_and_charts_have_names() -> None:
     policy = Policy(rules={"AK003": RuleChange(parameters={"max_age_days": 33})})
-    writer = HtmlWriter(Background.of(policy))
+    writer = HtmlReport(ReportContext.of(policy))
     for part in Fleet().parts():
         if isinstance(part, OrganizationAudit):
             writer.organization(evolve(part, subject=evolve(part.subject, labels=("production",))))
@@ -169,7 +169,7 @@ def test_roles_that_could_not_be_read_are_told_at_the_top(render: Render) -> Non
     *audits, summary = Fleet(organizations=3, unreadable=0).parts()
     assert isinstance(summary, Summary)
     partly = evolve(summary, partly_read=2, unread_roles=7)
-    page = render(HtmlWriter(Background()), [*audits, partly]).decode()
+    page = render(HtmlReport(ReportContext()), [*audits, partly]).decode()
     assert "The roles of 7 keys in 2 organizations could not be read" in page
     assert "<strong>Complete.</strong>" not in page
     assert "1<small> of 3</small>" in page

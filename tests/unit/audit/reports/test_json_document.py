@@ -8,7 +8,7 @@ import pytest
 from attrs import evolve
 
 from accesskeys_async.audit.records import OrganizationAudit, Severity, Summary
-from accesskeys_async.audit.reports.json_document import SCHEMA_ID, JsonLinesWriter, JsonWriter
+from accesskeys_async.audit.reports.json_document import SCHEMA_ID, JsonLinesReport, JsonReport
 from tests.unit.audit.fleet import HOSTILE_NAMES, Fleet, make_finding
 from tests.unit.audit.reports.conftest import Render
 
@@ -41,21 +41,21 @@ def test_the_schema_is_one_and_has_the_name_that_reports_give() -> None:
 
 @pytest.mark.parametrize("names", [(), HOSTILE_NAMES], ids=["plain", "hostile"])
 def test_a_document_is_valid_by_its_published_schema(render: Render, names: tuple[str, ...]) -> None:
-    document = json.loads(render(JsonWriter(), make_parts(names=names)))
+    document = json.loads(render(JsonReport(), make_parts(names=names)))
     validate(document)
     assert len(document["organizations"]) == 12
     assert document["fleetFindings"][0]["rule"] == "AK012"
 
 
 def test_an_audit_of_nothing_is_valid_too(render: Render) -> None:
-    document = json.loads(render(JsonWriter(), Fleet(organizations=0, unreadable=0).parts()))
+    document = json.loads(render(JsonReport(), Fleet(organizations=0, unreadable=0).parts()))
     validate(document)
     assert document["organizations"] == []
     assert document["summary"]["coverage"] == 1
 
 
 def test_the_schema_refuses_what_a_report_does_not_say(render: Render) -> None:
-    document = json.loads(render(JsonWriter(), make_parts()))
+    document = json.loads(render(JsonReport(), make_parts()))
     document["organizations"][3]["findings"][0]["token"] = "s3cr3t"
     with pytest.raises(jsonschema.ValidationError, match="token"):
         validate(document)
@@ -63,7 +63,7 @@ def test_the_schema_refuses_what_a_report_does_not_say(render: Render) -> None:
 
 def test_every_finding_and_every_name_is_in_the_document(render: Render) -> None:
     parts = make_parts(names=HOSTILE_NAMES)
-    document = json.loads(render(JsonWriter(), parts))
+    document = json.loads(render(JsonReport(), parts))
     told = [finding for organization in document["organizations"] for finding in organization["findings"]]
     meant = [f for part in parts if isinstance(part, OrganizationAudit) for f in part.findings]
     assert [finding["fingerprint"] for finding in told] == [finding.fingerprint for finding in meant]
@@ -73,7 +73,7 @@ def test_every_finding_and_every_name_is_in_the_document(render: Render) -> None
 
 
 def test_an_unreadable_organization_has_its_reason_and_no_result(render: Render) -> None:
-    document = json.loads(render(JsonWriter(), make_parts(unreadable=1)))
+    document = json.loads(render(JsonReport(), make_parts(unreadable=1)))
     first = document["organizations"][0]
     assert first["unreadable"]["reason"] in {"permission", "timeout", "missing"}
     assert (first["keys"], first["results"], first["findings"]) == (0, [], [])
@@ -81,7 +81,7 @@ def test_an_unreadable_organization_has_its_reason_and_no_result(render: Render)
 
 
 def test_json_lines_are_findings_then_their_organization_and_the_summary_last(render: Render) -> None:
-    lines = [json.loads(line) for line in render(JsonLinesWriter(), make_parts()).splitlines()]
+    lines = [json.loads(line) for line in render(JsonLinesReport(), make_parts()).splitlines()]
     assert lines[-1]["kind"] == "summary"
     assert {line["kind"] for line in lines[:-1]} == {"finding", "organization"}
     organization_id = None
@@ -93,7 +93,7 @@ def test_json_lines_are_findings_then_their_organization_and_the_summary_last(re
 
 
 def test_each_json_line_is_valid_by_its_part_of_the_schema(render: Render) -> None:
-    for line in render(JsonLinesWriter(), make_parts(names=HOSTILE_NAMES)).splitlines():
+    for line in render(JsonLinesReport(), make_parts(names=HOSTILE_NAMES)).splitlines():
         row = json.loads(line)
         kind = row.pop("kind")
         if kind == "organization":

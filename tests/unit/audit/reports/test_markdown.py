@@ -11,8 +11,8 @@ from markdown_it import MarkdownIt
 
 from accesskeys_async.audit import Policy, RuleResult
 from accesskeys_async.audit.records import Summary
-from accesskeys_async.audit.reports import Background
-from accesskeys_async.audit.reports.markdown import MarkdownWriter, _code
+from accesskeys_async.audit.reports import ReportContext
+from accesskeys_async.audit.reports.markdown import MarkdownReport, _code
 from tests.unit.audit.fleet import AT, HOSTILE_NAMES, ROLES, Fleet
 from tests.unit.audit.reports.conftest import Render
 
@@ -26,7 +26,7 @@ def list_kinds(text: str) -> set[str]:
 
 
 def make(render: Render, fleet: Fleet, most: int = 50) -> str:
-    return render(MarkdownWriter(Background(), most=most), fleet.parts()).decode()
+    return render(MarkdownReport(ReportContext(), most=most), fleet.parts()).decode()
 
 
 def test_coverage_severities_rules_findings_and_organizations_are_told(render: Render) -> None:
@@ -57,7 +57,7 @@ def test_roles_that_could_not_be_read_are_told_before_anything_else(render: Rend
     *audits, summary = Fleet(unreadable=0).parts()
     assert isinstance(summary, Summary)
     partly = evolve(summary, partly_read=2, unread_roles=7)
-    text = render(MarkdownWriter(Background()), [*audits, partly]).decode()
+    text = render(MarkdownReport(ReportContext()), [*audits, partly]).decode()
     assert text.split("\n\n")[1].startswith(
         "> **Incomplete:** the roles of 7 keys in 2 organizations could not be read."
     )
@@ -113,6 +113,6 @@ def test_a_rule_that_was_not_evaluated_has_its_title_and_the_reason(render: Rend
         RuleResult("AK036", not_evaluated=9, reason="roles were not requested"),
         RuleResult("AK001", passed=7, not_evaluated=2, reason="not told"),
     )
-    text = render(MarkdownWriter(Background.of(Policy())), [evolve(empty, by_rule=results)]).decode()
+    text = render(MarkdownReport(ReportContext.of(Policy())), [evolve(empty, by_rule=results)]).decode()
     assert "| `AK036` | `full access` | 0 | 0 | 0 | 0 | 0 | 9 | `roles were not requested` |" in text
     assert "| `AK001` | `unused` | 0 | 0 | 0 | 0 | 0 | 2 | `not told` |" in text

@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from accesskeys_async.audit.records import OrganizationAudit
-from accesskeys_async.audit.reports.parquet import SUMMARY_KEY, ParquetWriter
-from accesskeys_async.audit.reports.table import COLUMNS
+from accesskeys_async.audit.reports.finding_table import COLUMNS
+from accesskeys_async.audit.reports.parquet import SUMMARY_KEY, ParquetReport
 from tests.unit.audit.fleet import HOSTILE_NAMES, Fleet
 from tests.unit.audit.reports.conftest import Render
 
@@ -18,7 +18,7 @@ parquet = pytest.importorskip("pyarrow.parquet")
 
 def test_the_rows_are_the_findings_and_the_organizations_not_read(render: Render) -> None:
     parts = list(Fleet(names=HOSTILE_NAMES, unreadable=2).parts())
-    table = parquet.read_table(io.BytesIO(render(ParquetWriter(), parts)))
+    table = parquet.read_table(io.BytesIO(render(ParquetReport(), parts)))
     findings = [f for part in parts if isinstance(part, OrganizationAudit) for f in part.findings]
     assert tuple(table.column_names) == COLUMNS
     rows = table.to_pylist()
@@ -30,7 +30,7 @@ def test_the_rows_are_the_findings_and_the_organizations_not_read(render: Render
 
 def test_columns_are_typed_and_times_are_in_utc(render: Render) -> None:
     parts = list(Fleet(unreadable=0).parts())
-    table = parquet.read_table(io.BytesIO(render(ParquetWriter(), parts)))
+    table = parquet.read_table(io.BytesIO(render(ParquetReport(), parts)))
     first = next(part for part in parts if isinstance(part, OrganizationAudit))
     finding = next(finding for finding in first.findings if finding.key)
     row = next(row for row in table.to_pylist() if row["fingerprint"] == finding.fingerprint)
@@ -42,7 +42,7 @@ def test_columns_are_typed_and_times_are_in_utc(render: Render) -> None:
 
 
 def test_row_groups_leave_as_soon_as_they_are_full() -> None:
-    writer = ParquetWriter(group_rows=50)
+    writer = ParquetReport(group_rows=50)
     made = writer.begin()
     grew = 0
     audits = list(Fleet(unreadable=0).parts())
@@ -61,14 +61,14 @@ def test_row_groups_leave_as_soon_as_they_are_full() -> None:
 
 
 def test_the_summary_is_in_the_metadata(render: Render) -> None:
-    data = render(ParquetWriter(), Fleet(unreadable=1).parts())
+    data = render(ParquetReport(), Fleet(unreadable=1).parts())
     metadata = parquet.ParquetFile(io.BytesIO(data)).metadata.metadata
     summary = json.loads(metadata[SUMMARY_KEY.encode()])
     assert (summary["organizations"], summary["isComplete"]) == (12, False)
 
 
 def test_an_audit_of_nothing_is_a_table_of_no_rows(render: Render) -> None:
-    data = render(ParquetWriter(), Fleet(organizations=0).parts())
+    data = render(ParquetReport(), Fleet(organizations=0).parts())
     assert parquet.read_table(io.BytesIO(data)).num_rows == 0
 
 

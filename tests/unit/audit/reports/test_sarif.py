@@ -12,8 +12,8 @@ from attrs import evolve
 
 from accesskeys_async.audit import find_rules
 from accesskeys_async.audit.records import OrganizationAudit, Severity, Summary
-from accesskeys_async.audit.reports import Background
-from accesskeys_async.audit.reports.sarif import SarifWriter
+from accesskeys_async.audit.reports import ReportContext
+from accesskeys_async.audit.reports.sarif import SarifReport
 from tests.unit.audit.fleet import HOSTILE_NAMES, Fleet, make_finding
 from tests.unit.audit.reports.conftest import Render
 
@@ -25,8 +25,8 @@ def validate(log: object) -> None:
     validator.validate(log)
 
 
-def make_log(render: Render, fleet: Fleet, writer: SarifWriter | None = None) -> dict[str, Any]:
-    log: dict[str, Any] = json.loads(render(writer or SarifWriter(Background()), fleet.parts()))
+def make_log(render: Render, fleet: Fleet, writer: SarifReport | None = None) -> dict[str, Any]:
+    log: dict[str, Any] = json.loads(render(writer or SarifReport(ReportContext()), fleet.parts()))
     validate(log)
     return log
 
@@ -39,7 +39,7 @@ def test_a_log_is_valid_by_the_standards_schema(render: Render, source: str | No
 
 def test_the_rules_of_an_audit_are_described(render: Render) -> None:
     rules = tuple(find_rules().values())
-    log = make_log(render, Fleet(), SarifWriter(Background(rules=rules)))
+    log = make_log(render, Fleet(), SarifReport(ReportContext(rules=rules)))
     described = {rule["id"]: rule for rule in log["runs"][0]["tool"]["driver"]["rules"]}
     assert set(described) >= {rule.id for rule in rules}
     assert described["AK003"]["fullDescription"]["text"]
@@ -74,7 +74,7 @@ def test_a_finding_across_organizations_is_located_by_its_own(render: Render) ->
     assert isinstance(first, OrganizationAudit)
     assert isinstance(summary, Summary)
     across = make_finding("AK012", Severity.INFO, first.subject.organization_id, "same suffix elsewhere")
-    writer = SarifWriter(Background())
+    writer = SarifReport(ReportContext())
     log = json.loads(render(writer, [*parts[:-1], evolve(summary, findings=(across,))]))
     validate(log)
     (result,) = (result for result in log["runs"][0]["results"] if result["ruleId"] == "AK012")
@@ -126,7 +126,7 @@ def test_a_finding_of_an_organization_that_was_not_audited_has_a_virtual_path(re
     summary = list(Fleet().parts())[-1]
     assert isinstance(summary, Summary)
     across = make_finding("AK012", Severity.INFO, UUID(int=5), "same suffix elsewhere")
-    log = json.loads(render(SarifWriter(Background()), [evolve(summary, findings=(across,))]))
+    log = json.loads(render(SarifReport(ReportContext()), [evolve(summary, findings=(across,))]))
     validate(log)
     (result,) = log["runs"][0]["results"]
     uri = result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
@@ -143,7 +143,7 @@ def test_of_too_many_results_those_that_count_come_first_and_then_the_worst(
 ) -> None:
     every = make_log(render, Fleet())["runs"][0]["results"]
     assert {rank(result)[0] for result in every} == {True, False}
-    kept = make_log(render, Fleet(), SarifWriter(Background(), most=most))["runs"][0]["results"]
+    kept = make_log(render, Fleet(), SarifReport(ReportContext(), most=most))["runs"][0]["results"]
     assert [rank(result) for result in kept] == sorted(map(rank, every))[:most]
     assert kept == every[:most]
 
@@ -153,7 +153,7 @@ def test_a_suppressed_critical_finding_gives_way_to_a_low_one_that_counts(render
     assert isinstance(summary, Summary)
     severe = evolve(make_finding("AK012", Severity.CRITICAL, UUID(int=5), "x"), suppressed="known")
     low = make_finding("AK011", Severity.LOW, UUID(int=6), "y")
-    writer = SarifWriter(Background(), most=1)
+    writer = SarifReport(ReportContext(), most=1)
     log = json.loads(render(writer, [evolve(summary, findings=(severe, low))]))
     assert [result["ruleId"] for result in log["runs"][0]["results"]] == ["AK011"]
 
@@ -161,7 +161,7 @@ def test_a_suppressed_critical_finding_gives_way_to_a_low_one_that_counts(render
 def test_the_same_findings_make_the_same_results_in_whatever_order_they_come(render: Render) -> None:
     *audits, summary = Fleet().parts()
     logs = [
-        json.loads(render(SarifWriter(Background(), most=50), [*parts, summary]))["runs"][0]["results"]
+        json.loads(render(SarifReport(ReportContext(), most=50), [*parts, summary]))["runs"][0]["results"]
         for parts in (audits, reversed(audits))
     ]
     assert logs[0] == logs[1]
@@ -169,7 +169,7 @@ def test_the_same_findings_make_the_same_results_in_whatever_order_they_come(ren
 
 def test_what_is_left_out_is_counted_by_severity(render: Render) -> None:
     every = make_log(render, Fleet())["runs"][0]["results"]
-    log = make_log(render, Fleet(), SarifWriter(Background(), most=20))
+    log = make_log(render, Fleet(), SarifReport(ReportContext(), most=20))
     notifications = log["runs"][0]["invocations"][0]["toolExecutionNotifications"]
     (left_out,) = (n for n in notifications if n["descriptor"]["id"] == "results-left-out")
     counts = Counter(rank(result) for result in every[20:])
@@ -185,7 +185,7 @@ def test_what_is_left_out_is_counted_by_severity(render: Render) -> None:
 
 def test_nothing_is_said_of_results_left_out_if_all_are_there(render: Render) -> None:
     every = make_log(render, Fleet())["runs"][0]["results"]
-    log = make_log(render, Fleet(), SarifWriter(Background(), most=len(every)))
+    log = make_log(render, Fleet(), SarifReport(ReportContext(), most=len(every)))
     notifications = log["runs"][0]["invocations"][0]["toolExecutionNotifications"]
     assert len(log["runs"][0]["results"]) == len(every)
     assert not [n for n in notifications if n["descriptor"]["id"] == "results-left-out"]
@@ -205,7 +205,7 @@ def test_roles_that_could_not_be_read_are_notified_and_the_run_did_not_succeed(r
     *audits, summary = Fleet(unreadable=0).parts()
     assert isinstance(summary, Summary)
     log = json.loads(
-        render(SarifWriter(Background()), [*audits, evolve(summary, partly_read=2, unread_roles=7)])
+        render(SarifReport(ReportContext()), [*audits, evolve(summary, partly_read=2, unread_roles=7)])
     )
     [invocation] = log["runs"][0]["invocations"]
     [told] = [
@@ -218,7 +218,7 @@ def test_roles_that_could_not_be_read_are_notified_and_the_run_did_not_succeed(r
 
 
 def test_a_result_has_the_roles_of_its_key(render: Render) -> None:
-    log = json.loads(render(SarifWriter(Background()), Fleet(unreadable=0, role_names=("admin",)).parts()))
+    log = json.loads(render(SarifReport(ReportContext()), Fleet(unreadable=0, role_names=("admin",)).parts()))
     keys = [one["properties"]["key"] for one in log["runs"][0]["results"]]
     roles = [role for key in keys if key for role in key["roleRefs"]]
     assert {role["name"] for role in roles} == {"admin"}

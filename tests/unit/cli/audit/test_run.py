@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from accesskeys_async.audit.reports import FORMS
+from accesskeys_async.audit.reports import FORMATS
 from accesskeys_async.cli.exits import ExitCode
 from accesskeys_async.emulator import Emulator, Fault
 
@@ -169,7 +169,7 @@ def test_without_any_token_nothing_begins(
         (("no-uuid",), "ORG"),
         (("--resume",), "--resume needs --checkpoint"),
         (("--journal", "j"), "--journal needs --history"),
-        (("--output", "report.txt"), "is no report's name"),
+        (("--output", "report.txt"), "has no known report extension"),
         (("--output", "missing/a.json"), "could not be written"),
         (("--policy", "missing.toml"), "can't be read"),
         (("--inventory", "missing.csv"), "can't be read"),
@@ -233,7 +233,7 @@ def test_a_rule_that_fails_is_no_pass(service: Emulator, call: Call, tmp_path: P
 
 
 def test_reports_of_every_form_are_written_at_once(service: Emulator, call: Call, tmp_path: Path) -> None:
-    paths = [tmp_path / f"audit{ending}" for ending in FORMS]
+    paths = [tmp_path / f"audit{ending}" for ending in FORMATS]
     options = [option for path in paths for option in ("--output", path)]
 
     done = call("audit", service.organization_id, *options)

@@ -34,7 +34,7 @@ Pairs: TypeAlias = tuple[tuple[AccessKey, AccessKey], ...]
 
 
 @frozen
-class Part:
+class StoredPart:
     """Plain JSON, named by its hash."""
 
     body: bytes = field(repr=False)
@@ -46,25 +46,25 @@ class Part:
 
 
 @frozen
-class Parts:
+class StoredKeys:
     """A reading in the form in which it is kept."""
 
-    identities: Part
+    identities: StoredPart
     """A row for each key, in the order of ids: what it is."""
-    uses: Part
+    uses: StoredPart
     """A row for each key, in the same order: when it was last used and updated."""
-    roles: Part | None
+    roles: StoredPart | None
     """The distinct sets of references to roles, and each key's; None if no key's were told."""
     keys: tuple[AccessKey, ...] = field(repr=False)
     """The same keys, in the same order."""
 
     @property
-    def listed(self) -> tuple[Part, ...]:
+    def listed(self) -> tuple[StoredPart, ...]:
         """All parts that there are."""
         return (self.identities, self.uses, *(() if self.roles is None else (self.roles,)))
 
 
-def encode(keys: Sequence[AccessKey]) -> Parts:
+def encode(keys: Sequence[AccessKey]) -> StoredKeys:
     """Write keys in the form in which they are kept; a key that came twice is kept as it came last."""
     ordered = sorted(keys, key=_by_id)
     if len(set(map(_by_id, ordered))) < len(ordered):
@@ -82,10 +82,12 @@ def encode(keys: Sequence[AccessKey]) -> Parts:
         for key in ordered
     ]
     uses = [(_plain(key.last_used_at), _plain(key.updated_at)) for key in ordered]
-    return Parts(_make_part(identities), _make_part(uses), _encode_roles(ordered), tuple(ordered))
+    return StoredKeys(
+        _make_stored_part(identities), _make_stored_part(uses), _encode_roles(ordered), tuple(ordered)
+    )
 
 
-def _encode_roles(keys: Sequence[AccessKey]) -> Part | None:
+def _encode_roles(keys: Sequence[AccessKey]) -> StoredPart | None:
     numbers: dict[int, int] = {}
     sets: dict[bytes, int] = {}
     listed: list[object] = []
@@ -96,7 +98,7 @@ def _encode_roles(keys: Sequence[AccessKey]) -> Part | None:
             listed.append(plain)
     if not any(one is not False for one in listed):
         return None
-    return _make_part([listed, [numbers[id(key.role_refs)] for key in keys]])
+    return _make_stored_part([listed, [numbers[id(key.role_refs)] for key in keys]])
 
 
 def _plain_references(references: References) -> object:
@@ -109,15 +111,15 @@ def _plain(value: object) -> object:
     return False if value is UNSET else value
 
 
-def _make_part(rows: list[Any]) -> Part:
+def _make_stored_part(rows: list[Any]) -> StoredPart:
     body = dump_json(rows)
-    return Part(body, hashlib.blake2b(body, digest_size=16).hexdigest())
+    return StoredPart(body, hashlib.blake2b(body, digest_size=16).hexdigest())
 
 
 @lru_cache(maxsize=256)  # organizations are alike
-def encode_rules(rules: frozenset[str]) -> Part:
+def encode_rules(rules: frozenset[str]) -> StoredPart:
     """Write down which rules were looked for."""
-    return _make_part(sorted(rules))
+    return _make_stored_part(sorted(rules))
 
 
 def load_rules(packed: bytes) -> frozenset[str]:
@@ -205,7 +207,7 @@ def _make_key(
     )
 
 
-def _take_back(key: AccessKey, use: list[Any], references: References) -> AccessKey:
+def _restore_key(key: AccessKey, use: list[Any], references: References) -> AccessKey:
     # As `evolve` does, in a fifth of the time: every key that is in use comes by here.
     return AccessKey(
         key.id,
@@ -228,7 +230,7 @@ def _read_time(value: str | bool | None) -> datetime | Unset | None:
 
 
 def find_changes(
-    organization_id: UUID, identities: bytes | None, uses: bytes | None, roles: bytes | None, now: Parts
+    organization_id: UUID, identities: bytes | None, uses: bytes | None, roles: bytes | None, now: StoredKeys
 ) -> tuple[tuple[AccessKey, ...], tuple[AccessKey, ...], Pairs]:
     """Return which keys appeared, are gone, and changed since a reading of these packed parts.
 
@@ -247,7 +249,7 @@ def find_changes(
     for place, (use, now_use, key) in enumerate(zip(then_uses, now_uses, now.keys, strict=True)):
         references = stored.find(place, key.role_refs)
         if use != now_use or references is not key.role_refs:
-            before = _take_back(key, use, references)
+            before = _restore_key(key, use, references)
             if before != key:
                 changed.append((before, key))
     return (), (), tuple(changed)
@@ -258,7 +260,7 @@ def _compare_rows(
     earlier: list[tuple[list[Any], list[Any]]],
     stored: _StoredRoles,
     now_uses: list[list[Any]],
-    now: Parts,
+    now: StoredKeys,
 ) -> tuple[tuple[AccessKey, ...], tuple[AccessKey, ...], Pairs]:
     before = {row[0][0]: (place, row) for place, row in enumerate(earlier)}
     appeared: list[AccessKey] = []

@@ -11,7 +11,7 @@ from attrs import asdict, evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accesskeys_async.audit.history.snapshots import NOT_STORED, Parts, encode, find_changes, load_keys
+from accesskeys_async.audit.history.stored_keys import NOT_STORED, StoredKeys, encode, find_changes, load_keys
 from accesskeys_async.audit.rules.key_changes import compare_keys
 from accesskeys_async.records import UNSET, AccessKey, CreatedAccessKey, RoleRef, Token
 from tests.unit.audit.history.fleet import ACME, T, make_key
@@ -44,7 +44,7 @@ KEYS = st.builds(
 READINGS = st.lists(KEYS, max_size=6, unique_by=lambda key: key.id)
 
 
-def pack_roles(parts: Parts) -> bytes:
+def pack_roles(parts: StoredKeys) -> bytes:
     return NOT_STORED if parts.roles is None else parts.roles.pack()
 
 

@@ -31,7 +31,7 @@ class OrganizationCount:
 
 
 @define
-class Tally:
+class WorstFindings:
     """Keep counts of all, the worst `findings` and the worst `organizations`; the rest is let go.
 
     Findings of one severity are kept of as many rules as there is room for, of each the first that came.
@@ -51,12 +51,12 @@ class Tally:
     """How many of them have findings that count."""
     _kept: list[dict[str, list[Finding]]] = field(init=False)
     """Findings by rule, for each severity, which is the index."""
-    _room: list[int] = field(init=False)
+    _free_slots: list[int] = field(init=False)
     _worst: list[tuple[tuple[int, ...], int, OrganizationCount]] = field(factory=list, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._kept = [{} for _ in Severity]
-        self._room = [self._findings] * len(Severity)
+        self._free_slots = [self._findings] * len(Severity)
 
     def add(self, audit: OrganizationAudit) -> None:
         """Count an organization."""
@@ -94,8 +94,8 @@ class Tally:
             of_rule = kept.get(finding.rule)
             if of_rule is None:
                 of_rule = kept[finding.rule] = []
-            if self._room[severity]:
-                self._room[severity] -= 1
+            if self._free_slots[severity]:
+                self._free_slots[severity] -= 1
                 of_rule.append(finding)
             elif len(of_rule) < self._findings // len(kept):
                 self._displace(of_rule, finding)

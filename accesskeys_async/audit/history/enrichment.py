@@ -17,15 +17,15 @@ from accesskeys_async.audit.rules.rule import Hit, Verdict
 from accesskeys_async.audit.run.evaluation import MAX_MESSAGE, by_weight, make_findings
 from accesskeys_async.errors import one_line
 
-FIRST: Final = "there is no complete earlier reading of this organization"
-STALE: Final = "the history has a later reading of this organization"
-OVERDUE: Final = "AK108"
-UNREADABLE: Final = "AK109"
+NO_PREVIOUS_READING: Final = "there is no complete earlier reading of this organization"
+NEWER_READING_EXISTS: Final = "the history has a later reading of this organization"
+OVERDUE_RULE: Final = "AK108"
+UNREADABLE_RULE: Final = "AK109"
 _OF_EARLIER_KEYS: Final = frozenset({"AK103", "AK107"})
 _OF_ALL_KEYS: Final = frozenset({"AK102"})
 
 
-def amend_readable(
+def enrich_readable(
     audited: OrganizationAudit,
     snapshot: Snapshot,
     settings: Iterable[RuleSetting],
@@ -52,15 +52,15 @@ def amend_readable(
         if verdict.hits:
             findings += make_findings(snapshot, is_on[rule_id], verdict.hits, own_keys=own_keys)
         results.append(_count(rule_id, changes, verdict))
-    if OVERDUE in is_on:
+    if OVERDUE_RULE in is_on:
         findings, raised = _raise_overdue(findings, open_since, sla_days, audited.taken_at)
-        results.append(RuleResult(OVERDUE, len(findings) - raised, raised))
-    if UNREADABLE in is_on:
-        results.append(RuleResult(UNREADABLE, passed=1))
+        results.append(RuleResult(OVERDUE_RULE, len(findings) - raised, raised))
+    if UNREADABLE_RULE in is_on:
+        results.append(RuleResult(UNREADABLE_RULE, passed=1))
     return evolve(audited, findings=tuple(sorted(findings, key=by_weight)), results=tuple(results))
 
 
-def amend_unreadable(
+def enrich_unreadable(
     audited: OrganizationAudit,
     snapshot: Snapshot,
     settings: Iterable[RuleSetting],
@@ -71,19 +71,19 @@ def amend_unreadable(
 ) -> OrganizationAudit:
     """Add a finding where the organization was read whole before, at `earlier_at`."""
     is_on = {setting.rule.id: setting for setting in settings if setting.is_on}
-    if UNREADABLE not in is_on or audited.unreadable is None:
+    if UNREADABLE_RULE not in is_on or audited.unreadable is None:
         return audited
     if earlier_at is None:
-        result = RuleResult(UNREADABLE, not_evaluated=1, reason=FIRST)
+        result = RuleResult(UNREADABLE_RULE, not_evaluated=1, reason=NO_PREVIOUS_READING)
         return evolve(audited, results=(*audited.results, result))
     why = f"was read on {earlier_at.date()}, and can't be read now: {audited.unreadable.reason}"
-    findings = make_findings(snapshot, is_on[UNREADABLE], [Hit(why)])
-    if OVERDUE in is_on:
+    findings = make_findings(snapshot, is_on[UNREADABLE_RULE], [Hit(why)])
+    if OVERDUE_RULE in is_on:
         findings, _ = _raise_overdue(findings, open_since, sla_days, audited.taken_at)
     return evolve(
         audited,
         findings=(*audited.findings, *findings),
-        results=(*audited.results, RuleResult(UNREADABLE, failed=1)),
+        results=(*audited.results, RuleResult(UNREADABLE_RULE, failed=1)),
     )
 
 

@@ -101,9 +101,10 @@ FINDINGS: Final = Table(
     Column("message", Text, nullable=False),
     Column("suppressed", Boolean, nullable=False),
 )
-"""A stretch of readings each, from `opened` up to and without `closed`, in which a finding was there with the
-same severity, muted or not. `since` is the T of the reading that began the first of the stretches that lie
-end to end."""
+"""Each row is an interval of readings in which a finding was present with one severity, suppressed or not.
+
+It starts at the reading `opened` and ends before the reading `closed`. `since` is the T of the reading that
+started the first of the adjacent intervals."""
 
 MIGRATIONS: Final = Migrations(
     what="history",

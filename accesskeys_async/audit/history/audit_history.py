@@ -1,4 +1,4 @@
-"""The history: audits kept in a database, compared, told as a trend, and forgotten by age."""
+"""`History`: audits stored in a database, compared, shown as a trend, and deleted by age."""
 
 from __future__ import annotations
 
@@ -15,42 +15,52 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from accesskeys_async._database.engine import Database
 from accesskeys_async.audit.history.differences import compare_runs
+from accesskeys_async.audit.history.history_tables import MIGRATIONS, RUNS
+from accesskeys_async.audit.history.reading_writer import reserve_numbers
 from accesskeys_async.audit.history.recording import Recording
 from accesskeys_async.audit.history.records import Diff, PastRun
-from accesskeys_async.audit.history.retention import forget
+from accesskeys_async.audit.history.retention import delete_old_readings
 from accesskeys_async.audit.history.runs import find_run, find_runs
-from accesskeys_async.audit.history.schema import MIGRATIONS, RUNS
-from accesskeys_async.audit.history.writing import take_numbers
 from accesskeys_async.audit.policies.policy import Policy
 from accesskeys_async.errors import InvalidRequestError
 
-DEFAULT_PLACE: Final = "accesskeys-history.sqlite"
+DEFAULT_DATABASE: Final = "accesskeys-history.sqlite"
 
 
 class History:
-    """Keep audits in a database: `async with History() as history`.
+    """Stores audits in a database, and compares them.
+
+    Use it as an async context manager. Entering it creates missing tables or migrates them to the current
+    version. Several audits may share one database at the same time.
 
     Args:
-        place: A path of an SQLite file, or a URL: `sqlite:///file` or
-            `postgresql://user:password@host/database`. Several audits may share one at the same time.
-        create: Whether the file and the tables are created if they are missing; else that is refused.
+        database: A path of an SQLite file, or a URL: `sqlite:///file` or
+            `postgresql://user:password@host/database`.
+        create: Whether to create the file and the tables if they are missing. If False, a missing history is
+            an error.
 
-    Entering it brings its tables to the present version. Each method raises HistoryError where the database
-    fails. Entering it raises ConfigurationError if the file is another program's, or if there is no history
-    and `create` is False.
+    Raises:
+        ConfigurationError: The database can't be used: its URL is invalid, it belongs to another program, or
+            `create` is False and it has no history. All but the first are raised on entering.
+        HistoryError: The database failed, on entering or in any method.
+
+    Example:
+        >>> async with History("audits.sqlite") as history:
+        ...     for run in await history.runs():
+        ...         print(run.number, run.started_at, run.keys)
     """
 
-    _shown = "<History of a place that can't be read>"
+    _shown = "<History of a database that can't be read>"
 
-    def __init__(self, place: str | os.PathLike[str] = DEFAULT_PLACE, *, create: bool = True) -> None:
-        self._database = Database(place, migrations=MIGRATIONS, synchronous="NORMAL", create=create)
+    def __init__(self, database: str | os.PathLike[str] = DEFAULT_DATABASE, *, create: bool = True) -> None:
+        self._database = Database(database, migrations=MIGRATIONS, synchronous="NORMAL", create=create)
         self._shown = repr(self._database)
 
     def __repr__(self) -> str:
         return self._shown
 
     async def __aenter__(self) -> Self:
-        """Connect, and migrate the tables."""
+        """Connect, and create or migrate the tables."""
         await self._database.open()
         return self
 
@@ -64,19 +74,26 @@ class History:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connections; twice is fine."""
+        """Close the connections. Closing twice is harmless."""
         await self._database.aclose()
 
     @contextlib.asynccontextmanager
     async def begin(
         self, policy: Policy, *, started_at: datetime, known_keys: Collection[UUID] = ()
     ) -> AsyncGenerator[Recording, None]:
-        """Begin a run, or go on with an unfinished one of the same start and policy.
+        """Begin a run, or resume an unfinished run with the same start and policy.
 
         Args:
-            policy: The audit's.
-            started_at: The audit's T: its clock's, or that of the checkpoint it resumes.
-            known_keys: What rotation journals know, see `read_known_keys`.
+            policy: The policy of the audit.
+            started_at: The start of the audit (T): the time of its clock, or of the checkpoint it resumes.
+            known_keys: Keys of rotation journals, as returned by `read_known_keys`. AK102, AK103 and
+                AK107 ignore them.
+
+        Yields:
+            The recording of the run. Leaving the block writes what was not written yet.
+
+        Raises:
+            HistoryError: The database failed.
         """
         async with self._database.transaction() as connection:
             number = await _begin(connection, started_at.astimezone(UTC), policy.hash)
@@ -87,12 +104,21 @@ class History:
             await recording.flush()
 
     async def runs(self) -> tuple[PastRun, ...]:
-        """Return all runs, those that were never finished too, oldest first."""
+        """Return all runs, oldest first, including runs that were not finished."""
         async with self._database.transaction() as connection:
             return await find_runs(connection)
 
     async def trend(self, *, since: datetime | None = None, last: int | None = None) -> tuple[PastRun, ...]:
-        """Return the runs that were finished, oldest first: those begun `since` then, the `last` so many."""
+        """Return finished runs, oldest first.
+
+        Args:
+            since: Return runs that began at this time or later. None returns runs of any age.
+            last: Maximum number of runs, 1 or more; the newest are returned. None returns all.
+
+        Raises:
+            InvalidRequestError: `last` is less than 1.
+            HistoryError: The database failed.
+        """
         if last is not None and last < 1:
             raise InvalidRequestError("last", f"is {last}; it takes 1 or more, or None")
         async with self._database.transaction() as connection:
@@ -101,9 +127,19 @@ class History:
         return finished if last is None else finished[-last:]
 
     async def compare(self, earlier: int, later: int) -> Diff:
-        """Return what became of findings and keys from one run to another, by their numbers.
+        """Return what changed between two runs.
 
-        Raises UnknownRunError; InvalidRequestError where the runs are in the wrong order.
+        Args:
+            earlier: Number of the run that began first.
+            later: Number of the run that began last.
+
+        Returns:
+            The changes of findings and keys, in organizations that both runs read completely.
+
+        Raises:
+            UnknownRunError: The history has no run of one of the numbers.
+            InvalidRequestError: `later` did not begin after `earlier`.
+            HistoryError: The database failed.
         """
         async with self._database.transaction() as connection:
             before, after = await find_run(connection, earlier), await find_run(connection, later)
@@ -113,17 +149,26 @@ class History:
             return await compare_runs(connection, before, after)
 
     async def prune(self, older_than: datetime) -> int:
-        """Forget what was begun before then, and return how many readings that were.
+        """Delete readings that are older than a time.
 
-        The last complete reading of each organization stays, since the next is compared with it; so do open
-        findings. A finding that was fixed before then is new when it comes back.
+        The last complete reading of each organization is kept for the next comparison. Open findings are kept
+        as well. A finding that was fixed before the given time counts as new if it is found again.
+
+        Args:
+            older_than: Delete what began before this time.
+
+        Returns:
+            The number of deleted readings.
+
+        Raises:
+            HistoryError: The database failed.
         """
         async with self._database.transaction() as connection:
-            return await forget(connection, older_than)
+            return await delete_old_readings(connection, older_than)
 
 
 async def _begin(connection: AsyncConnection, started_at: datetime, policy_hash: str) -> int:
-    await take_numbers(connection, 0)  # only the turn: runs are numbered for people, one by one
+    await reserve_numbers(connection, 0)  # only the lock: run numbers are for people, without gaps
     table = RUNS.c
     found = await connection.execute(
         select(table.id).where(

@@ -10,12 +10,12 @@ from attrs import evolve
 
 from accesskeys_async.audit.records import OrganizationAudit, Severity, Summary
 from accesskeys_async.audit.reports import (
-    FORMS,
+    FORMATS,
     ReportError,
     open_reports,
     write_reports,
 )
-from accesskeys_async.audit.reports.optional_imports import load
+from accesskeys_async.audit.reports.report_writer import import_optional
 from accesskeys_async.errors import ConfigurationError
 from tests.unit.audit.fleet import Fleet, make_finding
 
@@ -28,7 +28,7 @@ LIGHT = [".csv", ".json", ".md", ".ndjson", ".sarif"]
 
 
 async def test_every_form_is_written_from_one_audit(tmp_path: Path) -> None:
-    paths = [tmp_path / f"report{ending}" for ending in FORMS]
+    paths = [tmp_path / f"report{ending}" for ending in FORMATS]
     summary = await write_reports(Fleet(organizations=3, keys=5), *paths)
     assert left_in(tmp_path) == sorted(paths)
     assert all(path.stat().st_size > 100 for path in paths)
@@ -91,15 +91,13 @@ async def test_an_unwritable_path_is_told_before_anything_is_read(tmp_path: Path
 
 @pytest.mark.parametrize("name", ["report.txt", "report", "json", "report.json.gz"])
 def test_a_name_that_is_no_reports_is_refused_with_those_that_are(name: str) -> None:
-    with pytest.raises(
-        ConfigurationError, match=r"should end in one of \.csv, \.html, \.json, \.md"
-    ) as caught:
+    with pytest.raises(ConfigurationError, match=r"use one of \.csv, \.html, \.json, \.md") as caught:
         open_reports([name])
     assert "\n" not in str(caught.value)
 
 
 def test_one_path_twice_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="named twice"):
+    with pytest.raises(ConfigurationError, match="given twice"):
         open_reports(["a.json", "b.json", "a.json"])
 
 
@@ -110,7 +108,7 @@ def test_endings_are_read_in_any_case(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "REPORT.JSON").read_text())["summary"]["organizations"] == 1
 
 
-@pytest.mark.parametrize("ending", FORMS)
+@pytest.mark.parametrize("ending", FORMATS)
 def test_a_secret_in_a_name_is_in_no_report(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"report{ending}"
     with open_reports([path]) as reports:
@@ -129,7 +127,7 @@ def test_a_secret_in_a_name_is_in_no_report(tmp_path: Path, ending: str) -> None
 
 def test_a_library_that_is_missing_is_named_with_its_extra() -> None:
     with pytest.raises(ConfigurationError, match=r"pip install 'accesskeys-async\[parquet\]'"):
-        load("no_such_library", for_report="Parquet", extra="parquet")
+        import_optional("no_such_library", for_report="Parquet", extra="parquet")
 
 
 def test_an_organization_stays_whole_in_the_stream_while_its_names_are_withheld(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from accesskeys_async.audit.records import Finding, OrganizationAudit, Outcome, Subject
+from accesskeys_async.audit.reports.json_rows import SEVERITIES
 from accesskeys_async.audit.reports.key_roles import list_key_roles
-from accesskeys_async.audit.reports.rows import SEVERITIES
 
 COLUMNS: Final = (
     *("outcome", "rule", "severity", "title", "message", "organizationId", "labels"),
@@ -18,7 +18,7 @@ COLUMNS: Final = (
 )
 
 
-class Line(NamedTuple):
+class FindingRow(NamedTuple):
     """One row, its fields in the order of `COLUMNS`; None where there is nothing to say.
 
     `outcome` is `fail` for a finding. It is `not_evaluated` for an organization that could not be read,
@@ -47,10 +47,10 @@ class Line(NamedTuple):
     """Of the roles whose names are known."""
 
 
-def list_lines(audit: OrganizationAudit) -> Iterator[Line]:
+def list_rows(audit: OrganizationAudit) -> Iterator[FindingRow]:
     """Yield the rows of one organization."""
     if audit.unreadable is not None:
-        yield Line(
+        yield FindingRow(
             Outcome.NOT_EVALUATED.value,
             None,
             None,
@@ -62,15 +62,15 @@ def list_lines(audit: OrganizationAudit) -> Iterator[Line]:
             line=audit.subject.line,
         )
     for finding in audit.findings:
-        yield finding_line(finding, audit.subject)
+        yield table_row(finding, audit.subject)
 
 
-def finding_line(finding: Finding, subject: Subject | None) -> Line:
+def table_row(finding: Finding, subject: Subject | None) -> FindingRow:
     """Return the row of a finding; a finding across organizations has no subject."""
     key = finding.key
     used = None if key is None else key.last_used_at
     roles = list_key_roles(key)
-    return Line(
+    return FindingRow(
         Outcome.FAIL.value,
         finding.rule,
         SEVERITIES[finding.severity],

@@ -6,38 +6,38 @@ from uuid import UUID
 import pytest
 
 from accesskeys_async.audit.records import OrganizationAudit, Severity, Summary
-from accesskeys_async.audit.reports.worst_of import WORST_FIRST, Tally, show_share
+from accesskeys_async.audit.reports.worst_findings import WORST_FIRST, WorstFindings, show_share
 from tests.unit.audit.fleet import Fleet, make_finding
 
 
-def fill(fleet: Fleet, tally: Tally) -> Summary:
+def fill(fleet: Fleet, worst: WorstFindings) -> Summary:
     for part in fleet.parts():
         if isinstance(part, Summary):
             return part
-        tally.add(part)
+        worst.add(part)
     raise AssertionError
 
 
 def test_every_finding_that_counts_is_counted_once() -> None:
-    tally = Tally(10_000, 100)
-    summary = fill(Fleet(), tally)
-    by_severity = [sum(counts) for counts in zip(*tally.rules.values(), strict=True)]
+    worst = WorstFindings(10_000, 100)
+    summary = fill(Fleet(), worst)
+    by_severity = [sum(counts) for counts in zip(*worst.rules.values(), strict=True)]
     assert [(severity, by_severity[severity]) for severity in WORST_FIRST] == list(summary.by_severity)
-    assert len(tally.worst_findings()) == sum(by_severity)
-    assert len(tally.suppressed) == summary.suppressed > 0
+    assert len(worst.worst_findings()) == sum(by_severity)
+    assert len(worst.suppressed) == summary.suppressed > 0
 
 
 def test_the_worst_findings_are_kept_when_there_are_too_many() -> None:
-    tally = Tally(30, 100)
-    fill(Fleet(), tally)
-    severities = [finding.severity for finding in tally.worst_findings()]
+    worst = WorstFindings(30, 100)
+    fill(Fleet(), worst)
+    severities = [finding.severity for finding in worst.worst_findings()]
     assert severities == sorted(severities, reverse=True)
     assert len(severities) == 30
     assert severities[0] is Severity.CRITICAL
 
 
 def test_the_worst_organizations_are_kept_worst_first() -> None:
-    every, some = Tally(10, 1000), Tally(10, 4)
+    every, some = WorstFindings(10, 1000), WorstFindings(10, 4)
     fill(Fleet(organizations=40), every)
     fill(Fleet(organizations=40), some)
     counts = every.worst_organizations()
@@ -47,26 +47,26 @@ def test_the_worst_organizations_are_kept_worst_first() -> None:
 
 
 def test_an_organization_that_was_not_read_is_no_good_one() -> None:
-    tally = Tally(10, 10)
-    fill(Fleet(organizations=3, unreadable=3), tally)
-    assert (tally.seen, tally.worst_organizations()) == (0, [])
+    worst = WorstFindings(10, 10)
+    fill(Fleet(organizations=3, unreadable=3), worst)
+    assert (worst.seen, worst.worst_organizations()) == (0, [])
 
 
 def test_a_rule_that_found_nothing_comes_last() -> None:
-    tally = Tally(10, 10)
-    summary = fill(Fleet(), tally)
-    counts: list[Any] = tally.rule_counts(summary)
+    worst = WorstFindings(10, 10)
+    summary = fill(Fleet(), worst)
+    counts: list[Any] = worst.rule_counts(summary)
     assert counts[0][0] == "AK003"
     assert counts[-1] == ("AK021", (0, 0, 0, 0, 0))
 
 
 def test_titles_outlast_the_findings_that_are_let_go() -> None:
-    tally = Tally(1, 10)
+    worst = WorstFindings(1, 10)
     for part in Fleet().parts():
         if isinstance(part, OrganizationAudit):
-            tally.add(part)
-    assert tally.titles["AK003"] == "rotation overdue"
-    assert tally.titles["AK001"] == "unused"
+            worst.add(part)
+    assert worst.titles["AK003"] == "rotation overdue"
+    assert worst.titles["AK001"] == "unused"
 
 
 @pytest.mark.parametrize(
@@ -82,9 +82,9 @@ def test_one_rule_leaves_room_for_the_findings_of_others() -> None:
     many = [make_finding("AK003", Severity.CRITICAL, organization_id, f"old {n}") for n in range(50)]
     rare = [make_finding(f"AK03{n}", Severity.CRITICAL, organization_id, "rare") for n in range(4)]
     for findings in ([*many, *rare], [*rare, *many]):
-        tally = Tally(10, 10)
-        tally.add_findings(findings)
+        worst = WorstFindings(10, 10)
+        worst.add_findings(findings)
 
-        kept = [finding.rule for finding in tally.worst_findings()]
+        kept = [finding.rule for finding in worst.worst_findings()]
 
         assert kept == ["AK003", "AK030", "AK031", "AK032", "AK033", *["AK003"] * 5]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accesskeys_async.audit.records import Severity
-from accesskeys_async.audit.reports.rows import WITHHELD, encode, finding_row, withhold
+from accesskeys_async.audit.reports.json_rows import WITHHELD, encode, finding_row, withhold
 from accesskeys_async.records import AccessKey, Role, RoleRef
 from tests.unit.audit.fleet import AT, Fleet, make_finding
 

@@ -13,7 +13,7 @@ EVERYTHING = PolicyDefinition("allow", ("/*",), ("any",))
 FULL_ACCESS = (
     Role(NARROW[0].id, name="admin", policies=(RolePolicy(UUID(int=8), definitions=(EVERYTHING,)),)),
 )
-NOTHING = (Role(NARROW[0].id, name="reader", policies=()),)
+NO_CHANGE = (Role(NARROW[0].id, name="reader", policies=()),)
 OFF = RuleChange(enabled=False)
 
 
@@ -44,7 +44,7 @@ async def test_a_finding_that_nobody_looked_for_stays_open(fleet: Fleet) -> None
         assert await _count_changes(fleet, number) == (0, 0, 0)
     for earlier, later in ((with_roles, without), (without, again), (with_roles, again)):
         assert await _compare_rule(fleet, "AK036", earlier, later) == (0, 0, 0)
-    fleet.keys[ACME] = [make_key(1, roles=NOTHING)]
+    fleet.keys[ACME] = [make_key(1, roles=NO_CHANGE)]
     narrowed, _ = await fleet.audit(T + 4 * DAY)
     assert await _compare_rule(fleet, "AK036", still_without, narrowed) == (0, 1, 0)
 
@@ -74,9 +74,9 @@ async def test_a_key_that_is_gone_closes_also_what_nobody_looked_for(fleet: Flee
 async def test_a_key_that_a_rule_could_not_judge_keeps_its_finding_and_others_do_not(fleet: Fleet) -> None:
     fleet.keys[ACME] = [make_key(1, roles=FULL_ACCESS), make_key(2, roles=FULL_ACCESS)]
     both, _ = await fleet.audit(T)
-    fleet.keys[ACME] = [make_key(1), make_key(2, roles=NOTHING)]
+    fleet.keys[ACME] = [make_key(1), make_key(2, roles=NO_CHANGE)]
     one, _ = await fleet.audit(T + DAY)
-    fleet.keys[ACME] = [make_key(1, roles=NOTHING), make_key(2)]
+    fleet.keys[ACME] = [make_key(1, roles=NO_CHANGE), make_key(2)]
     other, _ = await fleet.audit(T + 2 * DAY)
 
     fixed = {each.key_id for each in (await fleet.history.compare(both, one)).fixed if each.rule == "AK036"}

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from attrs import evolve, field, frozen
 
-from accesskeys_async.audit.history.judging import UNREADABLE
+from accesskeys_async.audit.history.enrichment import UNREADABLE_RULE
 from accesskeys_async.audit.policies.policy import RuleSetting
 from accesskeys_async.audit.records import OrganizationAudit, RuleResult, Snapshot
 from accesskeys_async.audit.rules.changes import JUDGES
@@ -16,15 +16,15 @@ from accesskeys_async.audit.rules.key_changes import Changes
 from accesskeys_async.audit.run.evaluation import judge
 from accesskeys_async.records import AccessKey
 
-JudgesKey: TypeAlias = Callable[[str, AccessKey], bool]
+CanEvaluateKey: TypeAlias = Callable[[str, AccessKey], bool]
 """Tells whether a rule could judge one key."""
 
-_OF_CHANGES: Final = frozenset((*JUDGES, UNREADABLE))
+_OF_CHANGES: Final = frozenset((*JUDGES, UNREADABLE_RULE))
 """Rules whose findings are about the time since the last reading: they are new whenever they are found."""
 
 
 @frozen
-class Look:
+class EvaluatedRules:
     """Which rules judged an organization, and which of its keys."""
 
     rules: frozenset[str]
@@ -32,20 +32,20 @@ class Look:
     partial: frozenset[str]
     """Those of them that could not judge every key."""
     _keys: dict[UUID, AccessKey] = field(repr=False)
-    _judges_key: JudgesKey | None = field(repr=False)
+    _can_evaluate_key: CanEvaluateKey | None = field(repr=False)
 
     @classmethod
-    def of(cls, audited: OrganizationAudit, judges_key: JudgesKey | None) -> Look:
+    def of(cls, audited: OrganizationAudit, can_evaluate_key: CanEvaluateKey | None) -> EvaluatedRules:
         """Take it from what the rules said of an organization."""
         done = {result.rule for result in audited.results if _judged_any(result)}
         return cls(
             frozenset(done | {result.rule for result in audited.results if result.rule in _OF_CHANGES}),
             frozenset(result.rule for result in audited.results if is_partial(result)),
             {key.id: key for key in audited.keys},
-            judges_key,
+            can_evaluate_key,
         )
 
-    def settles(self, rule: str, key_id: UUID | None) -> bool:
+    def resolves(self, rule: str, key_id: UUID | None) -> bool:
         """Tell whether an earlier finding that is not there now is known to be gone."""
         key = None if key_id is None else self._keys.get(key_id)
         if key is None and key_id is not None:
@@ -54,7 +54,7 @@ class Look:
             return False
         if rule not in self.partial or key is None:
             return True
-        return self._judges_key is not None and self._judges_key(rule, key)
+        return self._can_evaluate_key is not None and self._can_evaluate_key(rule, key)
 
 
 def is_partial(result: RuleResult) -> bool:
@@ -66,11 +66,13 @@ def _judged_any(result: RuleResult) -> bool:
     return not result.not_evaluated or result.passed > 0 or result.failed > 0
 
 
-def make_key_check(snapshot: Snapshot, settings: Iterable[RuleSetting], changes: Changes | None) -> JudgesKey:
+def make_key_check(
+    snapshot: Snapshot, settings: Iterable[RuleSetting], changes: Changes | None
+) -> CanEvaluateKey:
     """Return what asks a rule again, about one key alone: a rule says only how many it could not judge."""
     is_on = {setting.rule.id: setting for setting in settings if setting.is_on}
 
-    def judges_key(rule: str, key: AccessKey) -> bool:
+    def can_evaluate_key(rule: str, key: AccessKey) -> bool:
         if rule not in is_on:
             return False
         narrow = evolve(snapshot, keys=(key,))
@@ -80,7 +82,7 @@ def make_key_check(snapshot: Snapshot, settings: Iterable[RuleSetting], changes:
         asked = is_on.values() if is_on[rule].rule.combine is not None else [is_on[rule]]
         return all(one.not_evaluated == 0 for one in judge(narrow, asked).results if one.rule == rule)
 
-    return judges_key
+    return can_evaluate_key
 
 
 def _narrow(changes: Changes, now: Snapshot, rule: str, setting: RuleSetting) -> int:

@@ -12,39 +12,45 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from accesskeys_async.audit.history.bulk_insert import Values, insert_rows
+from accesskeys_async.audit.history.evaluated_rules import EvaluatedRules
 from accesskeys_async.audit.history.finding_intervals import (
-    Stretches,
-    find_same,
-    find_seen,
-    find_stretches,
+    FindingIntervals,
+    find_closed,
+    find_intervals,
+    find_unchanged,
     mark,
-    write_stretches,
+    write_intervals,
 )
-from accesskeys_async.audit.history.looking import Look
-from accesskeys_async.audit.history.schema import COUNTER, FINDINGS, PARTS, READINGS
-from accesskeys_async.audit.history.snapshots import Part, Parts, encode_rules, load_rules
+from accesskeys_async.audit.history.history_tables import COUNTER, FINDINGS, PARTS, READINGS
+from accesskeys_async.audit.history.stored_keys import StoredKeys, StoredPart, encode_rules, load_rules
 from accesskeys_async.audit.records import OrganizationAudit
 from accesskeys_async.errors import one_line
 
 
 @frozen
-class Entry:
+class ReadingEntry:
     """An organization to write down."""
 
     audited: OrganizationAudit
-    parts: Parts | None = field(repr=False)
+    stored_keys: StoredKeys | None = field(repr=False)
     """None where it could not be read."""
-    look: Look = field(repr=False)
+    evaluated: EvaluatedRules = field(repr=False)
 
     @property
-    def listed(self) -> tuple[Part, ...]:
+    def listed(self) -> tuple[StoredPart, ...]:
         """The parts to keep."""
-        return () if self.parts is None else (*self.parts.listed, encode_rules(self.look.rules))
+        return (
+            () if self.stored_keys is None else (*self.stored_keys.listed, encode_rules(self.evaluated.rules))
+        )
 
     @property
     def mark(self) -> str | None:
         """Stands for its findings."""
-        return mark(self.audited, self.look, "" if self.parts is None else self.parts.identities.digest)
+        return mark(
+            self.audited,
+            self.evaluated,
+            "" if self.stored_keys is None else self.stored_keys.identities.digest,
+        )
 
     @property
     def organization_id(self) -> UUID:
@@ -52,33 +58,33 @@ class Entry:
         return self.audited.subject.organization_id
 
 
-async def take_numbers(connection: AsyncConnection, count: int) -> int:
+async def reserve_numbers(connection: AsyncConnection, count: int) -> int:
     """Take the turn to write until the commit, and `count` numbers; return the first."""
     raised = update(COUNTER).values(last=COUNTER.c.last + count).returning(COUNTER.c.last)
     last: int = (await connection.execute(raised)).scalar_one()
     return last - count + 1
 
 
-async def write_readings(connection: AsyncConnection, run: int, entries: Sequence[Entry]) -> int:
+async def write_readings(connection: AsyncConnection, run: int, entries: Sequence[ReadingEntry]) -> int:
     """Write organizations down, in place of what the same run wrote of them; return how many it left out.
 
     Left out are those of which there is a reading with a later T.
     """
-    first = await take_numbers(connection, 5 * len(entries))  # for each, a reading and its four parts
+    first = await reserve_numbers(connection, 5 * len(entries))  # for each, a reading and its four parts
     organizations = [entry.organization_id for entry in entries]
-    await _take_back(connection, run, organizations)
+    await _undo_own_writes(connection, run, organizations)
     last = await _find_last(connection, organizations)
     kept = [entry for entry in entries if not _is_late(entry, last)]
     numbered = dict(enumerate(kept, first))
-    part_numbers = await _write_parts(connection, kept, first + len(entries))
+    part_numbers = await _write_stored_parts(connection, kept, first + len(entries))
     marks = {entry.organization_id: entry.mark for entry in kept}
-    stretches = await find_stretches(
+    intervals = await find_intervals(
         connection,
-        {number: (entry.audited, entry.look) for number, entry in numbered.items()},
-        await find_same(connection, marks),
+        {number: (entry.audited, entry.evaluated) for number, entry in numbered.items()},
+        await find_unchanged(connection, marks),
     )
-    with_fresh = [one for one in last if one in stretches and stretches[one].fresh]
-    seen = await find_seen(connection, with_fresh)
+    with_fresh = [one for one in last if one in intervals and intervals[one].fresh]
+    seen = await find_closed(connection, with_fresh)
     rules = await _find_rules(connection, with_fresh)
     rows = [
         {
@@ -86,21 +92,21 @@ async def write_readings(connection: AsyncConnection, run: int, entries: Sequenc
             "run_id": run,
             "marks": marks[entry.organization_id],
             **_describe(entry, part_numbers),
-            **_count(entry.organization_id, stretches[entry.organization_id], last, seen, rules),
+            **_count(entry.organization_id, intervals[entry.organization_id], last, seen, rules),
         }
         for number, entry in numbered.items()
     ]
     await insert_rows(connection, READINGS, rows)
-    await write_stretches(connection, stretches.values())
+    await write_intervals(connection, intervals.values())
     return len(entries) - len(kept)
 
 
-def _is_late(entry: Entry, last: Mapping[UUID, datetime]) -> bool:
+def _is_late(entry: ReadingEntry, last: Mapping[UUID, datetime]) -> bool:
     taken_at = last.get(entry.organization_id)
     return taken_at is not None and taken_at > entry.audited.taken_at
 
 
-async def _take_back(connection: AsyncConnection, run: int, organizations: Sequence[UUID]) -> None:
+async def _undo_own_writes(connection: AsyncConnection, run: int, organizations: Sequence[UUID]) -> None:
     """Undo what this run wrote of the organizations, which it did when it was stopped and is resumed."""
     table = READINGS.c
     own = select(table.id).where(table.run_id == run, table.organization_id.in_(organizations))
@@ -126,11 +132,11 @@ async def _find_last(connection: AsyncConnection, organizations: Sequence[UUID])
     return {row.organization_id: row.at for row in rows.all()}
 
 
-async def _write_parts(
-    connection: AsyncConnection, entries: Iterable[Entry], first: int
+async def _write_stored_parts(
+    connection: AsyncConnection, entries: Iterable[ReadingEntry], first: int
 ) -> dict[tuple[UUID, str], int]:
     """Write the parts that are new; return the number of each."""
-    parts: dict[tuple[UUID, str], Part] = {}
+    parts: dict[tuple[UUID, str], StoredPart] = {}
     for entry in entries:
         for part in entry.listed:
             parts[entry.organization_id, part.digest] = part
@@ -153,18 +159,18 @@ async def _write_parts(
     return numbers
 
 
-def _describe(entry: Entry, parts: Mapping[tuple[UUID, str], int]) -> Values:
+def _describe(entry: ReadingEntry, parts: Mapping[tuple[UUID, str], int]) -> Values:
     audited, organization_id = entry.audited, entry.organization_id
     unreadable = audited.unreadable
-    roles = None if entry.parts is None else entry.parts.roles
+    roles = None if entry.stored_keys is None else entry.stored_keys.roles
     return {
         "organization_id": organization_id,
         "taken_at": audited.taken_at,
         "keys": len(audited.keys),
-        "identities": entry.parts and parts[organization_id, entry.parts.identities.digest],
-        "uses": entry.parts and parts[organization_id, entry.parts.uses.digest],
+        "identities": entry.stored_keys and parts[organization_id, entry.stored_keys.identities.digest],
+        "uses": entry.stored_keys and parts[organization_id, entry.stored_keys.uses.digest],
         "roles": roles and parts[organization_id, roles.digest],
-        "rules": entry.parts and parts[organization_id, encode_rules(entry.look.rules).digest],
+        "rules": entry.stored_keys and parts[organization_id, encode_rules(entry.evaluated.rules).digest],
         "unreadable": unreadable and one_line(unreadable.reason, 32),
         "message": unreadable and one_line(unreadable.message),
     }
@@ -192,7 +198,7 @@ async def _find_rules(
 
 def _count(
     organization_id: UUID,
-    one: Stretches,
+    one: FindingIntervals,
     last: Collection[UUID],
     seen: Collection[tuple[UUID, str]],
     rules: Mapping[UUID, frozenset[str]],
