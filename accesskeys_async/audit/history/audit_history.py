@@ -19,8 +19,7 @@ from accesskeys_async.audit.history.history_tables import MIGRATIONS, RUNS
 from accesskeys_async.audit.history.reading_writer import reserve_numbers
 from accesskeys_async.audit.history.recording import Recording
 from accesskeys_async.audit.history.records import Diff, PastRun
-from accesskeys_async.audit.history.retention import delete_old_readings
-from accesskeys_async.audit.history.runs import find_run, find_runs
+from accesskeys_async.audit.history.runs import delete_old_readings, find_run, find_runs
 from accesskeys_async.audit.policies.policy import Policy
 from accesskeys_async.errors import InvalidRequestError
 

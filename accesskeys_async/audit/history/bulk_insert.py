@@ -1,4 +1,4 @@
-"""Many rows written in few calls of the driver."""
+"""Rows inserted in chunks. Separate from the tables because it runs statements."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Final, TypeAlias
 from sqlalchemy import Table, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-AT_ONCE: Final = 2_000
+CHUNK_ROWS: Final = 2_000
 Values: TypeAlias = dict[str, object]
 
 
 async def insert_rows(connection: AsyncConnection, table: Table, rows: Iterable[Values]) -> None:
-    """Insert rows, however many."""
+    """Insert any number of rows."""
     for chunk in split(rows):
         await connection.execute(insert(table), chunk)
 
 
 def split(rows: Iterable[Values]) -> Iterator[list[Values]]:
-    """Yield lists of at most so many rows as one call should have; none where there are none."""
+    """Yield the rows in lists of at most `CHUNK_ROWS`."""
     rows = iter(rows)
-    while chunk := list(islice(rows, AT_ONCE)):
+    while chunk := list(islice(rows, CHUNK_ROWS)):
         yield chunk

@@ -1,4 +1,4 @@
-"""What became of findings and keys between two runs."""
+"""The changes of findings and keys between two runs."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from accesskeys_async.audit.rules.key_changes import compare_keys
 from accesskeys_async.audit.rules.role_changes import are_roles_edited
 from accesskeys_async.records import AccessKey
 
-AT_ONCE: Final = 50  # organizations whose keys are in memory at a time
+CHUNK_ORGANIZATIONS: Final = 50  # organizations whose keys are in memory at the same time
 _Edits: TypeAlias = list[tuple[AccessKey, AccessKey]]
 
 
 async def compare_runs(connection: AsyncConnection, earlier: PastRun, later: PastRun) -> Diff:
-    """Compare two runs in the organizations that both read whole."""
+    """Compare two runs in the organizations that both read completely."""
     before = await _find_readings(connection, earlier)
     after = await _find_readings(connection, later)
     not_compared = _find_not_compared(before, after)
@@ -65,7 +65,7 @@ def _find_not_compared(
             if row is None:
                 reasons.append(f"not in {run}")
             elif row.identities is None:
-                reasons.append(f"not read whole in {run}: {row.unreadable}")
+                reasons.append(f"not read completely in {run}: {row.unreadable}")
         if reasons:
             found.append(NotCompared(organization_id, "; ".join(reasons)))
     return tuple(found)
@@ -81,30 +81,32 @@ async def _compare_keys(
     gone: list[AccessKey] = []
     edited: _Edits = []
     differing = [one for one in organizations if not _are_same(before[one], after[one])]
-    for start in range(0, len(differing), AT_ONCE):
-        chunk = differing[start : start + AT_ONCE]
-        numbers = {number for one in chunk for row in (before[one], after[one]) for number in _kept(row)}
+    for start in range(0, len(differing), CHUNK_ORGANIZATIONS):
+        chunk = differing[start : start + CHUNK_ORGANIZATIONS]
+        numbers = {
+            number for one in chunk for row in (before[one], after[one]) for number in _part_numbers(row)
+        }
         query = select(PARTS.c.id, PARTS.c.body).where(PARTS.c.id.in_(numbers))
         bodies = {row.id: row.body for row in await connection.execute(query)}
         for one in chunk:
             old, new = (
-                load_keys(one, *(bodies.get(number, NOT_STORED) for number in _kept(row)))
+                load_keys(one, *(bodies.get(number, NOT_STORED) for number in _part_numbers(row)))
                 for row in (before[one], after[one])
             )
-            came, went, changed = compare_keys(old, new)
-            appeared += came
-            gone += went
+            added, removed, changed = compare_keys(old, new)
+            appeared += added
+            gone += removed
             edited += (pair for pair in changed if _is_edited(*pair))
     return appeared, gone, edited
 
 
-def _kept(reading: Row[Any]) -> tuple[int, int, int | None]:
+def _part_numbers(reading: Row[Any]) -> tuple[int, int, int | None]:
     """Return the numbers of a reading's parts."""
     return reading.identities, reading.uses, reading.roles
 
 
 def _are_same(before: Row[Any], after: Row[Any]) -> bool:
-    """Tell whether two readings have the same keys with the same roles, whatever their uses."""
+    """Return whether two readings have the same keys with the same roles, ignoring when keys were used."""
     return (before.identities, before.roles) == (after.identities, after.roles)
 
 
@@ -122,7 +124,7 @@ def _is_open_at(findings: FromClause, reading: FromClause) -> ColumnElement[bool
 
 
 def _join(earlier: PastRun, later: PastRun) -> tuple[FromClause, FromClause, ColumnElement[bool]]:
-    """Return the readings of both runs, and what makes them those of a finding's organization."""
+    """Return the readings of both runs, and the condition that joins them to a finding's organization."""
     before, after = READINGS.alias("before"), READINGS.alias("after")
     condition = and_(
         before.c.run_id == earlier.number,
@@ -157,9 +159,9 @@ async def _find_new(
             select(FINDINGS, was_before).where(condition, _is_open_at(FINDINGS, after), ~_has_another(before))
         )
     ).all()
-    # Whether a finding was there that nobody looked for then, nobody knows.
-    looked_for = await _find_rules(connection, earlier) if rows else {}
-    rows = [row for row in rows if row.rule in looked_for.get(row.organization_id, (row.rule,))]
+    # If the earlier run did not evaluate the rule, the finding may have been there: it is not new.
+    evaluated = await _find_rules(connection, earlier) if rows else {}
+    rows = [row for row in rows if row.rule in evaluated.get(row.organization_id, (row.rule,))]
     return (
         _make_findings(row for row in rows if not row.was_before),
         _make_findings(row for row in rows if row.was_before),
@@ -167,7 +169,7 @@ async def _find_new(
 
 
 async def _find_rules(connection: AsyncConnection, run: PastRun) -> dict[UUID, frozenset[str]]:
-    """Return what a run looked for in each organization; one of which that was not kept is left out."""
+    """Return the rules that a run evaluated in each organization, if they were stored."""
     table = READINGS.c
     rows = await connection.execute(
         select(table.organization_id, PARTS.c.body)
@@ -197,7 +199,7 @@ async def _count_unchanged(connection: AsyncConnection, earlier: PastRun, later:
 
 
 def _make_findings(rows: Iterable[Row[Any]]) -> tuple[PastFinding, ...]:
-    # Sorted here: each database has its own order of texts.
+    # Sorted here, because databases differ in how they order text.
     found = [
         PastFinding(
             rule=row.rule,

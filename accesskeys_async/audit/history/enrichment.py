@@ -1,4 +1,4 @@
-"""What an organization's history adds to its audit: findings about changes, and severities raised by time."""
+"""What a history adds to an organization's result: findings about changes, and severities raised by time."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from accesskeys_async.audit.rules.rule import Hit, Verdict
 from accesskeys_async.audit.run.evaluation import MAX_MESSAGE, by_weight, make_findings
 from accesskeys_async.errors import one_line
 
-NO_PREVIOUS_READING: Final = "there is no complete earlier reading of this organization"
-NEWER_READING_EXISTS: Final = "the history has a later reading of this organization"
+NO_PREVIOUS_READING: Final = "the history has no complete earlier reading of this organization"
+NEWER_READING_EXISTS: Final = "the history has a newer reading of this organization"
 OVERDUE_RULE: Final = "AK108"
 UNREADABLE_RULE: Final = "AK109"
 _OF_EARLIER_KEYS: Final = frozenset({"AK103", "AK107"})
@@ -35,10 +35,10 @@ def enrich_readable(
     open_since: Mapping[str, datetime],
     sla_days: Mapping[Severity, int],
 ) -> OrganizationAudit:
-    """Add what the rules about changes find, and raise what is open past its time.
+    """Add the findings about changes, and raise the severity of findings open for too long.
 
-    `changes` is text where there is nothing to compare with: why. `open_since` has fingerprints of findings
-    that were there before.
+    `changes` is the reason as text if there is no reading to compare with. `open_since` maps fingerprints of
+    earlier findings to the time they were opened.
     """
     findings, results = list(audited.findings), list(audited.results)
     is_on = {setting.rule.id: setting for setting in settings if setting.is_on}
@@ -69,14 +69,14 @@ def enrich_unreadable(
     open_since: Mapping[str, datetime],
     sla_days: Mapping[Severity, int],
 ) -> OrganizationAudit:
-    """Add a finding where the organization was read whole before, at `earlier_at`."""
+    """Add a finding if the organization was read completely before, at `earlier_at`."""
     is_on = {setting.rule.id: setting for setting in settings if setting.is_on}
     if UNREADABLE_RULE not in is_on or audited.unreadable is None:
         return audited
     if earlier_at is None:
         result = RuleResult(UNREADABLE_RULE, not_evaluated=1, reason=NO_PREVIOUS_READING)
         return evolve(audited, results=(*audited.results, result))
-    why = f"was read on {earlier_at.date()}, and can't be read now: {audited.unreadable.reason}"
+    why = f"was read on {earlier_at.date()}, but can't be read now: {audited.unreadable.reason}"
     findings = make_findings(snapshot, is_on[UNREADABLE_RULE], [Hit(why)])
     if OVERDUE_RULE in is_on:
         findings, _ = _raise_overdue(findings, open_since, sla_days, audited.taken_at)
@@ -116,7 +116,7 @@ def _raise_overdue(
         since, days = open_since.get(finding.fingerprint), sla_days.get(finding.severity)
         if since is not None and days is not None and (at - since).total_seconds() > days * 86_400:
             count += 1
-            message = f"{finding.message}; open for {(at - since).days} days of {days} to fix it"
+            message = f"{finding.message}; open for {(at - since).days} days, to be fixed within {days}"
             severity = Severity(min(finding.severity + 1, Severity.CRITICAL))
             finding = evolve(finding, severity=severity, message=one_line(message, MAX_MESSAGE))
         raised.append(finding)

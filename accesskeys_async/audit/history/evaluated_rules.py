@@ -1,4 +1,4 @@
-"""What a reading looked for: a finding that nobody looked for is neither fixed nor new."""
+"""The rules that a reading evaluated. A finding of a rule that was not evaluated is neither fixed nor new."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from accesskeys_async.audit.run.evaluation import judge
 from accesskeys_async.records import AccessKey
 
 CanEvaluateKey: TypeAlias = Callable[[str, AccessKey], bool]
-"""Tells whether a rule could judge one key."""
+"""Returns whether a rule could evaluate one key."""
 
 _OF_CHANGES: Final = frozenset((*JUDGES, UNREADABLE_RULE))
-"""Rules whose findings are about the time since the last reading: they are new whenever they are found."""
+"""Rules about the time since the last reading. Their findings are always new."""
 
 
 @frozen
 class EvaluatedRules:
-    """Which rules judged an organization, and which of its keys."""
+    """The rules that were evaluated for an organization, and for which of its keys."""
 
     rules: frozenset[str]
-    """Those that judged anything, or had nothing to judge; and each that is on about changes."""
+    """Rules that evaluated at least one key or had none to evaluate, and all enabled rules about changes."""
     partial: frozenset[str]
-    """Those of them that could not judge every key."""
+    """Rules that could not evaluate every key."""
     _keys: dict[UUID, AccessKey] = field(repr=False)
     _can_evaluate_key: CanEvaluateKey | None = field(repr=False)
 
     @classmethod
     def of(cls, audited: OrganizationAudit, can_evaluate_key: CanEvaluateKey | None) -> EvaluatedRules:
-        """Take it from what the rules said of an organization."""
-        done = {result.rule for result in audited.results if _judged_any(result)}
+        """Return the evaluated rules of an organization's result."""
+        done = {result.rule for result in audited.results if _evaluated_any(result)}
         return cls(
             frozenset(done | {result.rule for result in audited.results if result.rule in _OF_CHANGES}),
             frozenset(result.rule for result in audited.results if is_partial(result)),
@@ -46,10 +46,10 @@ class EvaluatedRules:
         )
 
     def resolves(self, rule: str, key_id: UUID | None) -> bool:
-        """Tell whether an earlier finding that is not there now is known to be gone."""
+        """Return whether an earlier finding that is missing now is known to be fixed."""
         key = None if key_id is None else self._keys.get(key_id)
         if key is None and key_id is not None:
-            return True  # with its key
+            return True  # the key was deleted
         if rule not in self.rules:
             return False
         if rule not in self.partial or key is None:
@@ -58,18 +58,18 @@ class EvaluatedRules:
 
 
 def is_partial(result: RuleResult) -> bool:
-    """Tell whether a rule could judge some keys and others not."""
-    return result.not_evaluated > 0 and _judged_any(result)
+    """Return whether a rule could evaluate some keys but not all."""
+    return result.not_evaluated > 0 and _evaluated_any(result)
 
 
-def _judged_any(result: RuleResult) -> bool:
+def _evaluated_any(result: RuleResult) -> bool:
     return not result.not_evaluated or result.passed > 0 or result.failed > 0
 
 
 def make_key_check(
     snapshot: Snapshot, settings: Iterable[RuleSetting], changes: Changes | None
 ) -> CanEvaluateKey:
-    """Return what asks a rule again, about one key alone: a rule says only how many it could not judge."""
+    """Return a function that evaluates a rule for one key: results only count the keys not evaluated."""
     is_on = {setting.rule.id: setting for setting in settings if setting.is_on}
 
     def can_evaluate_key(rule: str, key: AccessKey) -> bool:
@@ -77,16 +77,16 @@ def make_key_check(
             return False
         narrow = evolve(snapshot, keys=(key,))
         if rule in JUDGES:
-            return changes is not None and not _narrow(changes, narrow, rule, is_on[rule])
-        # A rule that combines what others say needs them all.
-        asked = is_on.values() if is_on[rule].rule.combine is not None else [is_on[rule]]
-        return all(one.not_evaluated == 0 for one in judge(narrow, asked).results if one.rule == rule)
+            return changes is not None and not _count_not_evaluated(changes, narrow, rule, is_on[rule])
+        # A rule that combines the outcomes of others needs them all.
+        needed = is_on.values() if is_on[rule].rule.combine is not None else [is_on[rule]]
+        return all(one.not_evaluated == 0 for one in judge(narrow, needed).results if one.rule == rule)
 
     return can_evaluate_key
 
 
-def _narrow(changes: Changes, now: Snapshot, rule: str, setting: RuleSetting) -> int:
-    """Return how many of the one key of `now` a rule about changes can't judge."""
+def _count_not_evaluated(changes: Changes, now: Snapshot, rule: str, setting: RuleSetting) -> int:
+    """Return how many keys a rule about changes could not evaluate, 0 or 1, of the one key of `now`."""
     [key] = now.keys
     of_key = evolve(
         changes,

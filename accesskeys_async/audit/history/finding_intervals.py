@@ -1,4 +1,4 @@
-"""Findings written down as intervals of readings: one that is as it was takes no write."""
+"""Findings stored as intervals of readings. A finding that did not change needs no write."""
 
 from __future__ import annotations
 
@@ -22,34 +22,35 @@ _Open: TypeAlias = Mapping[str, Row[Any]]
 
 @frozen
 class FindingIntervals:
-    """What one reading does to an organization's findings."""
+    """The intervals that one reading opens and closes for an organization."""
 
     opened: Sequence[Values] = ()
     closed: Sequence[Values] = ()
     fresh: Sequence[Finding] = ()
-    """Those that were not open."""
+    """Findings that were not open before."""
     fixed: int = 0
+    """Number of findings that were open before and are not any longer."""
 
 
 NO_CHANGE: Final = FindingIntervals()
 
 
-def mark(audited: OrganizationAudit, evaluated: EvaluatedRules, keys: str) -> str | None:
-    """Stand for an organization's findings, what was looked for, and in which keys: `keys` is their hash.
+def hash_findings(audited: OrganizationAudit, evaluated: EvaluatedRules, keys: str) -> str | None:
+    """Return a hash of an organization's findings, its evaluated rules, and `keys`, the hash of its keys.
 
-    None where it could not be read, and nobody knows all of them.
+    Return None if the organization could not be read: its findings are not known.
     """
     if audited.unreadable is not None:
         return None
     marks = sorted(f"{one.fingerprint} {one.severity} {one.suppressed is None}" for one in audited.findings)
     marks += (keys, *sorted(evaluated.rules))
-    if evaluated.partial:  # which keys a rule could judge may be others each time
+    if evaluated.partial:  # the keys that a rule could evaluate may differ each time
         marks.append(audited.taken_at.isoformat())
     return hashlib.blake2b("\n".join(marks).encode(), digest_size=16).hexdigest()
 
 
 async def find_unchanged(connection: AsyncConnection, marks: Mapping[UUID, str | None]) -> set[UUID]:
-    """Return the organizations whose findings are those of their last reading."""
+    """Return the organizations whose findings are the same as at their last reading."""
     table = READINGS.c
     last = select(func.max(table.id)).where(table.organization_id.in_(marks)).group_by(table.organization_id)
     rows = await connection.execute(select(table.organization_id, table.marks).where(table.id.in_(last)))
@@ -61,13 +62,13 @@ async def find_unchanged(connection: AsyncConnection, marks: Mapping[UUID, str |
 async def find_intervals(
     connection: AsyncConnection,
     readings: Mapping[int, tuple[OrganizationAudit, EvaluatedRules]],
-    same: Collection[UUID],
+    unchanged: Collection[UUID],
 ) -> dict[UUID, FindingIntervals]:
-    """Find what readings, by their numbers, do to findings: nothing in the organizations that are `same`."""
+    """Return the intervals that readings, given by number, open and close except in those `unchanged`."""
     differing = [
         audited.subject.organization_id
         for audited, _ in readings.values()
-        if audited.subject.organization_id not in same
+        if audited.subject.organization_id not in unchanged
     ]
     is_open = await _find_open(connection, differing)
     found: dict[UUID, FindingIntervals] = {}
@@ -75,7 +76,7 @@ async def find_intervals(
         organization_id = audited.subject.organization_id
         found[organization_id] = (
             NO_CHANGE
-            if organization_id in same
+            if organization_id in unchanged
             else _compare(audited, evaluated, number, is_open.get(organization_id, {}))
         )
     return found
@@ -105,7 +106,7 @@ async def _find_open(connection: AsyncConnection, organizations: Sequence[UUID])
 
 
 async def find_closed(connection: AsyncConnection, organizations: Sequence[UUID]) -> set[tuple[UUID, str]]:
-    """Return the findings that were closed before."""
+    """Return findings that were closed before."""
     if not organizations:
         return set()
     table = FINDINGS.c
@@ -118,16 +119,16 @@ async def find_closed(connection: AsyncConnection, organizations: Sequence[UUID]
 
 
 async def write_intervals(connection: AsyncConnection, intervals: Iterable[FindingIntervals]) -> None:
-    """Close and open findings."""
+    """Write closed and opened intervals."""
     table = FINDINGS.c
     closing = (
         update(FINDINGS)
         .where(
-            table.organization_id == bindparam("of"),
-            table.fingerprint == bindparam("mark"),
-            table.opened == bindparam("begun"),
+            table.organization_id == bindparam("organization"),
+            table.fingerprint == bindparam("finding"),
+            table.opened == bindparam("first"),
         )
-        .values(closed=bindparam("at"))
+        .values(closed=bindparam("last"))
     )
     opened: list[Sequence[Values]] = []
     for one in intervals:
@@ -149,22 +150,27 @@ def _compare(
         row = is_open.get(fingerprint)
         if row is None:
             fresh.append(finding)
-            opened.append(_make_finding(finding, organization_id, reading, audited.taken_at))
+            opened.append(_opened_row(finding, organization_id, reading, audited.taken_at))
         elif (row.severity, row.suppressed) != (finding.severity, finding.suppressed is not None):
-            closed.append(_make_end(row, reading))
-            opened.append(_make_finding(finding, organization_id, reading, row.since))
-    # Of an organization that can't be read nobody knows what was fixed, and of a rule that did not judge.
+            closed.append(_closed_row(row, reading))
+            opened.append(_opened_row(finding, organization_id, reading, row.since))
+    # If the organization could not be read, or the rule was not evaluated, nothing is known to be fixed.
     missing = [] if audited.unreadable else [row for name, row in is_open.items() if name not in present]
     gone = [row for row in missing if evaluated.resolves(row.rule, row.key_id)]
-    closed.extend(_make_end(row, reading) for row in gone)
+    closed.extend(_closed_row(row, reading) for row in gone)
     return FindingIntervals(opened, closed, fresh, len(gone))
 
 
-def _make_end(row: Row[Any], reading: int) -> Values:
-    return {"of": row.organization_id, "mark": row.fingerprint, "begun": row.opened, "at": reading}
+def _closed_row(row: Row[Any], reading: int) -> Values:
+    return {
+        "organization": row.organization_id,
+        "finding": row.fingerprint,
+        "first": row.opened,
+        "last": reading,
+    }
 
 
-def _make_finding(finding: Finding, organization_id: UUID, reading: int, since: object) -> Values:
+def _opened_row(finding: Finding, organization_id: UUID, reading: int, since: object) -> Values:
     key = finding.key
     return {
         "organization_id": organization_id,

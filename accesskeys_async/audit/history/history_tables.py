@@ -1,4 +1,4 @@
-"""The history's tables, and the steps from each version of them to the next."""
+"""The tables of a history, and the migrations between their versions."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ COUNTER: Final = Table(
     Column("id", Integer, primary_key=True),
     Column("last", BigInteger, nullable=False),
 )
-"""One row: the last number given. Whoever raises it has the turn to write until the commit, so that numbers
-are in the order of commits."""
+"""One row: the last number that was assigned. Updating it locks the history for writing until the commit, so
+numbers increase in the order of commits."""
 
 RUNS: Final = Table(
     "accesskeys_runs",
@@ -49,7 +49,7 @@ RUNS: Final = Table(
     Column("suppressed", Integer, nullable=False),
     Column("partly_read", Integer, nullable=False),
 )
-"""An audit each; `elapsed` is null until it is finished."""
+"""Each row is an audit; `elapsed` is null until it is finished."""
 
 READINGS: Final = Table(
     "accesskeys_readings",
@@ -70,11 +70,13 @@ READINGS: Final = Table(
     Column("fixed", Integer),
     Column("reopened", Integer),
 )
-"""An organization in a run each; `identities` and `uses` are null where it could not be read whole. `roles`
-is null as well if no key's roles were told, or nobody kept them, as before version 2; `rules` is null before
-version 3. `marks` stands for which findings were there, how severe and whether muted, for the keys and for
-what was looked for: where it is as at the last reading, no finding was opened or closed. `new`, `fixed` and
-`reopened` are null where there was no complete reading before."""
+"""Each row is an organization in a run.
+
+`identities` and `uses` are null if the organization could not be read completely. `roles` is also null if no
+response had roles, and in rows of version 1. `rules` is null in rows of versions 1 and 2. `marks` is a hash
+of the findings (severity and suppression included), the keys, and the evaluated rules: if it is the same as
+at the last reading, no finding was opened or closed. `new`, `fixed` and `reopened` are null if there was no
+complete reading before."""
 
 PARTS: Final = Table(
     "accesskeys_parts",

@@ -1,4 +1,4 @@
-"""What the history has of organizations that are being audited, asked for all that wait at once."""
+"""The previous readings of organizations that are being audited, loaded in batches."""
 
 from __future__ import annotations
 
@@ -20,30 +20,31 @@ Value = TypeVar("Value")
 
 @frozen
 class PreviousReading:
-    """An organization at its last complete reading before this run."""
+    """The last complete reading of an organization before this run."""
 
     taken_at: datetime | None = None
-    """None where there is none; then only `open_since` can have something."""
+    """None if there is none; then only `open_since` may have entries."""
     before_at: datetime | None = None
-    """The T of the complete reading before that."""
+    """Time of the complete reading before the previous one."""
     keys: int = 0
+    """Number of keys."""
     identities: bytes | None = field(default=None, repr=False)
-    """Packed; None where they are the same now."""
+    """Compressed; None if unchanged."""
     uses: bytes | None = field(default=None, repr=False)
-    """Packed; None where they are the same now."""
+    """Compressed; None if unchanged."""
     roles: bytes | None = field(default=None, repr=False)
-    """Packed; None if they are the same now, `NOT_STORED` if none are stored."""
+    """Compressed; None if unchanged, `NOT_STORED` if none are stored."""
     open_since: Mapping[str, datetime] = field(factory=dict, repr=False)
-    """Since when findings are open, by fingerprint, of those older than was asked for."""
+    """When findings were opened, by fingerprint; only findings older than requested."""
 
 
 async def load_previous(
     connection: AsyncConnection, run: int, now: Mapping[UUID, StoredKeys | None], *, opened_before: datetime
 ) -> dict[UUID, PreviousReading]:
-    """Read what there is of organizations, as it was before this run.
+    """Load the previous readings of organizations.
 
-    `now` has what was read of each, None where it can't be read. What this run recorded already, before it
-    was stopped and resumed, is left out.
+    `now` has the current keys of each organization, None if they could not be read. Readings of this run,
+    written before it was stopped and resumed, are ignored.
     """
     last, before = await _find_readings(connection, run, list(now))
     bodies = await _load_bodies(connection, now, last)
@@ -91,7 +92,7 @@ async def _find_readings(
 async def _load_bodies(
     connection: AsyncConnection, now: Mapping[UUID, StoredKeys | None], last: Mapping[UUID, Row[Any]]
 ) -> dict[int, bytes]:
-    """Return the parts that differ from what is there now, by their numbers."""
+    """Return the stored parts that differ from the current ones, by number."""
     wanted: list[int] = []
     same: set[tuple[UUID, str]] = set()
     for organization_id, parts in now.items():
@@ -139,19 +140,19 @@ async def _find_open(
 
 
 class BatchLoader(Generic[Value]):
-    """Ask for one thing at a time, and be answered together with all who wait."""
+    """Loads values one by one for its callers, and in batches from the database."""
 
     def __init__(self, load: Callable[[Sequence[UUID]], Awaitable[Mapping[UUID, Value]]]) -> None:
         self._load = load
-        self._turn = asyncio.Lock()
+        self._load_lock = asyncio.Lock()
         self._waiting: set[UUID] = set()
         self._found: dict[UUID, Value] = {}
 
     async def get(self, organization_id: UUID) -> Value:
-        """Return what was loaded for one organization; whoever waits longest loads for all."""
+        """Return the value of one organization. The first waiting caller loads the values of all callers."""
         self._waiting.add(organization_id)
         try:
-            async with self._turn:
+            async with self._load_lock:
                 if organization_id not in self._found:
                     self._found.update(await self._load(sorted(self._waiting)))
                     self._waiting.difference_update(self._found)

@@ -1,4 +1,4 @@
-"""Organizations written down: their parts where they are new, and what was opened and closed."""
+"""Writes the readings of organizations: their keys if they changed, and opened and closed findings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from accesskeys_async.audit.history.finding_intervals import (
     find_closed,
     find_intervals,
     find_unchanged,
-    mark,
+    hash_findings,
     write_intervals,
 )
 from accesskeys_async.audit.history.history_tables import COUNTER, FINDINGS, PARTS, READINGS
@@ -29,24 +29,24 @@ from accesskeys_async.errors import one_line
 
 @frozen
 class ReadingEntry:
-    """An organization to write down."""
+    """An organization to write."""
 
     audited: OrganizationAudit
     stored_keys: StoredKeys | None = field(repr=False)
-    """None where it could not be read."""
+    """None if the organization could not be read."""
     evaluated: EvaluatedRules = field(repr=False)
 
     @property
     def listed(self) -> tuple[StoredPart, ...]:
-        """The parts to keep."""
+        """The parts to store."""
         return (
             () if self.stored_keys is None else (*self.stored_keys.listed, encode_rules(self.evaluated.rules))
         )
 
     @property
-    def mark(self) -> str | None:
-        """Stands for its findings."""
-        return mark(
+    def findings_hash(self) -> str | None:
+        """A hash of the findings; None if the organization could not be read."""
+        return hash_findings(
             self.audited,
             self.evaluated,
             "" if self.stored_keys is None else self.stored_keys.identities.digest,
@@ -54,30 +54,30 @@ class ReadingEntry:
 
     @property
     def organization_id(self) -> UUID:
-        """Whose it is."""
+        """Id of the organization."""
         return self.audited.subject.organization_id
 
 
 async def reserve_numbers(connection: AsyncConnection, count: int) -> int:
-    """Take the turn to write until the commit, and `count` numbers; return the first."""
+    """Lock the history for writing until the commit, reserve `count` numbers, and return the first."""
     raised = update(COUNTER).values(last=COUNTER.c.last + count).returning(COUNTER.c.last)
     last: int = (await connection.execute(raised)).scalar_one()
     return last - count + 1
 
 
 async def write_readings(connection: AsyncConnection, run: int, entries: Sequence[ReadingEntry]) -> int:
-    """Write organizations down, in place of what the same run wrote of them; return how many it left out.
+    """Write organizations, replacing what the same run wrote for them; return how many were left out.
 
-    Left out are those of which there is a reading with a later T.
+    An organization is left out if the history has a newer reading of it.
     """
     first = await reserve_numbers(connection, 5 * len(entries))  # for each, a reading and its four parts
     organizations = [entry.organization_id for entry in entries]
     await _undo_own_writes(connection, run, organizations)
     last = await _find_last(connection, organizations)
-    kept = [entry for entry in entries if not _is_late(entry, last)]
+    kept = [entry for entry in entries if not _is_outdated(entry, last)]
     numbered = dict(enumerate(kept, first))
     part_numbers = await _write_stored_parts(connection, kept, first + len(entries))
-    marks = {entry.organization_id: entry.mark for entry in kept}
+    marks = {entry.organization_id: entry.findings_hash for entry in kept}
     intervals = await find_intervals(
         connection,
         {number: (entry.audited, entry.evaluated) for number, entry in numbered.items()},
@@ -101,13 +101,13 @@ async def write_readings(connection: AsyncConnection, run: int, entries: Sequenc
     return len(entries) - len(kept)
 
 
-def _is_late(entry: ReadingEntry, last: Mapping[UUID, datetime]) -> bool:
+def _is_outdated(entry: ReadingEntry, last: Mapping[UUID, datetime]) -> bool:
     taken_at = last.get(entry.organization_id)
     return taken_at is not None and taken_at > entry.audited.taken_at
 
 
 async def _undo_own_writes(connection: AsyncConnection, run: int, organizations: Sequence[UUID]) -> None:
-    """Undo what this run wrote of the organizations, which it did when it was stopped and is resumed."""
+    """Undo what this run wrote for the organizations before it was stopped and resumed."""
     table = READINGS.c
     own = select(table.id).where(table.run_id == run, table.organization_id.in_(organizations))
     numbers = (await connection.execute(own)).scalars().all()
@@ -122,7 +122,7 @@ async def _undo_own_writes(connection: AsyncConnection, run: int, organizations:
 
 
 async def _find_last(connection: AsyncConnection, organizations: Sequence[UUID]) -> dict[UUID, datetime]:
-    """Return the T of each organization's last complete reading."""
+    """Return the time of each organization's last complete reading."""
     table = READINGS.c
     rows = await connection.execute(
         select(table.organization_id, func.max(table.taken_at).label("at"))
@@ -135,7 +135,7 @@ async def _find_last(connection: AsyncConnection, organizations: Sequence[UUID])
 async def _write_stored_parts(
     connection: AsyncConnection, entries: Iterable[ReadingEntry], first: int
 ) -> dict[tuple[UUID, str], int]:
-    """Write the parts that are new; return the number of each."""
+    """Write the parts that are new; return the number of every part."""
     parts: dict[tuple[UUID, str], StoredPart] = {}
     for entry in entries:
         for part in entry.listed:
@@ -149,11 +149,11 @@ async def _write_stored_parts(
     )
     numbers: dict[tuple[UUID, str], int] = {(row.organization_id, row.digest): row.id for row in rows.all()}
     missing = [place for place in parts if place not in numbers]
-    packed = await asyncio.to_thread(lambda: [parts[place].pack() for place in missing])
+    compressed = await asyncio.to_thread(lambda: [parts[place].compress() for place in missing])
     numbers.update((place, number) for number, place in enumerate(missing, first))
     values: list[Values] = [
         {"id": numbers[place], "organization_id": place[0], "digest": place[1], "body": body}
-        for place, body in zip(missing, packed, strict=True)
+        for place, body in zip(missing, compressed, strict=True)
     ]
     await insert_rows(connection, PARTS, values)
     return numbers
@@ -179,7 +179,7 @@ def _describe(entry: ReadingEntry, parts: Mapping[tuple[UUID, str], int]) -> Val
 async def _find_rules(
     connection: AsyncConnection, organizations: Sequence[UUID]
 ) -> dict[UUID, frozenset[str]]:
-    """Return what was looked for at each organization's last complete reading, if that was kept."""
+    """Return the rules evaluated at each organization's last complete reading, if they were stored."""
     if not organizations:
         return {}
     table = READINGS.c
@@ -198,15 +198,15 @@ async def _find_rules(
 
 def _count(
     organization_id: UUID,
-    one: FindingIntervals,
+    intervals: FindingIntervals,
     last: Collection[UUID],
     seen: Collection[tuple[UUID, str]],
     rules: Mapping[UUID, frozenset[str]],
 ) -> Values:
-    """Count what is against the last complete reading; what was not looked for then is not new."""
+    """Count changes since the last complete reading. A finding of a rule not evaluated then is not new."""
     if organization_id not in last:
         return {"new": None, "fixed": None, "reopened": None}
-    looked_for = rules.get(organization_id)
-    fresh = [each for each in one.fresh if looked_for is None or each.rule in looked_for]
+    evaluated = rules.get(organization_id)
+    fresh = [each for each in intervals.fresh if evaluated is None or each.rule in evaluated]
     reopened = sum((organization_id, each.fingerprint) in seen for each in fresh)
-    return {"new": len(fresh) - reopened, "fixed": one.fixed, "reopened": reopened}
+    return {"new": len(fresh) - reopened, "fixed": intervals.fixed, "reopened": reopened}

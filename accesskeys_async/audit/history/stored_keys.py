@@ -1,8 +1,8 @@
-"""The form in which a reading is kept: what keys are, when they were used, and their roles, a part each.
+"""The storage format of a reading: identities, times of use, and roles of the keys, each in its own part.
 
-What a key is hardly ever changes, and when it was used changes every day. So a reading is three parts, each
-named by the hash of its content and kept once for as many readings as have it. Many keys have the same roles:
-each distinct set of them is written once, and for each key its number.
+Identities (name, suffix, description ...) hardly ever change, and times of use change every day. So a reading
+has three parts. A part is identified by the hash of its content, and stored once for all readings that share
+it. Many keys have the same roles: each distinct set is stored once, and every key refers to it by number.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from accesskeys_async._contract.writing import dump_json
 from accesskeys_async.records import UNSET, AccessKey, RoleRef, Unset
 
 _by_id: Final = attrgetter("id.int")
-LEVEL: Final = 3  # of zlib; more takes twice the time for a tenth of the room
+COMPRESSION_LEVEL: Final = 3  # a higher level takes twice the time to save a tenth of the size
 
 NOT_STORED: Final = b""
-"""Stands for the roles of a reading that has none stored."""
+"""The roles of a reading that stored none."""
 
 References: TypeAlias = tuple[RoleRef, ...] | Unset | None
 Pairs: TypeAlias = tuple[tuple[AccessKey, AccessKey], ...]
@@ -35,37 +35,37 @@ Pairs: TypeAlias = tuple[tuple[AccessKey, AccessKey], ...]
 
 @frozen
 class StoredPart:
-    """Plain JSON, named by its hash."""
+    """JSON, identified by its hash."""
 
     body: bytes = field(repr=False)
     digest: str
 
-    def pack(self) -> bytes:
-        """Return it as it is kept."""
-        return zlib.compress(self.body, LEVEL)
+    def compress(self) -> bytes:
+        """Return the part as it is stored."""
+        return zlib.compress(self.body, COMPRESSION_LEVEL)
 
 
 @frozen
 class StoredKeys:
-    """A reading in the form in which it is kept."""
+    """The keys of a reading in their storage format."""
 
     identities: StoredPart
-    """A row for each key, in the order of ids: what it is."""
+    """The identity of each key, in the order of ids."""
     uses: StoredPart
-    """A row for each key, in the same order: when it was last used and updated."""
+    """When each key was last used and updated, in the same order."""
     roles: StoredPart | None
-    """The distinct sets of references to roles, and each key's; None if no key's were told."""
+    """The distinct sets of role references, and the number of each key's; None if no response had any."""
     keys: tuple[AccessKey, ...] = field(repr=False)
-    """The same keys, in the same order."""
+    """The keys themselves, in the same order."""
 
     @property
     def listed(self) -> tuple[StoredPart, ...]:
-        """All parts that there are."""
+        """The parts to store."""
         return (self.identities, self.uses, *(() if self.roles is None else (self.roles,)))
 
 
 def encode(keys: Sequence[AccessKey]) -> StoredKeys:
-    """Write keys in the form in which they are kept; a key that came twice is kept as it came last."""
+    """Return keys in their storage format. Of a repeated key, the last record is stored."""
     ordered = sorted(keys, key=_by_id)
     if len(set(map(_by_id, ordered))) < len(ordered):
         ordered = list({key.id.int: key for key in ordered}.values())
@@ -118,46 +118,46 @@ def _make_stored_part(rows: list[Any]) -> StoredPart:
 
 @lru_cache(maxsize=256)  # organizations are alike
 def encode_rules(rules: frozenset[str]) -> StoredPart:
-    """Write down which rules were looked for."""
+    """Return the evaluated rules as a part to store."""
     return _make_stored_part(sorted(rules))
 
 
-def load_rules(packed: bytes) -> frozenset[str]:
-    """Read back which rules were looked for."""
-    rules: Iterable[str] = json.loads(zlib.decompress(packed))
+def load_rules(compressed: bytes) -> frozenset[str]:
+    """Return evaluated rules from their compressed part."""
+    rules: Iterable[str] = json.loads(zlib.decompress(compressed))
     return frozenset(rules)
 
 
-def _unpack(packed: bytes) -> list[list[Any]]:
-    rows: list[list[Any]] = json.loads(zlib.decompress(packed))
+def _decompress(compressed: bytes) -> list[list[Any]]:
+    rows: list[list[Any]] = json.loads(zlib.decompress(compressed))
     return rows
 
 
 def load_keys(
     organization_id: UUID, identities: bytes, uses: bytes, roles: bytes = NOT_STORED
 ) -> tuple[AccessKey, ...]:
-    """Read keys back from their packed parts, in the order of ids."""
-    rows = zip(_unpack(identities), _unpack(uses), strict=True)
+    """Return keys from their compressed parts, in the order of ids."""
+    rows = zip(_decompress(identities), _decompress(uses), strict=True)
     stored = _StoredRoles(roles and zlib.decompress(roles))
     return tuple(
-        _make_key(organization_id, identity, use, stored.find(place))
-        for place, (identity, use) in enumerate(rows)
+        _make_key(organization_id, identity, use, stored.find(position))
+        for position, (identity, use) in enumerate(rows)
     )
 
 
 class _StoredRoles:
-    """The references to roles of a reading, by the places of its keys."""
+    """The role references of a reading, by the position of its keys."""
 
     def __init__(self, body: bytes) -> None:
         sets, self._numbers = json.loads(body) if body else ([], ())
         self._sets: list[References] = [_read_references(one) for one in sets]
         self._same: dict[tuple[int, int], bool] = {}
 
-    def find(self, place: int, like: References = UNSET) -> References:
-        """Return a key's references; the very object that is given if they are equal to it."""
+    def find(self, position: int, like: References = UNSET) -> References:
+        """Return the references of a key; `like` itself if they are equal to it."""
         if not self._sets:
             return UNSET
-        number = self._numbers[place]
+        number = self._numbers[position]
         found = self._sets[number]
         is_same = self._same.get((number, id(like)))
         if is_same is None:
@@ -189,7 +189,7 @@ def _make_key(
     references: References,
     like: AccessKey | None = None,
 ) -> AccessKey:
-    """Make a record of what is kept; what is not, whole roles, is taken from the key `like` it."""
+    """Return the record of a stored key. Whole roles are not stored, and are taken from `like`."""
     key_id, name, suffix, created_at, kind, description, role_ids = identity
     return AccessKey(
         parse_uuid(key_id),
@@ -208,7 +208,7 @@ def _make_key(
 
 
 def _restore_key(key: AccessKey, use: list[Any], references: References) -> AccessKey:
-    # As `evolve` does, in a fifth of the time: every key that is in use comes by here.
+    # Does the same as `evolve` in a fifth of the time: this runs for every key in use.
     return AccessKey(
         key.id,
         key.organization_id,
@@ -232,22 +232,22 @@ def _read_time(value: str | bool | None) -> datetime | Unset | None:
 def find_changes(
     organization_id: UUID, identities: bytes | None, uses: bytes | None, roles: bytes | None, now: StoredKeys
 ) -> tuple[tuple[AccessKey, ...], tuple[AccessKey, ...], Pairs]:
-    """Return which keys appeared, are gone, and changed since a reading of these packed parts.
+    """Return the keys that appeared, are gone, and changed since a reading with these compressed parts.
 
-    None stands for a part that is the same now. No record is made of a key that is as it was.
+    None means that a part is unchanged. No record is created for a key that did not change.
     """
     if identities is None and uses is None and roles is None:
         return (), (), ()
     now_uses = json.loads(now.uses.body)
-    then_uses = now_uses if uses is None else _unpack(uses)
+    then_uses = now_uses if uses is None else _decompress(uses)
     same_roles = now.roles.body if now.roles is not None else NOT_STORED
     stored = _StoredRoles(same_roles if roles is None else roles and zlib.decompress(roles))
     if identities is not None:
-        earlier = list(zip(_unpack(identities), then_uses, strict=True))
+        earlier = list(zip(_decompress(identities), then_uses, strict=True))
         return _compare_rows(organization_id, earlier, stored, now_uses, now)
     changed: list[tuple[AccessKey, AccessKey]] = []
-    for place, (use, now_use, key) in enumerate(zip(then_uses, now_uses, now.keys, strict=True)):
-        references = stored.find(place, key.role_refs)
+    for position, (use, now_use, key) in enumerate(zip(then_uses, now_uses, now.keys, strict=True)):
+        references = stored.find(position, key.role_refs)
         if use != now_use or references is not key.role_refs:
             before = _restore_key(key, use, references)
             if before != key:
@@ -262,7 +262,7 @@ def _compare_rows(
     now_uses: list[list[Any]],
     now: StoredKeys,
 ) -> tuple[tuple[AccessKey, ...], tuple[AccessKey, ...], Pairs]:
-    before = {row[0][0]: (place, row) for place, row in enumerate(earlier)}
+    before = {row[0][0]: (position, row) for position, row in enumerate(earlier)}
     appeared: list[AccessKey] = []
     changed: list[tuple[AccessKey, AccessKey]] = []
     for identity, use, key in zip(json.loads(now.identities.body), now_uses, now.keys, strict=True):
@@ -270,11 +270,11 @@ def _compare_rows(
         if found is None:
             appeared.append(key)
             continue
-        place, row = found
-        references = stored.find(place, key.role_refs)
+        position, row = found
+        references = stored.find(position, key.role_refs)
         if row != (identity, use) or references is not key.role_refs:
             old = _make_key(organization_id, *row, references, key)
             if old != key:
                 changed.append((old, key))
-    gone = tuple(_make_key(organization_id, *row, stored.find(place)) for place, row in before.values())
+    gone = tuple(_make_key(organization_id, *row, stored.find(position)) for position, row in before.values())
     return tuple(appeared), gone, tuple(changed)

@@ -41,7 +41,7 @@ async def test_a_finding_is_new_then_unchanged_then_fixed_then_reopened(fleet: F
     assert of_unused((await compare(begun, again)).fixed) == []
 
 
-async def test_a_diff_tells_what_the_finding_is_and_since_when_it_is_open(fleet: Fleet) -> None:
+async def test_a_diff_describes_each_finding_and_when_it_was_opened(fleet: Fleet) -> None:
     fleet.keys[ACME] = []
     before, _ = await fleet.audit(T)
     fleet.keys[ACME] = [make_key(1, name="crön\u202e\x00job\ud800", **UNUSED)]
@@ -58,7 +58,7 @@ async def test_a_diff_tells_what_the_finding_is_and_since_when_it_is_open(fleet:
     assert not finding.suppressed
 
 
-async def test_a_change_of_severity_leaves_a_finding_unchanged_and_is_told_of_each_run(
+async def test_a_change_of_severity_leaves_a_finding_unchanged_and_is_counted_in_each_run(
     fleet: Fleet,
 ) -> None:
     fleet.keys[ACME] = []
@@ -80,7 +80,7 @@ async def test_a_change_of_severity_leaves_a_finding_unchanged_and_is_told_of_ea
     assert severity((await fleet.history.compare(high, gone)).fixed) == [Severity.HIGH]
 
 
-async def test_keys_that_appear_go_and_are_edited_are_in_the_diff_and_uses_are_not(fleet: Fleet) -> None:
+async def test_a_diff_has_keys_that_appeared_or_are_gone_or_edited_but_not_uses(fleet: Fleet) -> None:
     one, two, three = (make_key(number) for number in (1, 2, 3))
     fleet.keys[ACME] = [one, two, three]
     before, _ = await fleet.audit(T)
@@ -95,7 +95,7 @@ async def test_keys_that_appear_go_and_are_edited_are_in_the_diff_and_uses_are_n
     assert (diff.appeared, diff.gone, diff.edited) == ((four,), (three,), ((two, edited),))
 
 
-async def test_only_organizations_read_whole_in_both_runs_are_compared(fleet: Fleet) -> None:
+async def test_only_organizations_read_completely_in_both_runs_are_compared(fleet: Fleet) -> None:
     fleet.keys = {ACME: [make_key(1, **UNUSED)], GLOBEX: [make_key(2, GLOBEX)]}
     before, _ = await fleet.audit(T)
     fleet.keys = {ACME: FORBIDDEN, UUID(int=7): []}
@@ -107,12 +107,12 @@ async def test_only_organizations_read_whole_in_both_runs_are_compared(fleet: Fl
     assert diff.not_compared == (
         NotCompared(UUID(int=7), "not in the earlier run"),
         NotCompared(GLOBEX, "not in the later run"),
-        NotCompared(ACME, "not read whole in the later run: permission"),
+        NotCompared(ACME, "not read completely in the later run: permission"),
     )
     assert rules_of(audits[ACME]) == ["AK109"]
 
 
-async def test_a_finding_outlives_a_night_in_which_nobody_could_look(fleet: Fleet) -> None:
+async def test_a_finding_stays_open_if_its_organization_cannot_be_read(fleet: Fleet) -> None:
     keys = [make_key(1, **UNUSED)]
     fleet.keys[ACME] = keys
     first, _ = await fleet.audit(T)
@@ -129,7 +129,7 @@ async def test_a_finding_outlives_a_night_in_which_nobody_could_look(fleet: Flee
     assert (seen.new, seen.fixed) == (0, 1)
 
 
-async def test_what_is_muted_is_marked_so(fleet: Fleet) -> None:
+async def test_a_suppressed_finding_is_marked(fleet: Fleet) -> None:
     fleet.keys[ACME] = []
     before, _ = await fleet.audit(T)
     fleet.keys[ACME] = [make_key(1, **UNUSED)]
@@ -165,7 +165,7 @@ async def test_a_trend_has_the_finished_runs_oldest_first(fleet: Fleet) -> None:
     assert runs[1].coverage == 1.0
 
 
-async def test_runs_that_are_not_there_or_swapped_are_refused(fleet: Fleet) -> None:
+async def test_unknown_or_swapped_runs_are_refused(fleet: Fleet) -> None:
     first, _ = await fleet.audit(T)
     second, _ = await fleet.audit(T + DAY)
 
@@ -179,7 +179,7 @@ async def test_runs_that_are_not_there_or_swapped_are_refused(fleet: Fleet) -> N
         await fleet.history.trend(last=0)
 
 
-async def test_pruning_keeps_what_the_next_audit_is_compared_with(fleet: Fleet) -> None:
+async def test_prune_keeps_the_reading_that_the_next_audit_is_compared_with(fleet: Fleet) -> None:
     key = make_key(1, **UNUSED)
     fleet.keys = {ACME: [key], GLOBEX: [make_key(2, GLOBEX, **UNUSED)]}
     old, _ = await fleet.audit(T)
@@ -201,7 +201,7 @@ async def test_pruning_keeps_what_the_next_audit_is_compared_with(fleet: Fleet) 
     assert diff.compared == 1
 
 
-async def test_pruning_forgets_what_was_fixed_before_then(fleet: Fleet) -> None:
+async def test_prune_deletes_findings_that_were_fixed_before(fleet: Fleet) -> None:
     key = make_key(1, **UNUSED)
     fleet.keys[ACME] = [key]
     await fleet.audit(T)
@@ -218,7 +218,7 @@ async def test_pruning_forgets_what_was_fixed_before_then(fleet: Fleet) -> None:
     assert diff.reopened == ()
 
 
-async def test_pruning_keeps_since_when_nobody_could_look(fleet: Fleet) -> None:
+async def test_prune_keeps_readings_after_the_last_complete_one(fleet: Fleet) -> None:
     fleet.keys = {ACME: [make_key(1)], GLOBEX: FORBIDDEN}
     await fleet.audit(T)
     fleet.keys[ACME] = FORBIDDEN
@@ -236,7 +236,7 @@ async def test_pruning_keeps_since_when_nobody_could_look(fleet: Fleet) -> None:
     assert (last.number, last.fixed) == (seen, 1)
 
 
-async def test_pruning_with_nothing_old_forgets_nothing(fleet: Fleet) -> None:
+async def test_prune_without_old_readings_deletes_nothing(fleet: Fleet) -> None:
     fleet.keys[ACME] = [make_key(1, **UNUSED)]
     first, _ = await fleet.audit(T)
     second, _ = await fleet.audit(T + DAY)
@@ -259,24 +259,24 @@ async def test_two_audits_may_write_at_the_same_time(place: str, fleet: Fleet) -
     assert sum(run.keys for run in await fleet.history.trend()) == 290
 
 
-async def test_a_url_that_is_none_is_refused_without_its_password() -> None:
+async def test_an_invalid_url_is_refused_without_its_password() -> None:
     with pytest.raises(ConfigurationError, match=r"the history's URL begins with 'ftp'") as caught:
         History("ftp://user:hunter2@host/database")
     assert "hunter2" not in str(caught.value)
 
 
-async def test_a_history_that_is_not_open_says_so(tmp_path: Path) -> None:
+async def test_a_history_that_is_not_open_raises(tmp_path: Path) -> None:
     with pytest.raises(HistoryError, match=r"use `async with`"):
         await History(tmp_path / "history.sqlite").runs()
 
 
-async def test_a_place_where_no_file_can_be_is_refused(tmp_path: Path) -> None:
+async def test_a_path_where_no_file_can_be_created_is_refused(tmp_path: Path) -> None:
     with pytest.raises(HistoryError, match=r"can't be opened: No such file"):
         async with History(tmp_path / "missing" / "history.sqlite"):
             pass
 
 
-def test_a_history_shows_its_place_and_no_password() -> None:
+def test_the_repr_has_the_database_and_no_password() -> None:
     shown = repr(History("postgresql://user:hunter2@host/database"))
     assert "hunter2" not in shown
     assert "user" in shown
@@ -294,7 +294,7 @@ async def test_a_history_of_a_later_release_is_refused(place: str, history: Hist
             pass
 
 
-async def test_a_history_file_is_its_owners_alone(tmp_path: Path) -> None:
+async def test_a_history_file_is_readable_by_its_owner_only(tmp_path: Path) -> None:
     async with History(tmp_path / "history.sqlite"):
         pass
     assert (tmp_path / "history.sqlite").stat().st_mode & 0o777 == 0o600

@@ -30,7 +30,7 @@ async def _compare_rule(fleet: Fleet, rule: str, earlier: int, later: int) -> tu
     )
 
 
-async def test_a_finding_that_nobody_looked_for_stays_open(fleet: Fleet) -> None:
+async def test_a_finding_whose_rule_was_not_evaluated_stays_open(fleet: Fleet) -> None:
     fleet.keys[ACME] = [make_key(1, roles=FULL_ACCESS)]
     with_roles, _ = await fleet.audit(T)
     fleet.keys[ACME] = [make_key(1)]
@@ -49,7 +49,7 @@ async def test_a_finding_that_nobody_looked_for_stays_open(fleet: Fleet) -> None
     assert await _compare_rule(fleet, "AK036", still_without, narrowed) == (0, 1, 0)
 
 
-async def test_what_is_looked_for_for_the_first_time_is_not_new(fleet: Fleet) -> None:
+async def test_a_finding_of_a_rule_evaluated_for_the_first_time_is_not_new(fleet: Fleet) -> None:
     fleet.keys[ACME] = [make_key(1)]
     without, _ = await fleet.audit(T)
     fleet.keys[ACME] = [make_key(1, roles=FULL_ACCESS)]
@@ -60,7 +60,7 @@ async def test_what_is_looked_for_for_the_first_time_is_not_new(fleet: Fleet) ->
     assert await _compare_rule(fleet, "AK036", without, with_roles) == (0, 0, 0)
 
 
-async def test_a_key_that_is_gone_closes_also_what_nobody_looked_for(fleet: Fleet) -> None:
+async def test_a_deleted_key_closes_findings_of_rules_that_were_not_evaluated(fleet: Fleet) -> None:
     fleet.keys[ACME] = [make_key(1, roles=FULL_ACCESS), make_key(2)]
     with_roles, _ = await fleet.audit(T)
     fleet.keys[ACME] = [make_key(1), make_key(2)]
@@ -71,7 +71,7 @@ async def test_a_key_that_is_gone_closes_also_what_nobody_looked_for(fleet: Flee
     assert await _compare_rule(fleet, "AK036", with_roles, gone) == (0, 1, 0)
 
 
-async def test_a_key_that_a_rule_could_not_judge_keeps_its_finding_and_others_do_not(fleet: Fleet) -> None:
+async def test_only_a_key_that_was_not_evaluated_keeps_its_finding(fleet: Fleet) -> None:
     fleet.keys[ACME] = [make_key(1, roles=FULL_ACCESS), make_key(2, roles=FULL_ACCESS)]
     both, _ = await fleet.audit(T)
     fleet.keys[ACME] = [make_key(1), make_key(2, roles=NO_CHANGE)]
@@ -85,7 +85,7 @@ async def test_a_key_that_a_rule_could_not_judge_keeps_its_finding_and_others_do
     assert fixed == {UUID(int=1)}
 
 
-async def test_a_change_that_a_later_reading_could_not_judge_stays_open(fleet: Fleet) -> None:
+async def test_a_change_that_a_later_reading_could_not_evaluate_stays_open(fleet: Fleet) -> None:
     key = make_key(1)
     fleet.keys[ACME] = [key, make_key(2)]
     await fleet.audit(T)
@@ -98,7 +98,7 @@ async def test_a_change_that_a_later_reading_could_not_judge_stays_open(fleet: F
     assert await _compare_rule(fleet, "AK110", added, untold) == (0, 0, 0)
 
 
-async def test_a_rule_that_was_turned_off_fixes_nothing_and_finds_nothing_new_when_it_is_on_again(
+async def test_disabling_a_rule_fixes_nothing_and_enabling_it_again_finds_nothing_new(
     fleet: Fleet,
 ) -> None:
     fleet.keys[ACME] = [make_key(1, created_at=T - 400 * DAY)]

@@ -105,7 +105,7 @@ async def test_a_history_of_the_first_version_is_migrated_and_compared_with(plac
         assert (before.role_refs, after.role_refs) == (first.role_refs, second.role_refs)
 
 
-async def test_a_history_opens_again_with_all_that_was_in_it(place: str) -> None:
+async def test_a_history_opens_again_with_its_content(place: str) -> None:
     async with History(place) as history:
         fleet = Fleet(history)
         fleet.keys[ACME] = [make_key(1)]

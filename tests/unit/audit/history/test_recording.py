@@ -31,7 +31,7 @@ async def test_without_an_earlier_reading_no_key_passes_a_rule_about_changes(fle
         **{f"AK11{number}": (0, 0, 2) for number in range(2)},
     }
     assert {one.reason for one in audits[ACME].results if one.rule == "AK101"} == {
-        "there is no complete earlier reading of this organization"
+        "the history has no complete earlier reading of this organization"
     }
 
 
@@ -75,7 +75,7 @@ async def test_each_change_since_the_last_complete_reading_is_found(fleet: Fleet
     assert severities == sorted(severities, reverse=True)
 
 
-async def test_a_change_is_told_once(fleet: Fleet) -> None:
+async def test_a_change_is_found_once(fleet: Fleet) -> None:
     fleet.keys[ACME] = [make_key(1)]
     await fleet.audit(T)
     fleet.keys[ACME].append(make_key(2))
@@ -85,7 +85,7 @@ async def test_a_change_is_told_once(fleet: Fleet) -> None:
     assert (rules_of(told[ACME]), rules_of(quiet[ACME])) == (["AK102"], [])
 
 
-async def test_keys_that_a_rotation_knows_may_come_and_go(fleet: Fleet) -> None:
+async def test_keys_of_rotations_may_appear_and_be_deleted(fleet: Fleet) -> None:
     old, new = make_key(1), make_key(2)
     fleet.keys[ACME] = [old]
     await fleet.audit(T)
@@ -96,7 +96,7 @@ async def test_keys_that_a_rotation_knows_may_come_and_go(fleet: Fleet) -> None:
     assert rules_of(audits[ACME]) == []
 
 
-async def test_a_key_made_after_one_reading_and_gone_two_later_was_short_lived(fleet: Fleet) -> None:
+async def test_a_key_created_after_one_reading_and_gone_two_later_was_short_lived(fleet: Fleet) -> None:
     fleet.keys[ACME] = []
     await fleet.audit(T)
     fleet.keys[ACME] = [make_key(1, created_at=T + timedelta(hours=3))]
@@ -108,7 +108,7 @@ async def test_a_key_made_after_one_reading_and_gone_two_later_was_short_lived(f
     assert rules_of(audits[ACME]) == ["AK103", "AK107"]
 
 
-async def test_a_broken_reading_is_stepped_over(fleet: Fleet) -> None:
+async def test_an_incomplete_reading_is_skipped(fleet: Fleet) -> None:
     fleet.keys[ACME] = [make_key(1)]
     await fleet.audit(T)
     fleet.keys[ACME] = FORBIDDEN
@@ -118,11 +118,11 @@ async def test_a_broken_reading_is_stepped_over(fleet: Fleet) -> None:
 
     assert rules_of(blind[ACME]) == ["AK109"]
     [finding] = blind[ACME].findings
-    assert finding.message == "was read on 2026-11-01, and can't be read now: permission"
+    assert finding.message == "was read on 2026-11-01, but can't be read now: permission"
     assert rules_of(audits[ACME]) == ["AK102"]
 
 
-async def test_an_organization_that_was_never_read_is_no_loss(fleet: Fleet) -> None:
+async def test_an_organization_that_was_never_read_is_not_evaluated(fleet: Fleet) -> None:
     fleet.keys[ACME] = FORBIDDEN
     await fleet.audit(T)
     _, audits = await fleet.audit(T + DAY)
@@ -131,7 +131,7 @@ async def test_an_organization_that_was_never_read_is_no_loss(fleet: Fleet) -> N
     assert _results(audits[ACME]) == {"AK109": (0, 0, 1)}
 
 
-async def test_a_finding_past_its_time_to_fix_is_raised_by_one(fleet: Fleet) -> None:
+async def test_a_finding_open_for_too_long_is_raised_by_one_severity(fleet: Fleet) -> None:
     fleet.keys[ACME] = [make_key(1, created_at=T - 60 * DAY, last_used_at=T - 50 * DAY)]
     await fleet.audit(T)
     _, on_time = await fleet.audit(T + 30 * DAY)
@@ -143,11 +143,13 @@ async def test_a_finding_past_its_time_to_fix_is_raised_by_one(fleet: Fleet) -> 
     assert unused(on_time)[0] is Severity.HIGH
     severity, message = unused(late)
     assert severity is Severity.CRITICAL
-    assert message.endswith("; open for 30 days of 30 to fix it")
+    assert message.endswith("; open for 30 days, to be fixed within 30")
     assert _results(late[ACME])["AK108"][1] == 1
 
 
-async def test_time_to_fix_goes_on_after_a_raise_and_through_blind_nights(fleet: Fleet) -> None:
+async def test_time_to_fix_continues_after_a_raise_and_while_unreadable(
+    fleet: Fleet,
+) -> None:
     fleet.keys[ACME] = [make_key(1)]
     await fleet.audit(T)
     fleet.keys[ACME] = FORBIDDEN
@@ -158,7 +160,7 @@ async def test_time_to_fix_goes_on_after_a_raise_and_through_blind_nights(fleet:
     assert severities == [Severity.HIGH, Severity.HIGH, Severity.CRITICAL, Severity.CRITICAL]
 
 
-async def test_a_lost_organization_is_not_raised_where_time_to_fix_is_off(fleet: Fleet) -> None:
+async def test_an_unreadable_organization_is_not_raised_if_time_to_fix_is_off(fleet: Fleet) -> None:
     patient = Policy(rules={"AK108": RuleChange(enabled=False)})
     fleet.keys[ACME] = [make_key(1)]
     await fleet.audit(T)
@@ -169,7 +171,7 @@ async def test_a_lost_organization_is_not_raised_where_time_to_fix_is_off(fleet:
     assert [one.severity for one in audits[ACME].findings] == [Severity.HIGH]
 
 
-async def test_an_organization_recorded_twice_is_kept_as_it_came_last(fleet: Fleet) -> None:
+async def test_the_last_record_of_an_organization_is_stored(fleet: Fleet) -> None:
     subject = Subject(ACME)
     async with fleet.history.begin(Policy(), started_at=T) as recording:
         await recording.record(OrganizationAudit(subject, T, (make_key(1),)))
@@ -180,7 +182,7 @@ async def test_an_organization_recorded_twice_is_kept_as_it_came_last(fleet: Fle
     assert rules_of(audits[ACME]) == []
 
 
-async def test_rules_that_are_off_say_nothing(fleet: Fleet) -> None:
+async def test_disabled_rules_find_nothing(fleet: Fleet) -> None:
     off = {f"AK{number}": RuleChange(enabled=False) for number in range(101, 112)}
     policy = Policy(rules=off)
     fleet.keys = {ACME: [make_key(1)], GLOBEX: [make_key(1, GLOBEX)]}
@@ -192,7 +194,7 @@ async def test_rules_that_are_off_say_nothing(fleet: Fleet) -> None:
     assert audits[ACME].findings == audits[GLOBEX].findings == ()
 
 
-async def test_a_run_that_was_stopped_goes_on_and_finds_the_same(fleet: Fleet) -> None:
+async def test_a_stopped_run_resumes_and_finds_the_same(fleet: Fleet) -> None:
     key = make_key(1)
     fleet.keys = {ACME: [key], GLOBEX: [make_key(2, GLOBEX)]}
     before, _ = await fleet.audit(T)
@@ -210,14 +212,14 @@ async def test_a_run_that_was_stopped_goes_on_and_finds_the_same(fleet: Fleet) -
     assert run.new == len(first.findings)
 
 
-async def test_a_finished_run_is_not_gone_on_with(fleet: Fleet) -> None:
+async def test_a_finished_run_is_not_resumed(fleet: Fleet) -> None:
     fleet.keys[ACME] = [make_key(1)]
     first, _ = await fleet.audit(T)
     second, _ = await fleet.audit(T)
     assert first != second
 
 
-async def test_a_reading_older_than_one_that_is_there_is_left_out(fleet: Fleet) -> None:
+async def test_a_reading_older_than_a_stored_one_is_left_out(fleet: Fleet) -> None:
     fleet.keys[ACME] = [make_key(1)]
     await fleet.audit(T + DAY)
     fleet.keys[ACME] = []
@@ -226,7 +228,7 @@ async def test_a_reading_older_than_one_that_is_there_is_left_out(fleet: Fleet) 
 
     assert rules_of(audited) == []
     assert {one.reason for one in audited.results if one.rule == "AK103"} == {
-        "the history has a later reading of this organization"
+        "the history has a newer reading of this organization"
     }
     assert late.left_out == 1
     fleet.keys[ACME] = [make_key(1)]
@@ -249,7 +251,7 @@ async def test_the_auditors_own_keys_are_marked(history: History) -> None:
     assert own == {1: True, 2: True, 3: False}
 
 
-async def test_what_was_not_judged_can_be_recorded(fleet: Fleet) -> None:
+async def test_a_result_that_was_not_enriched_can_be_recorded(fleet: Fleet) -> None:
     audited = OrganizationAudit(Subject(ACME), T, (make_key(1, description=UNSET),))
     async with fleet.history.begin(Policy(), started_at=T) as recording:
         await recording.record(audited)
@@ -259,7 +261,7 @@ async def test_what_was_not_judged_can_be_recorded(fleet: Fleet) -> None:
     assert rules_of(audits[ACME]) == ["AK102", "AK103"]
 
 
-async def test_organizations_that_wait_are_written_together_when_they_are_many(history: History) -> None:
+async def test_many_buffered_organizations_are_written_together(history: History) -> None:
     count = recording_module.BUFFERED_ORGANIZATIONS
     async with (
         history.begin(Policy(), started_at=T) as recording,
@@ -292,7 +294,7 @@ async def test_a_large_organization_is_compared_like_a_small_one(fleet: Fleet) -
     assert [one.key for one in audits[ACME].findings if one.rule == "AK106"] == [fleet.keys[ACME][7]]
 
 
-async def test_many_that_ask_at_once_each_get_their_own(fleet: Fleet) -> None:
+async def test_concurrent_callers_each_get_their_own_value(fleet: Fleet) -> None:
     organizations = [UUID(int=number) for number in range(1, 101)]
     fleet.keys = {one: [make_key(one.int, one)] for one in organizations}
     await fleet.audit(T)
@@ -304,7 +306,7 @@ async def test_many_that_ask_at_once_each_get_their_own(fleet: Fleet) -> None:
     assert [rules_of(one) for one in audits] == [["AK103"], []] * 50
 
 
-async def test_a_database_that_fails_while_they_wait_fails_each_of_them(fleet: Fleet) -> None:
+async def test_a_database_failure_fails_each_waiting_caller(fleet: Fleet) -> None:
     fleet.keys = {UUID(int=number): [] for number in range(3)}
     async with fleet.history.begin(Policy(), started_at=T) as recording:
         await fleet.history.aclose()

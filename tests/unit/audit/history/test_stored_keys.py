@@ -45,13 +45,13 @@ READINGS = st.lists(KEYS, max_size=6, unique_by=lambda key: key.id)
 
 
 def pack_roles(parts: StoredKeys) -> bytes:
-    return NOT_STORED if parts.roles is None else parts.roles.pack()
+    return NOT_STORED if parts.roles is None else parts.roles.compress()
 
 
 @given(READINGS)
-def test_keys_come_back_as_they_were_kept(keys: list[AccessKey]) -> None:
+def test_loaded_keys_equal_the_stored_ones(keys: list[AccessKey]) -> None:
     parts = encode(keys)
-    back = load_keys(ACME, parts.identities.pack(), parts.uses.pack(), pack_roles(parts))
+    back = load_keys(ACME, parts.identities.compress(), parts.uses.compress(), pack_roles(parts))
     assert back == tuple(sorted(keys, key=lambda key: key.id.int))
 
 
@@ -61,12 +61,12 @@ def test_the_order_of_keys_does_not_matter(keys: list[AccessKey]) -> None:
 
 
 @given(READINGS, READINGS)
-def test_changes_are_found_in_parts_as_in_records(earlier: list[AccessKey], now: list[AccessKey]) -> None:
+def test_changes_in_parts_equal_those_in_records(earlier: list[AccessKey], now: list[AccessKey]) -> None:
     before, after = encode(earlier), encode(now)
 
     def unless_same(name: str) -> bytes | None:
         old, new = getattr(before, name), getattr(after, name)
-        return None if old.digest == new.digest else old.pack()
+        return None if old.digest == new.digest else old.compress()
 
     roles = None if before.roles == after.roles else pack_roles(before)
     found = find_changes(ACME, unless_same("identities"), unless_same("uses"), roles, after)
@@ -75,7 +75,7 @@ def test_changes_are_found_in_parts_as_in_records(earlier: list[AccessKey], now:
 
 
 @given(READINGS, MAYBE_TIMES)
-def test_a_use_changes_only_the_part_of_uses(keys: list[AccessKey], used: datetime | None) -> None:
+def test_a_use_changes_only_its_part(keys: list[AccessKey], used: datetime | None) -> None:
     before, after = encode(keys), encode([evolve(key, last_used_at=used) for key in keys])
     assert (before.identities, before.roles) == (after.identities, after.roles)
 
@@ -89,7 +89,7 @@ def test_a_change_of_roles_changes_only_their_part(
 
 
 @given(READINGS, st.randoms(use_true_random=False))
-def test_roles_that_are_equal_and_not_the_same_object_are_kept_the_same(
+def test_equal_roles_are_stored_once_if_they_are_different_objects(
     keys: list[AccessKey], chance: Any
 ) -> None:
     apart = [evolve(key, role_refs=copy.deepcopy(key.role_refs)) for key in keys]
@@ -97,7 +97,7 @@ def test_roles_that_are_equal_and_not_the_same_object_are_kept_the_same(
     assert encode(apart) == encode(keys)
 
 
-def test_a_set_of_roles_is_written_once_for_as_many_keys_as_have_it() -> None:
+def test_a_set_of_roles_is_stored_once_for_all_keys_that_have_it() -> None:
     wide = (RoleRef(UUID(int=1), "managed"), RoleRef(UUID(int=2), None, ()))
     keys = [make_key(number, role_refs=wide if number % 2 else None) for number in range(6)]
     parts = encode([*keys, make_key(6, role_refs=UNSET)])
@@ -107,42 +107,42 @@ def test_a_set_of_roles_is_written_once_for_as_many_keys_as_have_it() -> None:
 
 
 @pytest.mark.parametrize("keys", [[], [make_key(1, role_refs=UNSET), make_key(2, role_refs=UNSET)]])
-def test_a_reading_that_tells_no_roles_has_no_part_of_them(keys: list[AccessKey]) -> None:
+def test_a_reading_without_roles_has_no_part_for_them(keys: list[AccessKey]) -> None:
     assert encode(keys).roles is None
 
 
-def test_a_key_that_is_gone_has_the_roles_it_had() -> None:
+def test_a_deleted_key_has_the_roles_it_had() -> None:
     managed = (RoleRef(UUID(int=1), "managed"),)
     earlier = [make_key(1, role_refs=managed), make_key(2)]
     now = [make_key(2, role_refs=managed), make_key(3)]  # the same part of roles, of other keys
     before, after = encode(earlier), encode(now)
     assert before.roles == after.roles
-    assert find_changes(ACME, before.identities.pack(), before.uses.pack(), None, after) == compare_keys(
-        earlier, now
-    )
+    assert find_changes(
+        ACME, before.identities.compress(), before.uses.compress(), None, after
+    ) == compare_keys(earlier, now)
 
 
-def test_a_key_that_came_twice_is_kept_as_it_came_last() -> None:
+def test_the_last_record_of_a_repeated_key_is_stored() -> None:
     first, second = make_key(1), make_key(1, name="second")
     parts = encode([first, make_key(2), second])
-    assert load_keys(ACME, parts.identities.pack(), parts.uses.pack(), pack_roles(parts)) == (
+    assert load_keys(ACME, parts.identities.compress(), parts.uses.compress(), pack_roles(parts)) == (
         second,
         make_key(2),
     )
     assert parts.keys == (second, make_key(2))
 
 
-def test_the_same_moment_in_another_zone_is_no_change() -> None:
+def test_the_same_time_in_another_zone_is_not_a_change() -> None:
     there = timezone(timedelta(hours=5, minutes=30))
     key = make_key(1)
     moved = evolve(key, created_at=key.created_at.astimezone(there), updated_at=T.astimezone(there))
     now = encode([evolve(key, updated_at=T)])
     before = encode([moved])
 
-    assert find_changes(ACME, before.identities.pack(), before.uses.pack(), None, now) == ((), (), ())
+    assert find_changes(ACME, before.identities.compress(), before.uses.compress(), None, now) == ((), (), ())
 
 
-def test_a_key_just_made_leaves_its_token_behind() -> None:
+def test_the_token_of_a_created_key_is_not_stored() -> None:
     fields = asdict(make_key(1), recurse=False)
     parts = encode([CreatedAccessKey(**fields, token=Token("secret-of-a-key-sfx001"))])
 
