@@ -39,6 +39,25 @@ def pytest_configure() -> None:
         _start_tasks_eagerly()
 
 
+SERVICES = frozenset({"pgbouncer_url", "postgres", "postgres_url", "postgresql", "redis_url"})
+"""Fixtures of `tests/services.py`, and parameters that request one: such a test is marked `services`."""
+SLOW = frozenset({"benchmarks", "contract", "docs", "faults", "properties", "simulation"})
+"""Folders whose tests are all marked `slow`. Elsewhere a test is marked if it takes half a second."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        names = set(getattr(item, "fixturenames", ()))
+        if callspec := getattr(item, "callspec", None):
+            names.update(value for value in callspec.params.values() if isinstance(value, str))
+        if names & SERVICES:
+            item.add_marker(pytest.mark.services)
+        if "browser" in names:
+            item.add_marker(pytest.mark.browser)
+        if SLOW.intersection(item.path.parts):
+            item.add_marker(pytest.mark.slow)
+
+
 def pytest_report_header() -> str | None:
     return "tasks start eagerly" if IS_EAGER else None
 

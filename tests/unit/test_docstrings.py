@@ -209,6 +209,7 @@ def find_gaps(value: Any) -> list[str]:
     return [*missing, *_check_fields(value), *_check_constructor(value)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(set(UNITS) - PENDING))
 def test_a_public_name_is_documented_in_full(name: str) -> None:
     assert find_gaps(UNITS[name]) == []

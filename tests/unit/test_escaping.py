@@ -72,6 +72,7 @@ def test_a_harmless_cell_stays_as_it_is(text: str) -> None:
     assert csv_cell(text) == text
 
 
+@pytest.mark.slow
 @given(ANY_TEXT, st.booleans())
 def test_no_cell_begins_a_formula_or_controls_a_terminal(text: str, for_terminal: bool) -> None:
     cell = csv_cell(text, for_terminal=for_terminal)
@@ -81,6 +82,7 @@ def test_no_cell_begins_a_formula_or_controls_a_terminal(text: str, for_terminal
     assert printable(bare) == bare
 
 
+@pytest.mark.slow
 @given(st.text(st.characters(categories=["L", "N", "P", "Zs"], include_characters='\n\r\t,"')))
 def test_a_cell_with_commas_quotes_and_line_ends_comes_back_whole(text: str) -> None:
     line = io.StringIO(newline="")

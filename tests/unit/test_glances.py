@@ -116,6 +116,7 @@ async def test_a_scan_of_few_pages_asks_nothing_on_a_glance(count: int) -> None:
     assert backward.service.asked == plain_backward.service.asked
 
 
+@pytest.mark.slow
 @given(
     count=st.integers(1, 24),
     glances=st.dictionaries(

@@ -15,6 +15,8 @@ from accesskeys_async.records import AccessKeyPage
 from tests.unit._listing.scripted_pages import make_key
 from tests.unit.virtual_time import run
 
+pytestmark = pytest.mark.slow
+
 LATENCY = 0.02
 
 

@@ -74,6 +74,7 @@ async def test_leaving_early_leaves_nothing_under_way(
     assert not listing.complete
 
 
+@pytest.mark.slow
 async def test_a_listing_that_is_dropped_stops_fetching_ahead() -> None:
     service = hundred_pages()
     async for _ in Listing(Gated(service), prefetch=5):

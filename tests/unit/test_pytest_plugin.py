@@ -9,6 +9,8 @@ from typing import Protocol
 
 import pytest
 
+pytestmark = pytest.mark.slow  # each test starts pytest
+
 pytest_plugins = ["pytester"]
 
 ASYNC_BODY = """
@@ -92,6 +94,7 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("suite", "options"),
     [
@@ -114,10 +117,12 @@ def test_the_fixtures_are_fresh_for_each_test_and_leave_nothing_open(
     result.assert_outcomes(passed=3)
 
 
+@pytest.mark.slow
 def test_a_client_may_be_left_unused_closed_by_the_test_or_taken_to_a_second_loop_in_vain(run: Run) -> None:
     run(UNUSED, *ASYNCIO, "-o", "asyncio_mode=auto").assert_outcomes(passed=3)
 
 
+@pytest.mark.slow
 def test_the_fixtures_are_listed_with_what_they_are(run: Run) -> None:
     result = run("", "--fixtures")
 
@@ -125,6 +130,7 @@ def test_the_fixtures_are_listed_with_what_they_are(run: Run) -> None:
     result.stdout.fnmatch_lines(["accesskeys_emulator*", "*A running emulator*"])
 
 
+@pytest.mark.slow
 def test_faults_not_used_up_fail_the_test_that_asks(run: Run) -> None:
     suite = """
     from accesskeys_async.emulator import Fault
@@ -146,6 +152,7 @@ def test_the_package_registers_the_plugin() -> None:
     assert entry.value == "accesskeys_async.pytest_plugin"
 
 
+@pytest.mark.slow
 def test_loading_the_plugin_loads_nothing_heavy() -> None:
     code = (
         "import sys, pytest; before = set(sys.modules);"

@@ -22,6 +22,8 @@ from accesskeys_async._contract.writing import dump_key
 from accesskeys_async.audit import audit
 from tests.unit.conftest import Unthrottled
 
+pytestmark = pytest.mark.slow
+
 ORG = UUID(int=7)
 PAGES = 9
 

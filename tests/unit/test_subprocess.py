@@ -90,6 +90,7 @@ def test_a_daemon_that_writes_without_end_does_not_hold_the_result_back(
     assert run("yes >&2 & exit 3", keep_errors=100).returncode == 3
 
 
+@pytest.mark.slow
 def test_a_command_that_hangs_is_killed_with_what_it_started(
     run: Callable[..., CompletedCommand], tmp_path: Path
 ) -> None:
@@ -114,6 +115,7 @@ async def test_a_call_that_is_cancelled_kills_the_command(tmp_path: Path) -> Non
     assert not _lives(process_id)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", ["true", "yes", "sleep 600"])
 async def test_no_descriptor_stays_open(script: str) -> None:
     async def attempt(act: Callable[[], Awaitable[object]]) -> int:

@@ -7,6 +7,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 PACKAGE: Final = Path(__file__).parents[2] / "accesskeys_async"
 SHARED_MODULE_NAMES: Final = frozenset({"__init__", "commands", "errors", "records", "settings"})
 """Names that each package of the package may use for a module of its own."""
@@ -51,6 +53,7 @@ def _duplicates(places: dict[str, list[str]]) -> dict[str, list[str]]:
     return {name: found for name, found in sorted(places.items()) if len(found) > 1}
 
 
+@pytest.mark.slow
 def test_class_names_are_unique() -> None:
     places: dict[str, list[str]] = defaultdict(list)
     for path in _modules():

@@ -210,6 +210,7 @@ async def test_a_worker_cancelled_from_outside_does_not_count_as_done() -> None:
         await draining
 
 
+@pytest.mark.slow
 async def test_items_are_begun_in_their_order() -> None:
     doubling = Doubling()
     await drain(range(500), doubling, workers=500)

@@ -94,6 +94,7 @@ def make_row(**changes: Any) -> Row:
     return Row(**row | changes)
 
 
+@pytest.mark.slow
 @given(st.lists(rows))
 def test_both_ways_make_the_same_records_of_the_same_objects(rows: list[Row]) -> None:
     for fill in (compiled(), building.fill_plainly):
@@ -165,6 +166,7 @@ def test_undecoded_role_references_out_of_contract_are_refused(fill: building.Fi
             fill(rows, ORGANIZATION, TEXT)
 
 
+@pytest.mark.slow
 def test_no_one_sees_the_records_before_they_are_whole(fill: building.Fill) -> None:
     """Half a tuple of records has null pointers, which crash whatever looks at it."""
     lengths: list[int] = []
@@ -201,6 +203,7 @@ def test_the_collector_may_come_at_any_moment(fill: building.Fill) -> None:
         assert [record.id for record in records] == [row.id for row in rows]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("last", [{}, {"organization_id": ""}, {"updated_at": datetime.now(timezone.max)}])
 def test_nothing_is_held_on_to(fill: building.Fill, last: dict[str, Any]) -> None:
     rows = [make_row(), make_row(), make_row(**last)]

@@ -185,6 +185,7 @@ json_values = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(json_values)
 def test_any_response_is_a_key_with_its_token_or_an_error_without_it(value: object) -> None:
     try:

@@ -253,6 +253,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE)
 def test_a_hostile_page_costs_no_more_than_a_good_one_of_its_size(
     body: bytes, make_row: MakeRow, organization_id: UUID

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import attrs
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -55,6 +56,7 @@ def pages(time: st.SearchStrategy[str]) -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
+@pytest.mark.slow
 @given(pages(utc_times))
 def test_the_fast_way_reads_every_page_in_utc_as_the_strict_one_does(
     page: dict[str, Any],
@@ -66,6 +68,7 @@ def test_the_fast_way_reads_every_page_in_utc_as_the_strict_one_does(
     assert [type(key) for key in read] == [AccessKey] * len(page["results"])
 
 
+@pytest.mark.slow
 @given(pages(utc_times | times))
 def test_both_ways_agree_on_any_page_and_give_times_in_utc(page: dict[str, Any]) -> None:
     body = json.dumps(page, ensure_ascii=False).encode()
@@ -76,6 +79,7 @@ def test_both_ways_agree_on_any_page_and_give_times_in_utc(page: dict[str, Any])
         assert key.created_at == datetime.fromisoformat(row["createdAt"])
 
 
+@pytest.mark.slow
 @given(rows(utc_times))
 def test_both_ways_agree_on_a_key_to_the_last_trait_of_the_record(row: dict[str, Any]) -> None:
     body = json.dumps(row).encode()
@@ -91,6 +95,7 @@ def test_both_ways_agree_on_a_key_to_the_last_trait_of_the_record(row: dict[str,
     assert attrs.evolve(read, name="other") == attrs.evolve(exact, name="other")
 
 
+@pytest.mark.slow
 @given(pages(utc_times), st.data())
 def test_the_fast_way_takes_no_mistake_that_the_strict_one_finds(
     page: dict[str, Any], data: st.DataObject

@@ -18,6 +18,8 @@ from sqlalchemy.dialects import sqlite
 from accesskeys_async._database.engine import Database, Id, Migrations, Moment, Span
 from accesskeys_async.errors import AccessKeysError, ConfigurationError
 
+pytestmark = pytest.mark.slow
+
 DIALECT = sqlite.dialect()
 ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 TIMES = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=ZONES)  # noqa: DTZ001 - zones come

@@ -158,6 +158,7 @@ async def test_a_server_that_lets_nobody_in_is_an_error_of_what_is_kept_there(
     assert await refusal(url) == told
 
 
+@pytest.mark.slow
 async def test_a_server_that_says_nothing_is_given_up_on() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         told = await refusal(f"postgresql://me@127.0.0.1:{server.getsockname()[1]}/db?connect_timeout=1")

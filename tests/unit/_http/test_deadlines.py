@@ -43,6 +43,7 @@ def current_task() -> asyncio.Task[object]:
     return task
 
 
+@pytest.mark.slow
 async def test_an_alarm_cancels_its_task_and_leaves_no_trace_of_it(alarms: Alarms, now: float) -> None:
     for when in (now + SOON, now, now - 1, -math.inf):
         assert await wait_under(alarms, when)

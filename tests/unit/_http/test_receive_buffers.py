@@ -25,6 +25,7 @@ print(before, count_faults())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc maps such blocks anew each time")
 def test_a_large_block_is_no_longer_mapped_from_the_system_each_time() -> None:
     done = subprocess.run(

@@ -113,6 +113,7 @@ async def test_listings_that_nobody_reads_hold_nothing_up_and_stay_at_their_buff
     assert await read(kept[7].keys()) == fleet.keys_of("org-7")
 
 
+@pytest.mark.slow
 async def test_a_listing_that_is_dropped_is_gone() -> None:
     fleet = Fleet([9])
     async for _, listing in fleet.listings():

@@ -258,6 +258,7 @@ async def take(pages: AsyncGenerator[AccessKeyPage, None], keys: int) -> None:
 
 
 # Just after a set has grown is when it has the most room to spare: 39,322 is 3/5 of 2**16.
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [39_400, 60_000, 78_800])
 async def test_a_key_that_was_passed_on_is_remembered_in_at_most_100_bytes(count: int) -> None:
     def serve(start: int, step: int) -> FetchPage:

@@ -23,6 +23,8 @@ from tests.unit._throttle.quota_simulation import (
     run,
 )
 
+pytestmark = pytest.mark.slow
+
 TOLD = Form()
 ASKED_TO_WAIT = Form(headers=False)
 REFUSED = Form(headers=False, retry_after=False)

@@ -97,6 +97,7 @@ async def test_nobody_passes_those_who_wait() -> None:
     assert limit.take()
 
 
+@pytest.mark.slow
 async def test_ten_thousand_requests_of_one_organization_do_not_hold_up_another() -> None:
     limit = ConcurrencyLimit(2)
     order: list[int] = []

@@ -13,6 +13,8 @@ from accesskeys_async._throttle.fair_queue import Line, Turnstile, Waiter
 from accesskeys_async.errors import DeadlineExceededError
 from tests.unit._throttle.quota_simulation import VirtualLoop, make_request, run
 
+pytestmark = pytest.mark.slow
+
 Places = st.lists(st.tuples(st.integers(0, 4), st.integers(-1, 1)), max_size=60)
 
 

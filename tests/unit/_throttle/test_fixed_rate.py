@@ -155,6 +155,7 @@ def test_a_rate_as_high_as_the_quota_is_never_refused() -> None:
     assert tally.served >= 0.99 * 4 * 50 * 10
 
 
+@pytest.mark.slow
 def test_quotas_of_organizations_long_gone_are_forgotten() -> None:
     async def main(loop: VirtualLoop) -> int:
         throttle = FixedRate(100, clock=loop.time)

@@ -89,6 +89,7 @@ def test_an_epoch_is_measured_against_the_service_s_own_clock() -> None:
         assert read_quota(headers, now=NOW + wrong_by) == Reading(7, None, 30)
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(
         st.sampled_from(

@@ -193,6 +193,7 @@ async def test_without_redis_a_closed_rate_sends_nothing(make_request: MakeReque
             assert caught.value.sent is False
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("redis_url")  # for its word on where there is no redis-server
 @pytest.mark.parametrize("fail", ["open", "closed"])
 async def test_redis_dying_under_way_is_answered_by_the_policy_and_its_return_is_noticed(
@@ -222,6 +223,7 @@ async def test_a_borrowed_client_stays_open(redis: Redis, prefix: str, make_requ
     assert await redis.ping()
 
 
+@pytest.mark.slow
 async def test_what_it_leaves_in_redis_expires(
     redis: Redis, redis_url: str, prefix: str, make_request: MakeRequest
 ) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from accesskeys_async._throttle.learned_quota import EVIDENCE, RECENT
 from accesskeys_async._throttle.shared_quota import SharedQuotaDetector
 
@@ -10,6 +12,7 @@ def test_refusals_of_most_organizations_that_were_heard_of_last_show_a_shared_qu
     assert found == [False] * (EVIDENCE - 1) + [True]
 
 
+@pytest.mark.slow
 def test_one_organization_is_heard_once_however_often_it_is_refused() -> None:
     detector = SharedQuotaDetector()
     for _ in range(1000):

@@ -11,6 +11,7 @@ from accesskeys_async._throttle.token_bucket import Bucket
 Steps = st.lists(st.floats(0, 5), min_size=1, max_size=80)
 
 
+@pytest.mark.slow
 @given(st.floats(0.1, 500), st.integers(1, 20), Steps)
 def test_no_window_sees_more_than_its_rate_and_one_capacity(
     rate: float, capacity: int, steps: list[float]

@@ -136,6 +136,7 @@ def test_a_name_in_the_place_of_an_id_is_told_in_plain_words(
     )
 
 
+@pytest.mark.slow
 def test_a_service_that_cannot_be_reached_is_told_with_advice_and_the_number_of_attempts(
     call: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:

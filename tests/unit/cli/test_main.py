@@ -16,6 +16,7 @@ def python(*arguments: str, **settings: object) -> subprocess.CompletedProcess[s
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["list", "--help"], ["demo", "--help"]])
 def test_help_loads_nothing_of_the_client(arguments: list[str]) -> None:
     code = (
@@ -68,6 +69,7 @@ def test_the_module_runs_as_the_command_does() -> None:
     assert done.stdout.startswith("accesskeys ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [("accesskeys li", "list"), ("accesskeys list --for", "--format"), ("accesskeys ", "demo")],

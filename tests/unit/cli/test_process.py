@@ -22,6 +22,8 @@ import pytest
 
 from accesskeys_async.emulator import Emulator, Fault
 
+pytestmark = pytest.mark.slow
+
 COMMAND = (sys.executable, "-m", "accesskeys_async")
 
 

@@ -12,6 +12,8 @@ from accesskeys_async._client.recoverable_create import mark, new_nonce
 from accesskeys_async.cli.exits import ExitCode
 from accesskeys_async.emulator import Emulator, Fault, ManualClock
 
+pytestmark = pytest.mark.slow
+
 Call = Callable[..., Any]
 
 

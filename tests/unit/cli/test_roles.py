@@ -6,12 +6,15 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from accesskeys_async.emulator import Emulator
 
 Call = Callable[..., Any]
 NEW = ("create", "--name", "deploy", "--description", "for the pipeline", "--show-token")
 
 
+@pytest.mark.slow
 def test_a_key_is_created_with_its_roles_and_shows_them(service: Emulator, call: Call) -> None:
     role, other = (role.id for role in service.roles(service.organization_id)[:2])
     workspace = service.workspaces(service.organization_id)[0].id
@@ -32,6 +35,7 @@ def test_a_key_is_created_with_its_roles_and_shows_them(service: Emulator, call:
     assert [one["roleRefs"] for one in listed if one["id"] == key["id"]] == [key["roleRefs"]]
 
 
+@pytest.mark.slow
 def test_an_update_replaces_all_roles_of_a_key(service: Emulator, call: Call) -> None:
     first, second = (role.id for role in service.roles(service.organization_id)[:2])
     key = json.loads(call(*NEW, "--role", first).out)

@@ -62,6 +62,7 @@ async def test_two_authorization_headers_are_401(api: Api) -> None:
         assert response.status == 401
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["AccessKey", "accesskey", "ACCESSKEY", "AccessKey  "])
 async def test_the_scheme_is_compared_without_case(api: Api, scheme: str) -> None:
     answer = await api.ask("GET", headers={"Authorization": f"{scheme} {api.emulator.token}"})
@@ -78,6 +79,7 @@ async def test_a_token_of_another_organization_is_403_and_an_unknown_organizatio
     assert (await api.ask("GET", "/organizations/acme/access-keys")).status == 404
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "path", ["/", "/nope", "/organizations", "/_emulator", "/organizations/x/access-keys/y/z"]
 )
@@ -102,6 +104,7 @@ async def test_a_key_takes_get_patch_and_delete(api: Api) -> None:
     assert (answer.status, answer.headers["Allow"]) == (405, "GET, PATCH, DELETE")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "content_type", [None, "text/plain", "application/xml", "application/json; charset=latin-1", "json"]
 )
@@ -149,6 +152,7 @@ async def test_a_chunked_body_over_64_kib_is_413(api: Api) -> None:
     assert answer.status == 413
 
 
+@pytest.mark.slow
 async def test_a_compressed_body_is_measured_after_decompression(api: Api) -> None:
     headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
 
@@ -236,6 +240,7 @@ HOSTS = ["evil.example", "evil.example:{port}", "127.0.0.1.evil.example", "192.1
 EVERY_KIND_OF_PATH = ["{keys}", "/openapi.json", "/_emulator/faults", "/nope"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("host", HOSTS)
 @pytest.mark.parametrize("path", EVERY_KIND_OF_PATH)
 async def test_a_page_that_reaches_the_emulator_by_a_name_of_its_own_gets_nothing(

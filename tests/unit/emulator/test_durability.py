@@ -6,6 +6,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from accesskeys_async.emulator import Emulator
 
 SERVE = """
@@ -30,6 +32,7 @@ def ask(
         return json.loads(response.read() or "null")
 
 
+@pytest.mark.slow
 def test_nothing_that_was_acknowledged_is_lost_when_the_process_is_killed(tmp_path: Path) -> None:
     emulator = Emulator(database=tmp_path / "keys.db", keys_per_organization=3)
     process = subprocess.Popen(

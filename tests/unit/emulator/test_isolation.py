@@ -3,6 +3,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import accesskeys_async.emulator
 
 
@@ -18,6 +20,7 @@ def test_the_emulator_imports_nothing_of_the_rest_not_even_for_typing() -> None:
                 assert not any(alias.name.startswith("accesskeys_async") for alias in node.names), path
 
 
+@pytest.mark.slow
 def test_starting_it_loads_nothing_of_the_client() -> None:
     code = (
         "import sys; from accesskeys_async.emulator import Emulator; Emulator().start().stop();"

@@ -72,6 +72,7 @@ async def test_a_client_that_waits_to_be_invited_is_invited(api: Api) -> None:
     assert answer.status == 201
 
 
+@pytest.mark.slow
 @given(
     method=st.sampled_from(["GET", "POST", "PATCH", "DELETE", "HEAD", "OPTIONS"]),
     target=st.binary(max_size=40).map(lambda tail: b"/" + tail) | st.binary(max_size=40),
@@ -202,6 +203,7 @@ async def test_a_request_under_way_is_answered_before_the_stop() -> None:
     writer.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "client", [unfinished_body, unfinished_head, delayed, dripping, too_large], ids=lambda c: c.__name__
 )

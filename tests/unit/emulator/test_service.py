@@ -188,6 +188,7 @@ async def test_a_request_from_before_a_reset_has_no_effect_after_it(
     assert emulator.keys(emulator.organization_id) == before
 
 
+@pytest.mark.slow
 def test_ten_thousand_keys_are_there_at_once_and_ten_times_as_many_in_seconds() -> None:
     began = time.monotonic()
     with Emulator(organizations=10, keys_per_organization=1_000) as emulator:

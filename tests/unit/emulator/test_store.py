@@ -197,6 +197,7 @@ def test_the_order_is_that_of_making_and_reverse_is_its_mirror(path: Path | None
         assert all_ids(store, limit=100, reverse=True) == expected[::-1]
 
 
+@pytest.mark.slow
 @given(
     limit=st.integers(1, 12),
     reverse=st.booleans(),

@@ -151,6 +151,7 @@ def test_json_that_is_not_an_object_is_refused(body: bytes) -> None:
     assert "the API takes an object" in details["."]
 
 
+@pytest.mark.slow
 @given(JSON)
 def test_any_json_is_read_or_refused(value: Any) -> None:
     body = json.dumps(value).encode("utf-8", "surrogatepass")

@@ -8,6 +8,8 @@ from accesskeys_async import AccessKeysClient
 from accesskeys_async.rotation import CurrentToken, Delivery, FileSink, SinkError, State
 from tests.unit.rotation.yard import TOKEN, Yard
 
+pytestmark = pytest.mark.slow
+
 
 async def test_a_client_that_rotates_its_own_key_goes_over_to_the_sinks_token(
     yard: Yard, tmp_path: Path

@@ -28,6 +28,8 @@ from accesskeys_async.rotation import (
 from accesskeys_async.rotation.schema import MIGRATIONS
 from tests.unit.rotation.yard import NOW
 
+pytestmark = pytest.mark.slow
+
 LEASE = timedelta(minutes=5)
 MakeRotation = Callable[..., Rotation]
 

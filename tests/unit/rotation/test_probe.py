@@ -34,6 +34,7 @@ def _make_probe(yard: Yard, time: Time, *, window: float = 30.0) -> ReadProbe:
     return ReadProbe(yard.client, window=window, clock=time.read, sleep=time.sleep)
 
 
+@pytest.mark.slow
 async def test_a_key_that_reads_itself_passes_at_once(yard: Yard, new_key: CreatedAccessKey) -> None:
     time = Time()
 
@@ -66,6 +67,7 @@ async def test_a_key_that_stays_unknown_fails_when_the_window_is_over(
     assert sum(time.slept) == 2
 
 
+@pytest.mark.slow
 async def test_a_key_that_may_not_read_itself_passes_as_the_service_knows_its_token(
     yard: Yard, new_key: CreatedAccessKey
 ) -> None:
@@ -77,6 +79,7 @@ async def test_a_key_that_may_not_read_itself_passes_as_the_service_knows_its_to
     assert time.slept == [0.25]
 
 
+@pytest.mark.slow
 async def test_what_is_neither_401_nor_403_fails_at_once(yard: Yard, new_key: CreatedAccessKey) -> None:
     time = Time()
     yard.service.faults.add(Fault.status(404, operation="get"))
@@ -87,6 +90,7 @@ async def test_what_is_neither_401_nor_403_fails_at_once(yard: Yard, new_key: Cr
     assert time.slept == []
 
 
+@pytest.mark.slow
 def test_a_window_below_nothing_is_refused(yard: Yard) -> None:
     with pytest.raises(ConfigurationError, match="window is -1"):
         ReadProbe(yard.client, window=-1)

@@ -17,6 +17,8 @@ from accesskeys_async.rotation import (
 )
 from tests.unit.rotation.yard import NOW, Yard
 
+pytestmark = pytest.mark.slow
+
 
 async def test_a_crash_before_the_acknowledgement_begins_again_with_another_key(yard: Yard) -> None:
     rotator, old_id = yard.make_rotator(), yard.old_id

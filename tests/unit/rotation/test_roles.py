@@ -18,6 +18,8 @@ from accesskeys_async.rotation import Progress, Rotation, RotationRefusedError, 
 from accesskeys_async.rotation.roles import ReportedRoles, differ
 from tests.unit.rotation.yard import NOW, Yard
 
+pytestmark = pytest.mark.slow
+
 READ, WRITE, OTHER = (UUID(int=number) for number in (501, 502, 503))
 HERE, THERE = UUID(int=601), UUID(int=602)
 Refs = list[dict[str, Any]]

@@ -23,6 +23,8 @@ from accesskeys_async.rotation import (
 )
 from tests.unit.rotation.yard import NOW, Yard
 
+pytestmark = pytest.mark.slow
+
 WEEK = timedelta(days=7)
 
 

@@ -151,6 +151,7 @@ class TestFileSink:
 
         assert _list(tmp_path) == before
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("sink", ["FileSink", "EnvFileSink"])
     def test_a_file_that_is_mounted_by_itself_is_refused_beforehand(self, tmp_path: Path, sink: str) -> None:
         """In a mount namespace of its own, as a container would have it."""
@@ -454,6 +455,7 @@ class TestCommandSink:
         with pytest.raises(SinkError, match=r"ended with 1: Token\(…STUVWX\)"):
             await sink(delivery)
 
+    @pytest.mark.slow
     async def test_a_token_at_the_edge_of_what_is_kept_is_not_told_in_part(self, delivery: Delivery) -> None:
         """Whatever a command repeats, no part of the token that was cut off is told."""
         for more in range(len(TOKEN) + 2):
@@ -473,6 +475,7 @@ class TestCommandSink:
 
         os.kill(int(pid.read_text()), signal.SIGKILL)
 
+    @pytest.mark.slow
     async def test_a_command_that_hangs_is_killed_with_what_it_started(
         self, tmp_path: Path, delivery: Delivery
     ) -> None:
@@ -504,6 +507,7 @@ class TestCommandSink:
     async def test_a_command_that_does_not_read_its_input_may_succeed(self, delivery: Delivery) -> None:
         await CommandSink(["true"])(delivery)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("make_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
     def test_a_command_that_ends_at_once_is_judged_by_its_exit_code_on_every_loop(
         self, delivery: Delivery, make_loop: Callable[[], asyncio.AbstractEventLoop]

@@ -29,6 +29,8 @@ from accesskeys_async.rotation import (
 from accesskeys_async.rotation.failures import TargetTakenError
 from tests.unit.rotation.yard import RecordingSink, Yard
 
+pytestmark = pytest.mark.slow
+
 
 @frozen
 class OnePlace:

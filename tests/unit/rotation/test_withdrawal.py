@@ -9,6 +9,8 @@ from accesskeys_async.emulator import Fault
 from accesskeys_async.rotation import RotationRefusedError, State
 from tests.unit.rotation.yard import NOW, Yard
 
+pytestmark = pytest.mark.slow
+
 
 async def test_a_planned_rotation_is_aborted_at_once(yard: Yard) -> None:
     rotator = yard.make_rotator()

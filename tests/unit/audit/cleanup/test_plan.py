@@ -136,6 +136,7 @@ def test_a_role_that_only_the_list_tells_is_a_change_unless_the_audit_read_whole
     assert Sight.of(evolve(listed, roles=(Role(ROLE),))).is_of(read)
 
 
+@pytest.mark.slow
 @given(st.text(), st.text())
 def test_any_two_names_that_differ_look_different(one: str, other: str) -> None:
     assert Sight.of(_make_key(name=one)).is_of(_make_key(name=other)) == (one == other)
@@ -189,6 +190,7 @@ def test_an_audit_that_is_not_complete_makes_a_plan_that_says_so() -> None:
     assert not plan.is_complete
 
 
+@pytest.mark.slow
 @given(st.text(), MOMENTS, st.none() | MOMENTS)
 def test_a_plan_is_read_back_as_it_was_written(
     tmp_path_factory: pytest.TempPathFactory, name: str, created: datetime, used: datetime | None
@@ -300,6 +302,7 @@ def test_a_plan_that_was_spoiled_is_refused_with_its_place(
     assert str(path) in str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -320,6 +323,7 @@ def test_what_is_no_plan_is_refused(tmp_path: Path, text: str | bytes | None, to
         load_plan(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rules", "told"),
     [

@@ -49,6 +49,7 @@ def test_what_was_settled_and_begun_is_there_again(
         assert again.begun == {UUID(int=1), UUID(int=2)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lost", range(1, 200, 7))
 def test_a_line_that_was_torn_is_cut_off_and_the_rest_stands(
     tmp_path: Path, make_candidate: Callable[[int], Candidate], lost: int

@@ -14,6 +14,8 @@ from accesskeys_async.audit.history import History, HistoryError, NotCompared, U
 from accesskeys_async.errors import ConfigurationError, InvalidRequestError
 from tests.unit.audit.history.fleet import ACME, DAY, FORBIDDEN, GLOBEX, Fleet, T, make_key, rules_of
 
+pytestmark = pytest.mark.slow
+
 UNUSED = {"last_used_at": T - 50 * DAY, "created_at": T - 60 * DAY}
 
 

@@ -3,6 +3,8 @@ from __future__ import annotations
 from datetime import date
 from uuid import UUID
 
+import pytest
+
 from accesskeys_async.audit import Policy, RuleChange, Suppression
 from accesskeys_async.records import UNSET, PolicyDefinition, Role, RoleRef
 from accesskeys_async.records import Policy as RolePolicy
@@ -30,6 +32,7 @@ async def _compare_rule(fleet: Fleet, rule: str, earlier: int, later: int) -> tu
     )
 
 
+@pytest.mark.slow
 async def test_a_finding_whose_rule_was_not_evaluated_stays_open(fleet: Fleet) -> None:
     fleet.keys[ACME] = [make_key(1, roles=FULL_ACCESS)]
     with_roles, _ = await fleet.audit(T)
@@ -60,6 +63,7 @@ async def test_a_finding_of_a_rule_evaluated_for_the_first_time_is_not_new(fleet
     assert await _compare_rule(fleet, "AK036", without, with_roles) == (0, 0, 0)
 
 
+@pytest.mark.slow
 async def test_a_deleted_key_closes_findings_of_rules_that_were_not_evaluated(fleet: Fleet) -> None:
     fleet.keys[ACME] = [make_key(1, roles=FULL_ACCESS), make_key(2)]
     with_roles, _ = await fleet.audit(T)
@@ -98,6 +102,7 @@ async def test_a_change_that_a_later_reading_could_not_evaluate_stays_open(fleet
     assert await _compare_rule(fleet, "AK110", added, untold) == (0, 0, 0)
 
 
+@pytest.mark.slow
 async def test_disabling_a_rule_fixes_nothing_and_enabling_it_again_finds_nothing_new(
     fleet: Fleet,
 ) -> None:

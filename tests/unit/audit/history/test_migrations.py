@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from uuid import UUID
 
+import pytest
 from sqlalchemy import inspect, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -75,6 +76,7 @@ async def _make_version_1(place: str) -> None:
     await engine.dispose()
 
 
+@pytest.mark.slow
 async def test_a_history_of_the_first_version_is_migrated_and_compared_with(place: str) -> None:
     await _make_version_1(place)
     async with History(place) as history:
@@ -105,6 +107,7 @@ async def test_a_history_of_the_first_version_is_migrated_and_compared_with(plac
         assert (before.role_refs, after.role_refs) == (first.role_refs, second.role_refs)
 
 
+@pytest.mark.slow
 async def test_a_history_opens_again_with_its_content(place: str) -> None:
     async with History(place) as history:
         fleet = Fleet(history)

@@ -4,11 +4,15 @@ import asyncio
 from datetime import timedelta
 from uuid import UUID
 
+import pytest
+
 from accesskeys_async.audit import OrganizationAudit, Policy, RuleChange, Severity, Snapshot, Subject
 from accesskeys_async.audit.history import History, HistoryError
 from accesskeys_async.audit.history import recording as recording_module
 from accesskeys_async.records import UNSET
 from tests.unit.audit.history.fleet import ACME, DAY, FORBIDDEN, GLOBEX, Fleet, T, make_key, rules_of
+
+pytestmark = pytest.mark.slow
 
 
 def _results(audited: OrganizationAudit) -> dict[str, tuple[int, int, int]]:

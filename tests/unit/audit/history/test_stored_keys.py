@@ -48,6 +48,7 @@ def pack_roles(parts: StoredKeys) -> bytes:
     return NOT_STORED if parts.roles is None else parts.roles.compress()
 
 
+@pytest.mark.slow
 @given(READINGS)
 def test_loaded_keys_equal_the_stored_ones(keys: list[AccessKey]) -> None:
     parts = encode(keys)
@@ -55,11 +56,13 @@ def test_loaded_keys_equal_the_stored_ones(keys: list[AccessKey]) -> None:
     assert back == tuple(sorted(keys, key=lambda key: key.id.int))
 
 
+@pytest.mark.slow
 @given(READINGS)
 def test_the_order_of_keys_does_not_matter(keys: list[AccessKey]) -> None:
     assert encode(keys) == encode(keys[::-1])
 
 
+@pytest.mark.slow
 @given(READINGS, READINGS)
 def test_changes_in_parts_equal_those_in_records(earlier: list[AccessKey], now: list[AccessKey]) -> None:
     before, after = encode(earlier), encode(now)
@@ -74,12 +77,14 @@ def test_changes_in_parts_equal_those_in_records(earlier: list[AccessKey], now: 
     assert found == compare_keys(earlier, now)
 
 
+@pytest.mark.slow
 @given(READINGS, MAYBE_TIMES)
 def test_a_use_changes_only_its_part(keys: list[AccessKey], used: datetime | None) -> None:
     before, after = encode(keys), encode([evolve(key, last_used_at=used) for key in keys])
     assert (before.identities, before.roles) == (after.identities, after.roles)
 
 
+@pytest.mark.slow
 @given(READINGS, st.lists(REFERENCES, max_size=2).map(tuple))
 def test_a_change_of_roles_changes_only_their_part(
     keys: list[AccessKey], references: tuple[RoleRef, ...]
@@ -88,6 +93,7 @@ def test_a_change_of_roles_changes_only_their_part(
     assert (before.identities, before.uses) == (after.identities, after.uses)
 
 
+@pytest.mark.slow
 @given(READINGS, st.randoms(use_true_random=False))
 def test_equal_roles_are_stored_once_if_they_are_different_objects(
     keys: list[AccessKey], chance: Any

@@ -50,6 +50,7 @@ def drawn() -> dict[str, str]:
     return {name: charts.draw(make(), label=f"the chart of {name}") for name, make in CHARTS.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHARTS)
 def test_a_chart_needs_nothing_that_the_reports_policy_forbids(drawn: dict[str, str], name: str) -> None:
     svg = drawn[name]
@@ -66,6 +67,7 @@ def test_a_chart_is_one_picture_with_a_label(drawn: dict[str, str], name: str) -
     assert not [element for element in root.iter() if element is not root and element.get("role")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHARTS)
 def test_every_colour_is_the_style_sheets(drawn: dict[str, str], name: str) -> None:
     colours = set(re.findall(r'(?:fill|stroke)="([^"]+)"', drawn[name]))

@@ -18,6 +18,8 @@ from accesskeys_async.audit.reports.html import HtmlReport
 from tests.unit.audit.fleet import AT, HOSTILE_NAMES, Fleet
 from tests.unit.audit.reports.conftest import Render
 
+pytestmark = pytest.mark.slow
+
 
 class Page(HTMLParser):
     """The elements of a page, in order, and the text of those of interest."""

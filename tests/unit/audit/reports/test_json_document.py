@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 from importlib import resources
 
-import jsonschema
 import pytest
 from attrs import evolve
 
@@ -11,6 +10,8 @@ from accesskeys_async.audit.records import OrganizationAudit, Severity, Summary
 from accesskeys_async.audit.reports.json_document import SCHEMA_ID, JsonLinesReport, JsonReport
 from tests.unit.audit.fleet import HOSTILE_NAMES, Fleet, make_finding
 from tests.unit.audit.reports.conftest import Render
+
+pytestmark = pytest.mark.slow
 
 SCHEMA = json.loads(
     resources.files("accesskeys_async.audit.reports").joinpath("report.schema.json").read_text()
@@ -29,12 +30,16 @@ def make_parts(**options: object) -> list[OrganizationAudit | Summary]:
 
 
 def validate(document: object) -> None:
+    import jsonschema  # takes two seconds, even if no test here is selected
+
     jsonschema.Draft202012Validator(
         SCHEMA, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
     ).validate(document)
 
 
 def test_the_schema_is_one_and_has_the_name_that_reports_give() -> None:
+    import jsonschema  # takes two seconds, even if no test here is selected
+
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     assert SCHEMA["$id"] == SCHEMA_ID
 
@@ -55,6 +60,8 @@ def test_an_audit_of_nothing_is_valid_too(render: Render) -> None:
 
 
 def test_the_schema_refuses_what_a_report_does_not_say(render: Render) -> None:
+    import jsonschema  # takes two seconds, even if no test here is selected
+
     document = json.loads(render(JsonReport(), make_parts()))
     document["organizations"][3]["findings"][0]["token"] = "s3cr3t"
     with pytest.raises(jsonschema.ValidationError, match="token"):
@@ -93,6 +100,8 @@ def test_json_lines_are_findings_then_their_organization_and_the_summary_last(re
 
 
 def test_each_json_line_is_valid_by_its_part_of_the_schema(render: Render) -> None:
+    import jsonschema  # takes two seconds, even if no test here is selected
+
     for line in render(JsonLinesReport(), make_parts(names=HOSTILE_NAMES)).splitlines():
         row = json.loads(line)
         kind = row.pop("kind")

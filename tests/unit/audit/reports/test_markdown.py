@@ -70,6 +70,7 @@ def test_an_incomplete_audit_says_so_before_anything_else(render: Render) -> Non
     assert "## Not read" in text
 
 
+@pytest.mark.slow
 def test_hostile_names_are_text_and_keep_to_their_cells(render: Render) -> None:
     text = make(render, Fleet(names=HOSTILE_NAMES), most=400)
     assert list_kinds(text).isdisjoint({"html_inline", "html_block", "link_open", "image", "fence"})

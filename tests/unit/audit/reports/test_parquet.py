@@ -72,6 +72,7 @@ def test_an_audit_of_nothing_is_a_table_of_no_rows(render: Render) -> None:
     assert parquet.read_table(io.BytesIO(data)).num_rows == 0
 
 
+@pytest.mark.slow
 def test_importing_the_writers_loads_none_of_their_libraries() -> None:
     code = (
         "import sys, accesskeys_async.audit.reports as reports\n"

@@ -27,6 +27,7 @@ def left_in(folder: Path) -> list[Path]:
 LIGHT = [".csv", ".json", ".md", ".ndjson", ".sarif"]
 
 
+@pytest.mark.slow
 async def test_every_form_is_written_from_one_audit(tmp_path: Path) -> None:
     paths = [tmp_path / f"report{ending}" for ending in FORMATS]
     summary = await write_reports(Fleet(organizations=3, keys=5), *paths)
@@ -108,6 +109,7 @@ def test_endings_are_read_in_any_case(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "REPORT.JSON").read_text())["summary"]["organizations"] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", FORMATS)
 def test_a_secret_in_a_name_is_in_no_report(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"report{ending}"

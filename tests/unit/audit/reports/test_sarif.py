@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import jsonschema
 import pytest
 from attrs import evolve
 
@@ -17,10 +16,14 @@ from accesskeys_async.audit.reports.sarif import SarifReport
 from tests.unit.audit.fleet import HOSTILE_NAMES, Fleet, make_finding
 from tests.unit.audit.reports.conftest import Render
 
+pytestmark = pytest.mark.slow
+
 SCHEMA = json.loads(Path(__file__).with_name("sarif-2.1.0.json").read_text(encoding="utf-8"))
 
 
 def validate(log: object) -> None:
+    import jsonschema  # takes two seconds, even if no test here is selected
+
     validator = jsonschema.Draft202012Validator(SCHEMA, format_checker=jsonschema.FormatChecker())
     validator.validate(log)
 

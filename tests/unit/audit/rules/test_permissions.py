@@ -265,6 +265,7 @@ def test_more_resources_than_the_bound_are_not_evaluated() -> None:
         assert f"more than {MAX_RESOURCES} resources" in str(permissions.doubt)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(30)  # without the bound it takes minutes
 @pytest.mark.parametrize("count", [MAX_RESOURCES // 2, 1_000, 20_000])
 @pytest.mark.parametrize("part", ["x", "*a", "{id}", "x/" * (MAX_DEPTH - 5) + "x"])
@@ -305,11 +306,13 @@ def definitions(*effects: str) -> st.SearchStrategy[PolicyDefinition]:
 EITHER = st.lists(definitions("allow", "deny"), max_size=6)
 
 
+@pytest.mark.slow
 @given(EITHER, definitions("deny"))
 def test_a_deny_more_never_gives_a_power(several: list[PolicyDefinition], another: PolicyDefinition) -> None:
     assert powers(evaluate(*several, another)) <= powers(evaluate(*several))
 
 
+@pytest.mark.slow
 @given(EITHER, definitions("allow"))
 def test_an_allow_more_never_takes_a_power(
     several: list[PolicyDefinition], another: PolicyDefinition
@@ -317,6 +320,7 @@ def test_an_allow_more_never_takes_a_power(
     assert powers(evaluate(*several, another)) >= powers(evaluate(*several))
 
 
+@pytest.mark.slow
 @given(EITHER, st.randoms(use_true_random=False))
 def test_neither_order_nor_division_into_roles_matters(several: list[PolicyDefinition], chance: Any) -> None:
     shuffled = several.copy()
@@ -325,11 +329,13 @@ def test_neither_order_nor_division_into_roles_matters(several: list[PolicyDefin
     assert powers(evaluate_roles(roles, ORGANIZATION)) == powers(evaluate(*several))
 
 
+@pytest.mark.slow
 @given(EITHER)
 def test_a_deny_of_everything_leaves_nothing(several: list[PolicyDefinition]) -> None:
     assert powers(evaluate(*several, deny("*"))) == set()
 
 
+@pytest.mark.slow
 @given(st.lists(definitions("allow"), max_size=6))
 def test_full_access_without_a_deny_has_every_other_power(several: list[PolicyDefinition]) -> None:
     found = powers(evaluate(*several))
@@ -361,6 +367,7 @@ PATHS = {
 }
 
 
+@pytest.mark.slow
 @given(EITHER, st.booleans())
 def test_no_power_is_missed_however_a_wildcard_is_read(
     several: list[PolicyDefinition], crossing: bool

@@ -110,6 +110,7 @@ def test_policies_that_are_not_told_are_not_evaluated_unless_what_is_told_suffic
     assert (found(verdict), verdict.not_evaluated) == ([partly], 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", RULES[:3])
 def test_policies_that_are_not_understood_or_too_large_are_not_evaluated_and_the_reason_says_so(
     rule: str,

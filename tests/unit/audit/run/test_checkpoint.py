@@ -135,6 +135,7 @@ async def test_a_reading_that_is_damaged_after_it_was_opened_is_named(path: Path
             await checkpoint.load(ORGANIZATION)
 
 
+@pytest.mark.slow
 async def test_no_flipped_bit_goes_unnoticed(path: Path) -> None:
     with begin(path) as checkpoint:
         await checkpoint.add(ORGANIZATION, Reading((make_key(),), "AbCdEf"))

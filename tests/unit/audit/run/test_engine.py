@@ -169,6 +169,7 @@ async def test_one_that_breaks_off_in_the_middle_is_not_half_read(
     assert summary.keys == 0
 
 
+@pytest.mark.slow
 async def test_a_slow_one_times_out(
     emulator: Emulator, entries: list[Entry], client: AccessKeysClient
 ) -> None:
@@ -252,6 +253,7 @@ async def test_labels_and_an_inventorys_changes_set_the_rules(
     assert (finding.rule, finding.severity) == ("AK010", Severity.CRITICAL)
 
 
+@pytest.mark.slow
 async def test_suppressed_findings_do_not_count(client: AccessKeysClient, entries: list[Entry]) -> None:
     muted = Suppression(rule="glob:AK*", reason="r", owner="o", expires=AT.date(), place="suppressions #1")
     lost = Suppression(rule="AK026", reason="r", owner="o", expires=AT.date(), place="suppressions #2")
@@ -277,6 +279,7 @@ async def test_what_amends_sees_every_organization_before_suppressions(
     assert all(one.findings == () for one in audits)
 
 
+@pytest.mark.slow
 async def test_a_checkpoint_spares_what_was_read_and_gives_the_same(
     client: AccessKeysClient, emulator: Emulator, entries: list[Entry], tmp_path: Path
 ) -> None:

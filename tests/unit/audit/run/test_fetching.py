@@ -43,6 +43,7 @@ async def test_answers_wait_unread_but_not_too_many(count: int, unread: int) -> 
     assert script.asked - script.read_pages == unread
 
 
+@pytest.mark.slow
 @given(
     st.integers(1, WAITING + 5).flatmap(
         lambda count: st.tuples(

@@ -11,6 +11,7 @@ from accesskeys_async.audit.run.sealed_lines import open_line, seal_line
 VALUES = st.dictionaries(st.text(), st.integers() | st.text(), min_size=1)
 
 
+@pytest.mark.slow
 @given(VALUES)
 def test_a_sealed_line_is_one_line_of_json_and_opens_as_it_was(value: dict[str, object]) -> None:
     line = json.dumps(value).encode() + b"\n"
@@ -22,6 +23,7 @@ def test_a_sealed_line_is_one_line_of_json_and_opens_as_it_was(value: dict[str, 
     assert open_line(sealed) == line
 
 
+@pytest.mark.slow
 @given(VALUES, st.data())
 def test_a_sealed_line_in_which_anything_changed_does_not_open(
     value: dict[str, object], data: st.DataObject

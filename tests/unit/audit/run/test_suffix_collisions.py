@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 from uuid import UUID
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -90,6 +91,7 @@ suffixes = st.one_of(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(st.lists(suffixes, max_size=4), max_size=8), st.integers(0, 12))
 def test_what_is_told_is_what_going_through_all_of_them_one_by_one_finds(
     fleet: list[list[str]], most: int

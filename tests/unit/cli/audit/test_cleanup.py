@@ -16,6 +16,8 @@ from accesskeys_async import AccessKeysClient
 from accesskeys_async.cli.exits import ExitCode
 from accesskeys_async.emulator import Emulator, Fault
 
+pytestmark = pytest.mark.slow
+
 Call = Callable[..., Any]
 
 

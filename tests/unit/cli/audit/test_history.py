@@ -18,6 +18,8 @@ from accesskeys_async.audit.history import History
 from accesskeys_async.cli.exits import ExitCode
 from accesskeys_async.emulator import Emulator
 
+pytestmark = pytest.mark.slow
+
 Call = Callable[..., Any]
 
 

@@ -17,6 +17,8 @@ from accesskeys_async.audit.reports import FORMATS
 from accesskeys_async.cli.exits import ExitCode
 from accesskeys_async.emulator import Emulator, Fault
 
+pytestmark = pytest.mark.slow
+
 Call = Callable[..., Any]
 
 

@@ -17,6 +17,8 @@ from accesskeys_async.cli.output.screen import Screen
 from accesskeys_async.emulator import Emulator, Fault
 from accesskeys_async.records import Attempt
 
+pytestmark = pytest.mark.slow
+
 SMALL = ("demo", "--organizations", "3", "--keys-per-organization", "120")
 
 

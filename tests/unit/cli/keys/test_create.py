@@ -17,6 +17,8 @@ from accesskeys_async.cli.app import run
 from accesskeys_async.cli.output.screen import Screen
 from accesskeys_async.emulator import Emulator, Fault
 
+pytestmark = pytest.mark.slow
+
 NO_ROLES = "the key gets no roles, and the service denies everything to such a key; give it some with --role"
 NEW = ("create", "--name", "deploy", "--description", "for the pipeline")
 

@@ -92,6 +92,7 @@ def test_delete_unasked_says_what_it_has_done(call: Callable, service: Emulator,
     assert call("get", key).code == 1
 
 
+@pytest.mark.slow
 def test_delete_where_nobody_can_answer_is_refused(call: Callable, service: Emulator, key: str) -> None:
     done = call("delete", key, answer="yes\n")
     assert done.code == 2
@@ -190,6 +191,7 @@ def test_a_credential_file_that_others_can_read_is_told_of(
     assert done.err == f"others can read the credential file {path}; run: chmod 600 {path}\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("host", "environment", "option", "is_used"),
     [
@@ -231,12 +233,14 @@ def test_two_ways_to_a_proxy_are_wrong_usage(call: Callable, service: Emulator, 
     assert done.err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_nobody_listening_ends_with_4(call: Callable, service: Emulator, key: str) -> None:
     done = call("get", key, "--base-url", "http://127.0.0.1:9", "--deadline", "1")
     assert done.code == 4
     assert done.err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_service_that_fails_throughout_ends_with_4(call: Callable, service: Emulator, key: str) -> None:
     service.faults.add(Fault.status(503, operation="get", times=100))
     assert call("get", key, "--deadline", "1").code == 4

@@ -13,6 +13,8 @@ from accesskeys_async.cli.app import run
 from accesskeys_async.cli.output.screen import Screen
 from accesskeys_async.emulator import Emulator, Fault
 
+pytestmark = pytest.mark.slow
+
 
 def ids_of(service: Emulator) -> set[str]:
     return {str(key.id) for key in service.keys(service.organization_id)}

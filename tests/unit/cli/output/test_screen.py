@@ -120,6 +120,7 @@ def test_the_console_takes_no_markup_and_heeds_no_color(
     assert "\x1b[31m" not in desk.out
 
 
+@pytest.mark.slow
 def test_the_process_has_streams_that_take_every_character() -> None:
     code = (
         "from accesskeys_async.cli.output.screen import Screen\n"

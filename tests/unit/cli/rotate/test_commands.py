@@ -26,6 +26,8 @@ from accesskeys_async.cli.rotate.session import TokenTarget
 from accesskeys_async.emulator import Emulator, Fault
 from accesskeys_async.rotation import Journal, SinkError
 
+pytestmark = pytest.mark.slow
+
 Call = Callable[..., Any]
 
 
@@ -176,6 +178,7 @@ def test_without_a_terminal_nothing_is_deleted_unless_told(
     assert not (tmp_path / "token").exists()
 
 
+@pytest.mark.slow
 def test_waiting_stays_until_the_rotation_is_over(
     service: Emulator, call: Call, tmp_path: Path, old_id: str
 ) -> None:
@@ -495,6 +498,7 @@ def test_a_lease_that_is_over_is_not_shown_as_one(
     assert "held until" not in call("rotate", "status", "-f", "table").out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["run", "resume"])
 def test_an_api_that_cannot_be_reached_ends_with_four_and_is_told_once(
     service: Emulator, call: Call, tmp_path: Path, old_id: str, command: str
@@ -609,6 +613,7 @@ def test_resuming_names_what_is_stuck_though_no_step_is_due(
     assert f"accesskeys rotate run {rotation} --retry --to-file " in resumed.err
 
 
+@pytest.mark.slow
 def test_resuming_names_what_waits_after_a_failure_though_no_step_is_due(
     service: Emulator, call: Call, tmp_path: Path, old_id: str
 ) -> None:
@@ -663,6 +668,7 @@ def test_of_several_failures_each_is_told_and_a_refusal_decides_the_code(
     assert "503" in failed.err
 
 
+@pytest.mark.slow
 def test_aborting_once_more_closes_it_without_an_error(
     service: Emulator, call: Call, tmp_path: Path, old_id: str
 ) -> None:
