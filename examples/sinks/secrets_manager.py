@@ -9,7 +9,7 @@ from accesskeys_async.rotation import Delivery, SinkError, SinkUnsureError
 
 
 class SecretsManager(Protocol):
-    """What the sink uses of aiobotocore's client."""
+    """The methods of aiobotocore's client that the sink uses."""
 
     async def put_secret_value(self, **parameters: str) -> object: ...
 
@@ -17,9 +17,9 @@ class SecretsManager(Protocol):
 
 
 class SecretsManagerSink:
-    """Put the token of one key into a secret as its current version; the secret is made where there is none.
+    """Write the token of one key to a secret as its current version, and create a missing secret.
 
-    The new key's id is the version's id, so that the same delivery twice makes one version.
+    The new key's id is the version's id, so that a repeated delivery creates one version.
     """
 
     def __init__(self, client: SecretsManager, secret_id: str) -> None:
@@ -35,11 +35,11 @@ class SecretsManagerSink:
                 raise SinkError(f"{self._secret_id} was not written: {code}") from None
             raise SinkUnsureError(f"{self._secret_id} may be written, or not: {code}") from None
         except BotoCoreError as error:
-            told = type(error).__name__
-            raise SinkUnsureError(f"{self._secret_id} may be written, or not: {told}") from None
+            kind = type(error).__name__
+            raise SinkUnsureError(f"{self._secret_id} may be written, or not: {kind}") from None
 
-    def target(self, replaces: UUID) -> str:  # noqa: ARG002 - one place, whatever the key
-        """Name the secret, so that a second key is never given the same one."""
+    def target(self, replaces: UUID) -> str:  # noqa: ARG002 - the same for each key
+        """Return the secret's name, so that no second key is delivered to the same secret."""
         return f"secretsmanager:{self._secret_id}"
 
     async def _store(self, delivery: Delivery) -> None:

@@ -1,11 +1,11 @@
-"""What the programs here are given: GRACE_SECONDS KEY_ID... and environment variables."""
+"""The arguments of the programs here: GRACE_SECONDS KEY_ID... and environment variables."""
 
 import os
 import sys
 
 
 def read_arguments(module: str) -> tuple[int, list[str]]:
-    """Return the grace and the keys' ids; without them, end the program with a line of usage."""
+    """Return the grace and the keys' ids, or exit with a line of usage if they are missing."""
     grace, *key_ids = sys.argv[1:] or [""]
     if not grace.isdecimal() or not key_ids:
         print(f"usage: python -m examples.worker.{module} GRACE_SECONDS KEY_ID...", file=sys.stderr)
@@ -14,7 +14,7 @@ def read_arguments(module: str) -> tuple[int, list[str]]:
 
 
 def read_environment(*names: str) -> list[str]:
-    """Return environment variables; if some are missing, end the program with a line that names them."""
+    """Return environment variables, or exit with a line that names those that are missing."""
     if missing := [name for name in names if not os.environ.get(name)]:
         print("set these environment variables:", ", ".join(missing), file=sys.stderr)
         sys.exit(2)

@@ -1,7 +1,7 @@
-"""Broker, worker and scheduler in one process: rotates the keys it is given, and ends when they are done.
+"""Broker, worker and scheduler in one process: rotate keys, and exit when all are done.
 
-Exits with 1 if a key was not replaced: its rotation was aborted or needs a person, or could not be planned.
-Needs TOKEN_DIR and ACCESSKEYS_JOURNAL: see tasks.py.
+The exit code is 1 if a key was not replaced: its rotation was aborted, needs a person, or could not be
+planned. TOKEN_DIR and ACCESSKEYS_JOURNAL are required: see tasks.py.
 
 python -m examples.worker.in_memory GRACE_SECONDS KEY_ID...
 """

@@ -1,4 +1,4 @@
-"""Ask the workers behind Redis to rotate keys: python -m examples.worker.request GRACE_SECONDS KEY_ID..."""
+"""Request rotations from workers behind Redis: python -m examples.worker.request GRACE_SECONDS KEY_ID..."""
 
 import asyncio
 

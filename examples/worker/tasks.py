@@ -1,13 +1,13 @@
-"""Rotations driven by events: taskiq's tasks, in this process alone, or over Redis if REDIS_URL is set.
+"""Rotations driven by events: taskiq tasks, in one process, or over Redis if REDIS_URL is set.
 
-ACCESSKEYS_JOURNAL names the journal, and TOKEN_DIR a folder: the token that replaces a key is written to
-TOKEN_DIR/KEY_ID, a file for each key. ROTATE_EVERY is how many seconds lie between two looks at the journal.
+ACCESSKEYS_JOURNAL is the journal's path or URL. TOKEN_DIR is a folder: the token that replaces a key is
+written to the file TOKEN_DIR/KEY_ID. ROTATE_EVERY is the number of seconds between two reads of the journal.
 
     taskiq worker examples.worker.tasks:broker
     taskiq scheduler examples.worker.tasks:scheduler
 
-The tasks may be lost, doubled, reordered and run by several workers at once: the journal decides what is
-due, and its lease who does it. So nothing here is kept but the journal.
+Tasks may be lost, duplicated, reordered and run by several workers at once. The journal decides what is due,
+and its lease decides which worker does it. The journal is therefore the only state.
 """
 
 import os
@@ -61,14 +61,14 @@ def find_rotator() -> Rotator:
 
 
 def report(progress: Progress) -> None:
-    """Print where a rotation stands, and what went wrong."""
+    """Print the state of a rotation, and its problem if it has one."""
     problem = progress.rotation.problem
     print(progress.rotation.id, progress.state, *([problem] if problem else []), flush=True)
 
 
 @broker.task
 async def rotate(key_id: str, grace_seconds: int) -> str:
-    """Begin, or go on: a second event for the same key finds the rotation of the first. Returns its id."""
+    """Start or continue a rotation, and return its id. A second event for a key finds the same rotation."""
     rotator = find_rotator()
     rotation = await rotator.plan(
         os.environ["ACCESSKEYS_ORGANIZATION"], key_id, grace=timedelta(seconds=grace_seconds)
@@ -80,6 +80,6 @@ async def rotate(key_id: str, grace_seconds: int) -> str:
 
 @broker.task(schedule=[{"interval": SECONDS}])
 async def resume() -> None:
-    """Take the steps that have become due, whoever began them."""
+    """Run all steps that are due, including those of rotations that other workers started."""
     for progress in await find_rotator().resume():
         report(progress)

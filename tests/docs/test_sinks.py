@@ -12,7 +12,7 @@ from uuid import UUID
 import aiohttp
 import pytest
 from aiobotocore.config import AioConfig  # type: ignore[import-untyped]  # it ships no types
-from aiobotocore.session import get_session  # type: ignore[import-untyped]  # nor this
+from aiobotocore.session import get_session  # type: ignore[import-untyped]  # it ships no types
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from moto.server import ThreadedMotoServer
@@ -72,10 +72,10 @@ class TestSecretsManager:
         ) as client:
             yield client
 
-    async def test_a_secret_is_made_where_there_is_none(self, secrets: Any) -> None:
-        await SecretsManagerSink(secrets, "made")(_deliver())
+    async def test_a_missing_secret_is_created(self, secrets: Any) -> None:
+        await SecretsManagerSink(secrets, "created")(_deliver())
 
-        kept = await secrets.get_secret_value(SecretId="made")
+        kept = await secrets.get_secret_value(SecretId="created")
         assert kept["SecretString"] == _deliver().token.reveal()
         assert kept["VersionId"] == str(UUID(int=7))
 
@@ -144,8 +144,8 @@ class KeyValueEngine:
             self.others_write_first -= 1
             self.versions.append({"other": "theirs"})
         if body["options"]["cas"] != len(self.versions):
-            told = "check-and-set parameter did not match the current version"
-            return web.json_response({"errors": [told]}, status=400)
+            reason = "check-and-set parameter did not match the current version"
+            return web.json_response({"errors": [reason]}, status=400)
         self.versions.append(body["data"])
         return web.json_response({"data": {"version": len(self.versions), "destroyed": False}})
 
@@ -181,7 +181,7 @@ class TestVault:
         assert engine.versions[-1] == {"user": "ci", "token": _deliver().token.reveal()}
 
     @pytest.mark.parametrize("versions", [[], [{"token": "old"}, None]])
-    async def test_a_secret_is_made_where_there_is_none(
+    async def test_a_missing_secret_is_created(
         self, engine: KeyValueEngine, vault: aiohttp.ClientSession, versions: list[dict[str, Any] | None]
     ) -> None:
         engine.versions = versions
@@ -204,7 +204,7 @@ class TestVault:
     ) -> None:
         engine.others_write_first = 100
 
-        with pytest.raises(SinkError, match="changed by somebody else all the time"):
+        with pytest.raises(SinkError, match="changed by others during each of 3 attempts"):
             await VaultSink(vault, "apps/ci")(_deliver())
 
     async def test_a_wrong_vault_token_is_a_no(self, server: TestServer) -> None:

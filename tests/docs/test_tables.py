@@ -88,7 +88,7 @@ OUTCOMES: Final[Mapping[str, tuple[Response | APIConnectionError, ...]]] = {
     "500, 502, 503, 504": tuple(_response(status) for status in (500, 502, 503, 504)),
     "sent, then dropped, cut off or timed out": (
         APIConnectionError("dropped", sent=None),
-        APITimeoutError("no answer in time", sent=None),
+        APITimeoutError("no response in time", sent=None),
     ),
     "any other status": tuple(
         _response(status) for status in range(200, 600) if status not in {429, 500, 502, 503, 504}

@@ -69,11 +69,11 @@ def test_a_worker_in_one_process_rotates_each_key_into_a_file_of_its_own(
 
 
 @pytest.mark.parametrize(
-    ("missing", "told"),
+    ("missing", "reason"),
     [("folder", "needs-human the sink can't keep a token: "), ("key", "could not be rotated: ")],
 )
 def test_a_worker_in_one_process_ends_with_the_reason_if_a_rotation_needs_a_person(
-    emulator: Emulator, surroundings: dict[str, str], tmp_path: Path, missing: str, told: str
+    emulator: Emulator, surroundings: dict[str, str], tmp_path: Path, missing: str, reason: str
 ) -> None:
     old, key_id = emulator.keys(emulator.organization_id)[0].id, "0c0ffee0-0000-4000-8000-000000000bad"
     environment = {**surroundings, "TOKEN_DIR": str(tmp_path / "missing")}
@@ -88,7 +88,7 @@ def test_a_worker_in_one_process_ends_with_the_reason_if_a_rotation_needs_a_pers
     )
 
     assert done.returncode == 1, done.stderr
-    assert told in done.stdout + done.stderr
+    assert reason in done.stdout + done.stderr
     assert "in_memory.py" not in done.stderr  # no traceback but what taskiq logs of the task itself
 
 
@@ -133,7 +133,7 @@ def _running(arguments: list[str], environment: Mapping[str, str], log: Path) ->
         process.wait(PATIENCE)
 
 
-def test_two_workers_behind_redis_rotate_a_key_once_though_it_was_asked_for_twice(
+def test_two_workers_behind_redis_rotate_a_key_once_although_it_was_requested_twice(
     emulator: Emulator, surroundings: dict[str, str], tmp_path: Path, redis_url: str
 ) -> None:
     old = emulator.keys(emulator.organization_id)[0]
