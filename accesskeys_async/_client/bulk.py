@@ -21,7 +21,7 @@ from accesskeys_async._workers import Items, Outcome, call_each
 from accesskeys_async.errors import InvalidRequestError
 from accesskeys_async.records import UNSET, AccessKey, CreatedAccessKey, Unset
 
-SMALL: Final = 4
+ONE_WAY_PAGES: Final = 4
 """Up to so many pages, an organization among many is read from one end: the others fill the time."""
 
 Item = TypeVar("Item")
@@ -225,7 +225,7 @@ class FanOut(ABC):
 
         def begin(org: AnyId, _: int) -> Scan:
             forward, backward = (self._pages_of(org, limit=limit, reverse=turn) for turn in (False, True))
-            return Scan(forward, backward, lead=SMALL)
+            return Scan(forward, backward, start_backward_after=ONE_WAY_PAGES)
 
         _check_items("orgs", orgs)
         return Listings(orgs, begin, prefetch=1, at_once=self._check_at_once(at_once))

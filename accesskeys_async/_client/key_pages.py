@@ -1,4 +1,4 @@
-"""Where the pages of an organization's keys come from: requests, sent and read."""
+"""The pages of one organization's keys, over HTTP (`listAccessKeys`)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from accesskeys_async.records import AccessKeyPage
 
 
 class KeyPages(PageSource[tuple[Request, Response]]):
-    """One organization's pages, in one direction. Fetching checks `org`."""
+    """One organization's pages in one direction. Fetching checks `org`."""
 
     def __init__(
         self,
@@ -31,7 +31,7 @@ class KeyPages(PageSource[tuple[Request, Response]]):
         self._latest = latest
         self.max_empty_pages = max_empty_pages
 
-    async def ask(self, page_token: str | None) -> tuple[Request, Response]:
+    async def fetch(self, page_token: str | None) -> tuple[Request, Response]:
         """Send the request for a page."""
         request = requests.build_list(
             arguments.read_id("org", self._org),
@@ -42,11 +42,13 @@ class KeyPages(PageSource[tuple[Request, Response]]):
         )
         return request, await self._send(request)
 
-    def glance(self, answer: tuple[Request, Response]) -> str | None:
-        """Guess the next page's token; None for one that could not be asked with."""
-        token = decoding.glance_at_page_token(answer[1].body)
-        return token if token is not None and len(token) <= arguments.MAX_PAGE_TOKEN_LENGTH else None
+    def peek_next_token(self, response: tuple[Request, Response]) -> str | None:
+        """Return the next page token; None if it is too long to be sent."""
+        page_token = decoding.glance_at_page_token(response[1].body)
+        if page_token is None or len(page_token) > arguments.MAX_PAGE_TOKEN_LENGTH:
+            return None
+        return page_token
 
-    def read(self, answer: tuple[Request, Response]) -> AccessKeyPage:
-        """Read the page."""
-        return responses.read_page(*answer)
+    def decode(self, response: tuple[Request, Response]) -> AccessKeyPage:
+        """Decode the page."""
+        return responses.read_page(*response)

@@ -1,95 +1,122 @@
-"""Pages and keys in the API's order, with the next pages on their way while the caller works."""
+"""Keys and pages in the API's order, with the next pages fetched while the caller works."""
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any, Final, Generic
+from typing import Final
 
 from attrs import evolve
 
-from accesskeys_async._listing.pages import Answer, FetchPage, PageSource, PlainSource, Reading, Steps
+from accesskeys_async._listing.pages import FetchPage, KeyStream
+from accesskeys_async._listing.prefetching import Prefetcher
 from accesskeys_async._public import public
-from accesskeys_async._workers import stop_tasks
 from accesskeys_async.errors import AccessKeysError
 from accesskeys_async.records import AccessKey, AccessKeyPage
 
 REMEMBERED_IDS: Final = 100
-"""How many of the latest ids a listing knows again at the least: those of two pages, where pages are full.
+"""How many of the latest ids a listing recognizes at least: those of two pages, if pages are full.
 
-Bounded, so that memory stays flat however long the listing is, and small, since each page is held to them."""
+Bounded, so that memory stays flat however long the listing is, and small, since each page is compared."""
 
 
 @public()
-class Listing(Reading):
-    """One way through an organization's keys: `async for key in listing`, or `async for page in pages()`.
+class Listing(KeyStream):
+    """One organization's keys in the API's order (`listAccessKeys`).
 
-    Each `async for` begins anew at the listing's `page_token`. Leaving it, by break, exception or
-    cancellation, cancels what was being fetched ahead and gives the connection back; where the moment
-    matters, use `contextlib.aclosing(listing.keys())`.
+    `client.list` returns it. Use `async for key in listing`, or `async for page in listing.pages()`. Each
+    `async for` starts again at the listing's `page_token`. Leaving it early, by break, exception or
+    cancellation, cancels the requests in flight and returns the connection. Use
+    `contextlib.aclosing(listing.keys())` if this must happen at once.
 
-    Raises what `client.get` does, and PaginationError where a page token comes again; the error's `cursor`
-    is the page to go on with. An empty page with a token goes on. A key that comes again within the latest
-    100, or within two full pages, is passed on once.
+    An empty page with a next page token does not end the listing. A key that is repeated within the latest
+    100, or within two full pages, is yielded once.
+
+    Iterating raises what `client.get` does, and PaginationError if a page token is repeated, or too many
+    consecutive pages have no new key. The error's `cursor` is the page token to continue with.
+
+    Args:
+        fetch: Returns the page at a page token, or the first page for None.
+        page_token: Where to start; None for the first page.
+        prefetch: How many pages to fetch while the caller works; 0 for none.
+
+    Example:
+        ```python
+        listing = client.list(org)
+        try:
+            async for key in listing:
+                print(key.name)
+        except APIConnectionError as error:
+            listing = client.list(org, page_token=error.cursor)  # continue later
+        ```
     """
 
     def __init__(self, fetch: FetchPage, *, page_token: str | None = None, prefetch: int = 1) -> None:
         self._fetch = fetch
         self._page_token = page_token
         self._prefetch = prefetch
-        self._walk: _Walk[Any] | None = None
+        self._pass: _ListingPass | None = None
         self.error: AccessKeysError | None = None
-        """What the last pass, or `start`, failed with; None where it did not."""
+        """What the last pass, or `start`, failed with; None if it did not fail."""
         self.cursor: str | None = page_token
-        """The page token to go on with: of the page whose keys are being passed on, then of the next.
+        """The page token to continue with: of the page whose keys are being yielded, then of the next.
 
-        None before the first page has been passed on, and after the last.
+        None before the first page has been yielded, and after the last.
         """
         self.complete = False
-        """Whether the last page has been passed on."""
+        """Whether the last page has been yielded."""
         self.duplicates = 0
-        """How many keys came again and were left out."""
+        """How many repeated keys were left out."""
 
     async def start(self, *, pages: int = 1) -> None:
-        """Fetch the first `pages` pages now, for the next `async for`; what fails is raised there.
+        """Fetch pages before the next `async for`, which raises what fails here.
 
-        It shows in `error` at once. Where a pass is under way already, that one is helped along.
+        A failure is in `error` at once. If an `async for` is running already, the pages are fetched for it.
+
+        Args:
+            pages: How many pages to fetch in all, from the first.
         """
-        if self._walk is None:
-            self._walk = self._make_walk()
-        await self._walk.start(pages)
-        self.error = self._walk.failure
+        if self._pass is None:
+            self._pass = self._new_pass()
+        await self._pass.start(pages)
+        self.error = self._pass.failure
 
     async def pages(self) -> AsyncGenerator[AccessKeyPage, None]:
-        """Yield each page, without the keys that came before."""
+        """Yield each page, without repeated keys.
+
+        Yields:
+            The pages, also empty ones.
+        """
         self.error, self.cursor, self.complete, self.duplicates = None, self._page_token, False, 0
-        if self._walk is None or self._walk.is_taken:
-            self._walk = self._make_walk()
-        walk = self._walk
-        walk.is_taken = True
+        if self._pass is None or self._pass.started:
+            self._pass = self._new_pass()
+        current = self._pass
+        current.started = True
         try:
-            while (found := await walk.next()) is not None:
+            while (found := await current.next()) is not None:
                 page, left_out = found
                 self.duplicates += left_out
                 yield page
                 self.cursor = page.next_page_token
-                # Let go of the page before the next is decoded, which then finds its memory warm.
+                # Release the page before the next is decoded, which then reuses its memory.
                 del found, page
             self.complete = True
         except AccessKeysError as error:
             self.error = error
             raise
         finally:
-            await walk.close()
+            await current.close()
 
-    def _make_walk(self) -> _Walk[Any]:
-        source = self._fetch if isinstance(self._fetch, PageSource) else PlainSource(self._fetch)
-        return _Walk(source, self._page_token, self._prefetch)
+    def _new_pass(self) -> _ListingPass:
+        return _ListingPass(Prefetcher(self._fetch, self._page_token, look_ahead=self._prefetch))
 
     async def first(self) -> AccessKey | None:
-        """Return the first key, or None where there is none. Fetches no page ahead."""
+        """Return the first key. No page is prefetched.
+
+        Returns:
+            The key, or None if there is none.
+        """
         single = Listing(self._fetch, page_token=self._page_token, prefetch=0)
         async with aclosing(single.keys()) as keys:
             async for key in keys:
@@ -97,11 +124,11 @@ class Listing(Reading):
         return None
 
 
-class _Window:
-    """Know again the ids of the latest pages.
+class RecentIds:
+    """The ids of the latest pages, to recognize repeated keys.
 
-    In two generations, each a full page or as many small ones: letting go of the older one whole costs
-    nothing, and neither does taking a full page's ids as they are.
+    There are two generations, each a full page or several small ones. So a full page's ids are stored as they
+    are, and the older generation is dropped as a whole; neither costs time per key.
     """
 
     __slots__ = ("_latest", "_older", "_size")
@@ -111,15 +138,15 @@ class _Window:
         self._latest: set[int] = set()
         self._older: set[int] = set()
 
-    def admit(self, keys: tuple[AccessKey, ...]) -> tuple[AccessKey, ...]:
-        """Return the keys whose ids are new, and remember them."""
+    def drop_seen(self, keys: tuple[AccessKey, ...]) -> tuple[AccessKey, ...]:
+        """Return the keys whose ids are new, and remember those."""
         ids = {key.id.int for key in keys}
         if len(ids) < len(keys) or not (ids.isdisjoint(self._latest) and ids.isdisjoint(self._older)):
-            fresh: dict[int, AccessKey] = {}
+            new: dict[int, AccessKey] = {}
             for key in keys:
                 if key.id.int not in self._latest and key.id.int not in self._older:
-                    fresh.setdefault(key.id.int, key)
-            keys = tuple(fresh.values())
+                    new.setdefault(key.id.int, key)
+            keys = tuple(new.values())
         if len(self._latest) < self._size:
             self._latest |= ids
         else:
@@ -127,139 +154,57 @@ class _Window:
         return keys
 
 
-class _Walk(Generic[Answer]):
-    """Go from page to page, `ahead` pages before the caller.
+class _ListingPass:
+    """One pass: a prefetcher, and the ids that it brought last."""
 
-    What is fetched ahead is read only when the caller comes for it, and the next request goes out on a
-    glance at its page token: so the service works while the page is read. Should the glance have been
-    wrong, what it led to is dropped.
-    """
+    __slots__ = ("_decoded", "_prefetcher", "_recent", "started")
 
-    def __init__(self, source: PageSource[Answer], page_token: str | None, ahead: int) -> None:
-        self._source = source
-        self._steps = Steps(source, page_token)
-        self._window = _Window(REMEMBERED_IDS)
-        self._ahead = ahead
-        self._ready: deque[tuple[AccessKeyPage, int]] = deque()
-        self._answers: deque[tuple[str | None, Answer]] = deque()
-        self._fetched = 0
-        self._raised: BaseException | None = None
-        self._raised_at: str | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._turn = asyncio.Lock()
-        self._change: asyncio.Future[None] | None = None
-        self._is_awaited = False
-        self._is_stopped = False
-        self.is_taken = False
-        """Whether a pass over it has begun."""
+    def __init__(self, prefetcher: Prefetcher) -> None:
+        self._prefetcher = prefetcher
+        self._recent = RecentIds(REMEMBERED_IDS)
+        self._decoded: deque[tuple[AccessKeyPage, int]] = deque()
+        self.started = False
+        """Whether an `async for` has taken it."""
 
     @property
     def failure(self) -> AccessKeysError | None:
-        """What the walk has failed with."""
-        return self._raised if isinstance(self._raised, AccessKeysError) else None
+        failure = self._prefetcher.failure
+        return failure if isinstance(failure, AccessKeysError) else None
 
     async def start(self, pages: int) -> None:
-        """Fetch until so many pages were fetched in all, unless fetching ahead has begun."""
-        while self._fetched < pages and self._task is None and not self._is_at_end():
-            async with self._turn:
-                if self._fetched < pages and self._task is None and not self._is_at_end():
-                    try:
-                        await self._fetch()
-                    except AccessKeysError as error:
-                        self._raised, self._raised_at = error, self._steps.token
+        """Fetch until `pages` pages were fetched in all, unless the prefetcher's task runs."""
+        while self._prefetcher.can_fetch_now(pages):
+            try:
+                self._accept(await self._prefetcher.fetch_now(pages))
+            except AccessKeysError:
+                return  # `next` raises it in its place
 
     async def next(self) -> tuple[AccessKeyPage, int] | None:
         """Return the next page, and how many repeated keys were left out of it; None after the last."""
-        while not self._ready:
-            if self._task is not None and self._answers:
-                await self._read_one()
-            elif self._steps.is_over:
+        prefetcher = self._prefetcher
+        while not self._decoded:
+            if prefetcher.has_undecoded:
+                self._accept(await prefetcher.decode())
+            elif prefetcher.cursor.is_over:
                 return None
-            elif self._raised is not None:
-                if self._raised_at == self._steps.token:
-                    raise self._raised
-                self._task = self._raised = None  # what failed was fetched on a wrong glance
-            elif self._task is None:
-                async with self._turn:  # `start` may be at it, and bring the page
-                    if not self._ready and not self._is_at_end():
-                        await self._fetch()
-            elif not self._task.done():
-                self._is_awaited = True
-                await self._wait()
-                self._is_awaited = False
-            elif self._task.cancelled():
-                raise asyncio.CancelledError("the prefetch was cancelled from outside")
+            elif prefetcher.failure is not None:
+                raise prefetcher.failure
+            elif prefetcher.check_task():
+                await prefetcher.arrival.wait()
             else:
-                self._task = None  # a glance saw no next page where there is one
-        found = self._ready.popleft()
-        # Begun only now: a listing of one page needs no task.
-        if self._task is None and self._ahead and not self._is_at_end() and not self._turn.locked():
-            self._task = asyncio.create_task(self._run_ahead(), name="accesskeys prefetch")
+                self._accept(await prefetcher.fetch_now(prefetcher.fetched + 1))
+        found = self._decoded.popleft()
+        prefetcher.run_ahead()  # only now: a listing of one page needs no task
         return found
 
     async def close(self) -> None:
-        """Stop fetching ahead, and return when nothing is in flight."""
-        self._is_stopped = True
-        if self._task is not None:
-            await stop_tasks([self._task])
+        """Stop fetching, and return once nothing is in flight."""
+        await self._prefetcher.close()
 
-    def _is_at_end(self) -> bool:
-        return self._steps.is_over or self._raised is not None
-
-    async def _fetch(self) -> None:
-        self._take_in(await self._steps.take())
-        self._fetched += 1
-
-    def _take_in(self, page: AccessKeyPage) -> None:
-        fresh = self._window.admit(page.results)
-        self._steps.note(page, fresh=len(fresh))
-        left_out = len(page.results) - len(fresh)
-        self._ready.append((evolve(page, results=fresh) if left_out else page, left_out))
-
-    async def _read_one(self) -> None:
-        """Read the oldest answer, if it is to the page that comes next."""
-        self._steps.check()
-        token, answer = self._answers.popleft()
-        self._notify()
-        if token != self._steps.token or self._steps.is_over:
-            await self.close()
-            self._answers.clear()
-            self._task = self._raised = None
-            self._is_stopped = False
+    def _accept(self, page: AccessKeyPage | None) -> None:
+        if page is None:
             return
-        try:
-            page = self._source.read(answer)
-        except AccessKeysError as error:
-            error.cursor = token
-            raise
-        self._take_in(page)
-
-    async def _run_ahead(self) -> None:
-        token = self._steps.token
-        try:
-            while not self._is_stopped:
-                # An answer that the caller waits for is as good as taken: the next request goes out first.
-                while len(self._answers) - self._is_awaited >= self._ahead:
-                    await self._wait()
-                answer = await self._source.ask(token)
-                self._answers.append((token, answer))
-                self._notify()
-                token = self._source.glance(answer)
-                if token is None:
-                    return
-        except asyncio.CancelledError:
-            raise
-        except BaseException as error:  # noqa: BLE001 - raised again where the caller awaits
-            if isinstance(error, AccessKeysError):
-                error.cursor = token
-            self._raised, self._raised_at = error, token
-        finally:
-            self._notify()
-
-    async def _wait(self) -> None:
-        self._change = asyncio.get_running_loop().create_future()
-        await self._change
-
-    def _notify(self) -> None:
-        if self._change is not None and not self._change.done():
-            self._change.set_result(None)
+        keys = self._recent.drop_seen(page.results)
+        self._prefetcher.cursor.advance(page, new_keys=len(keys))
+        left_out = len(page.results) - len(keys)
+        self._decoded.append((evolve(page, results=keys) if left_out else page, left_out))

@@ -1,4 +1,4 @@
-"""The listings of many organizations, side by side."""
+"""The listings of many organizations, concurrently."""
 
 from __future__ import annotations
 
@@ -7,37 +7,50 @@ from contextlib import aclosing
 from typing import Generic, TypeVar
 from uuid import UUID
 
-from accesskeys_async._listing.pages import Reading
+from accesskeys_async._listing.pages import KeyStream
 from accesskeys_async._public import public
 from accesskeys_async._workers import Emit, Items, Outcome, WorkerPool
 from accesskeys_async.errors import AccessKeysError
 from accesskeys_async.records import AccessKeyPage
 
 AnyId = TypeVar("AnyId", bound=str | UUID)
-AnyReading = TypeVar("AnyReading", bound=Reading)
+AnyStream = TypeVar("AnyStream", bound=KeyStream)
 
 
 @public()
-class Listings(Generic[AnyId, AnyReading]):
-    """Many organizations' keys: `async for org, listing in listings`, or `async for outcome in pages()`.
+class Listings(Generic[AnyId, AnyStream]):
+    """Many organizations' keys: `async for org, listing in listings` (`listAccessKeys`).
 
-    Each organization comes once, as it was given, when its first page is there or has failed. Its listing
-    has that page already, and `prefetch` more are on their way; iterate it there and then, or in a task of
-    your own. The failure of one organization is its listing's `error`, raised when that is iterated, and
-    ends no other.
+    `client.list_many` and `client.scan_many` return it. Each organization comes once, as the caller gave it,
+    when its first page has come or has failed. Its listing has that page already, and `prefetch` further
+    pages are in flight. Iterate the listing inside the loop, or in a task of your own. If one organization
+    fails, its listing's `error` is set and iterating that listing raises it; the other listings go on.
 
-    `at_once` organizations are being begun at a time, and as many more wait to be taken; while they do, no
-    other is begun. A listing that was handed out is the caller's: it takes no place here, and what is
-    ahead in it stays at its first page and `prefetch` more until it is iterated, which may be never.
+    `at_once` organizations are started at a time, and as many wait for the caller. No further one is started
+    while they wait. A listing that was yielded belongs to the caller and does not count here. It fetches
+    `prefetch` pages after its first, and nothing more until it is iterated.
 
-    Within the loop, an organization is read page after page while the others wait. For all the pages as fast
-    as they come, there is `pages`.
+    Inside the loop one organization is read page after page while the others wait. `pages` yields the pages
+    of all of them as fast as they come.
+
+    Args:
+        orgs: The organizations' ids.
+        begin: Returns the key stream of an organization that prefetches as many pages as its second argument.
+        prefetch: How many pages of each organization to fetch before they are wanted.
+        at_once: How many organizations to read at a time, 1 or more.
+
+    Example:
+        ```python
+        async for org, listing in client.list_many(orgs):
+            if listing.error is None:
+                print(org, len(await listing.collect()))
+        ```
     """
 
     def __init__(
         self,
         orgs: Items[AnyId],
-        begin: Callable[[AnyId, int], AnyReading],
+        begin: Callable[[AnyId, int], AnyStream],
         *,
         prefetch: int,
         at_once: int,
@@ -47,30 +60,36 @@ class Listings(Generic[AnyId, AnyReading]):
         self._prefetch = prefetch
         self._at_once = at_once
 
-    def __aiter__(self) -> AsyncIterator[tuple[AnyId, AnyReading]]:
+    def __aiter__(self) -> AsyncIterator[tuple[AnyId, AnyStream]]:
         return self.items()
 
-    def items(self) -> AsyncGenerator[tuple[AnyId, AnyReading], None]:
-        """Yield each organization and its listing; what `async for` over the object itself does.
+    def items(self) -> AsyncGenerator[tuple[AnyId, AnyStream], None]:
+        """Yield each organization and its listing, as `async for` over the object itself does.
 
-        Leaving early cancels what is fetched ahead; a listing that was handed out can still be read.
+        Leaving early cancels the prefetching; a listing that was yielded can still be read.
+
+        Yields:
+            Pairs of an organization and its listing.
         """
 
-        async def work(org: AnyId, emit: Emit[tuple[AnyId, AnyReading]]) -> None:
-            reading = self._begin(org, self._prefetch)
-            await reading.start()
-            await emit((org, reading))
-            if self._prefetch and reading.error is None:
-                await reading.start(pages=1 + self._prefetch)
+        async def work(org: AnyId, emit: Emit[tuple[AnyId, AnyStream]]) -> None:
+            stream = self._begin(org, self._prefetch)
+            await stream.start()
+            await emit((org, stream))
+            if self._prefetch and stream.error is None:
+                await stream.start(pages=1 + self._prefetch)
 
         return WorkerPool(self._orgs, work, workers=self._at_once).results()
 
     def pages(self) -> AsyncGenerator[Outcome[AnyId, AccessKeyPage], None]:
-        """Yield every page of every organization as it comes; the outcome's item is the organization.
+        """Yield every page of every organization as it comes.
 
-        `at_once` organizations take turns, a page each, so that a large one delays no other; the next is
-        begun when one of them is through. An error is the organization's last outcome. At most two pages
-        for each of the `at_once` wait for the caller. Leaving early cancels what is under way.
+        `at_once` organizations take turns, one page each, so that a large one delays no other. The next one
+        is started when one of them has ended. At most two pages of each of the `at_once` wait for the
+        caller. Leaving early cancels the requests in flight.
+
+        Yields:
+            Outcomes with the organization as `item`; an error is an organization's last outcome.
         """
 
         async def work(org: AnyId, emit: Emit[Outcome[AnyId, AccessKeyPage]]) -> None:
@@ -78,7 +97,7 @@ class Listings(Generic[AnyId, AnyReading]):
                 async with aclosing(self._begin(org, 0).pages()) as pages:
                     async for page in pages:
                         await emit(Outcome(org, page))
-                        del page  # before the next is decoded: all their pages would be too many to stay warm
+                        del page  # before the next is decoded, which then reuses its memory
             except AccessKeysError as error:
                 await emit(Outcome(org, error=error))
 

@@ -40,7 +40,7 @@ NO_MIRRORS: dict[str, Mirror] = {
 
 
 def scan(service: ChangingService, other: FetchPage, lead: int) -> tuple[list[int], Scan]:
-    scan = Scan(service.direction(forward), other, lead=lead)
+    scan = Scan(service.direction(forward), other, start_backward_after=lead)
     return asyncio.run(read(scan.keys())), scan
 
 

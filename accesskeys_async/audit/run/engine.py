@@ -23,7 +23,7 @@ from accesskeys_async.audit.policies.suppressions import Suppressor
 from accesskeys_async.audit.records import Finding, OrganizationAudit, Snapshot, Subject, Summary, Unreadable
 from accesskeys_async.audit.run.checkpoint import Checkpoint, Reading
 from accesskeys_async.audit.run.evaluation import Judgement, judge, mute
-from accesskeys_async.audit.run.fetching import Access, Answers
+from accesskeys_async.audit.run.fetching import Access, KeyFetcher
 from accesskeys_async.audit.run.loop_turns import Turns
 from accesskeys_async.audit.run.progress import Progress
 from accesskeys_async.audit.run.role_fetching import RoleReader
@@ -101,7 +101,7 @@ class _Draft:
     entry: Entry
     client: AccessKeysClient | None = None
     """With the organization's token; None if there is none, or a checkpoint has the keys."""
-    answers: Answers | None = None
+    fetcher: KeyFetcher | None = None
     reading: Reading | Unreadable | None = None
     """None while its answers are not read."""
     own_suffix: str = ""
@@ -140,7 +140,7 @@ class _Run:
         self._turns = Turns()
         self._seen: set[UUID] = set()
         self._twice = 0
-        self._glances_fail = False
+        self._peeks_fail = False
         self._findings: tuple[Finding, ...] = ()
 
     async def products(
@@ -178,7 +178,7 @@ class _Run:
             draft.is_kept = draft.reading is not None
         if draft.reading is None:
             await self._ask(draft)
-        is_large = draft.answers is not None and draft.answers.most >= LARGE
+        is_large = draft.fetcher is not None and draft.fetcher.max_count >= LARGE
         if self._roles is not None and draft.client is not None:
             await self._read_roles(draft, self._roles)
         draft.spent = time.monotonic() - began
@@ -195,8 +195,8 @@ class _Run:
             return
         draft.client, draft.own_suffix = opened
         organization_id = draft.entry.subject.organization_id
-        draft.answers = Answers(draft.client, organization_id, max_keys=self._max_keys)
-        await draft.answers.ask(to_the_end=self._glances_fail)
+        draft.fetcher = KeyFetcher(draft.client, organization_id, max_keys=self._max_keys)
+        await draft.fetcher.fetch(to_the_end=self._peeks_fail)
 
     async def _read_roles(self, draft: _Draft, reader: RoleReader) -> None:
         """Read the keys at once, since their ids are what to ask for, and then their roles."""
@@ -249,12 +249,12 @@ class _Run:
         return audited
 
     async def _read(self, draft: _Draft) -> Reading | Unreadable:
-        """Read the answers; this waits for nothing, unless a glance was wrong."""
-        assert draft.answers is not None
-        while (keys := draft.answers.take()) is None:
+        """Decode the pages; this waits for nothing, unless a peek was wrong."""
+        assert draft.fetcher is not None
+        while (keys := draft.fetcher.take()) is None:
             # So it is for all: from now on workers read answers as they come, and none waits for another.
-            self._glances_fail = True
-            await draft.answers.ask(to_the_end=True)
+            self._peeks_fail = True
+            await draft.fetcher.fetch(to_the_end=True)
         return keys if isinstance(keys, Unreadable) else Reading(keys, draft.own_suffix)
 
     async def _apply_rules(self, snapshot: Snapshot, settings: tuple[RuleSetting, ...]) -> Judgement:

@@ -6,65 +6,67 @@ from collections.abc import Callable
 import pytest
 
 from accesskeys_async._listing.listing import Listing
-from accesskeys_async._listing.pages import MAX_EMPTY_PAGES, FetchPage, Reading, Steps
+from accesskeys_async._listing.pages import MAX_EMPTY_PAGES, FetchPage, KeyStream, Pager
 from accesskeys_async._listing.scan import Scan
 from accesskeys_async.errors import APIConnectionError, PaginationError
 from accesskeys_async.records import AccessKeyPage
 from tests.unit._listing.scripted_pages import Service, make_key
 
 
-async def step(steps: Steps) -> AccessKeyPage:
-    """Take a page whose keys are all new."""
-    page = await steps.take()
-    steps.note(page, fresh=len(page))
+async def step(pager: Pager) -> AccessKeyPage:
+    """Fetch and decode a page whose keys are all new."""
+    await pager.fetch()
+    page = pager.decode()
+    assert page is not None
+    pager.cursor.advance(page, new_keys=len(page))
     return page
 
 
-async def test_steps_follow_the_page_tokens_to_the_last_page() -> None:
-    steps = Steps(Service([1], [2], [3]))
+async def test_a_pager_follows_the_page_tokens_to_the_last_page() -> None:
+    pager = Pager(Service([1], [2], [3]))
     taken = []
-    while not steps.is_over:
-        taken += [key.id.int for key in await step(steps)]
+    while not pager.cursor.is_over:
+        taken += [key.id.int for key in await step(pager)]
     assert taken == [1, 2, 3]
-    assert steps.token is None
+    assert pager.cursor.next_page_token is None
 
 
-async def test_steps_begin_at_a_page_token() -> None:
-    steps = Steps(Service([1], [2]), "p1")
-    assert [key.id.int for key in await step(steps)] == [2]
-    assert steps.is_over
+async def test_a_pager_starts_at_a_page_token() -> None:
+    pager = Pager(Service([1], [2]), "p1")
+    assert [key.id.int for key in await step(pager)] == [2]
+    assert pager.cursor.is_over
 
 
-async def test_a_page_that_failed_is_the_next_again_and_its_error_says_where() -> None:
-    steps = Steps(Service([1], [2], failures={"p1": APIConnectionError("lost", sent=None)}))
-    await step(steps)
+async def test_a_page_that_failed_is_fetched_again_and_its_error_has_its_page_token() -> None:
+    pager = Pager(Service([1], [2], failures={"p1": APIConnectionError("lost", sent=None)}))
+    await step(pager)
     with pytest.raises(APIConnectionError) as caught:
-        await step(steps)
+        await step(pager)
     assert caught.value.cursor == "p1"
-    assert [key.id.int for key in await step(steps)] == [2]
+    assert [key.id.int for key in await step(pager)] == [2]
 
 
-async def test_a_page_that_was_cancelled_is_the_next_again() -> None:
+async def test_a_page_whose_fetch_was_cancelled_is_fetched_again() -> None:
     service = Service([1], [2])
-    steps = Steps(service)
+    pager = Pager(service)
     service.gate.clear()
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0):
-            await step(steps)
+            await step(pager)
     service.gate.set()
-    assert [key.id.int for key in await step(steps)] == [1]
+    assert [key.id.int for key in await step(pager)] == [1]
 
 
-async def test_a_token_that_comes_again_is_raised_after_the_page_that_brought_it() -> None:
+async def test_a_repeated_page_token_is_raised_after_the_page_that_has_it() -> None:
     async def fetch(token: str | None) -> AccessKeyPage:
         return AccessKeyPage((), "again")
 
-    steps = Steps(fetch)
-    await step(steps)
-    await step(steps)
+    pager = Pager(fetch)
+    await step(pager)
+    await step(pager)
     for _ in range(2):
         with pytest.raises(PaginationError, match="circles") as caught:
-            await step(steps)
+            await step(pager)
         assert caught.value.cursor == "again"
 
 
@@ -85,18 +87,18 @@ class Endless:
 @pytest.mark.parametrize("kind", ["listing", "listing with nothing ahead", "scan"])
 async def test_empty_pages_without_end_are_an_error(kind: str) -> None:
     service = Endless()
-    reading = {
+    stream = {
         "listing": lambda: Listing(service),
         "listing with nothing ahead": lambda: Listing(service, prefetch=0),
         "scan": lambda: Scan(service, Endless()),
     }[kind]()
     with pytest.raises(PaginationError, match="no new key in 1,000 pages in a row"):
-        await reading.collect()
+        await stream.collect()
     assert MAX_EMPTY_PAGES == 1000
     assert service.fetched <= MAX_EMPTY_PAGES + 2
 
 
-READINGS: dict[str, Callable[[FetchPage], Reading]] = {
+STREAMS: dict[str, Callable[[FetchPage], KeyStream]] = {
     "listing": Listing,
     "listing with nothing ahead": lambda fetch: Listing(fetch, prefetch=0),
     "scan": lambda fetch: Scan(fetch, Endless()),
@@ -105,13 +107,13 @@ READINGS: dict[str, Callable[[FetchPage], Reading]] = {
 }
 
 
-@pytest.mark.parametrize("kind", READINGS)
+@pytest.mark.parametrize("kind", STREAMS)
 @pytest.mark.parametrize("every", [1, 2])
 async def test_pages_of_keys_that_came_before_are_as_good_as_empty(kind: str, every: int) -> None:
     service = Endless(1, 2, 3, every=every)
-    reading = READINGS[kind](service)
+    stream = STREAMS[kind](service)
     with pytest.raises(PaginationError, match="no new key in 1,000 pages in a row"):
-        await reading.collect()
+        await stream.collect()
     assert service.fetched <= 2 * MAX_EMPTY_PAGES + 4
 
 
@@ -132,8 +134,8 @@ async def test_pages_with_repeated_keys_now_and_then_are_no_end(kind: str) -> No
     async def fetch_nothing(_: str | None) -> AccessKeyPage:
         return AccessKeyPage(())
 
-    reading = Listing(fetch) if kind == "listing" else Scan(fetch, fetch_nothing)
-    keys = await reading.collect()
+    stream = Listing(fetch) if kind == "listing" else Scan(fetch, fetch_nothing)
+    keys = await stream.collect()
     assert [key.id.int for key in keys] == list(range(3 * MAX_EMPTY_PAGES // 2 + 1))
 
 
@@ -157,6 +159,6 @@ async def test_a_scan_whose_ends_do_not_mirror_reads_on_through_what_the_other_b
 
 async def test_a_key_now_and_then_begins_the_count_anew() -> None:
     service = Endless(1, every=MAX_EMPTY_PAGES)
-    steps = Steps(service)
+    pager = Pager(service)
     for _ in range(3 * MAX_EMPTY_PAGES):
-        await step(steps)
+        await step(pager)

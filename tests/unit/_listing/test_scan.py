@@ -27,8 +27,8 @@ class Ends:
         self.forward = Service(*split(self.ids, size))
         self.backward = Service(*split(self.ids[::-1], size))
 
-    def scan(self, *, lead: int = 1) -> Scan:
-        return Scan(self.forward, self.backward, lead=lead)
+    def scan(self, *, start_backward_after: int = 1) -> Scan:
+        return Scan(self.forward, self.backward, start_backward_after=start_backward_after)
 
     @property
     def asked(self) -> tuple[int, int]:
@@ -63,7 +63,7 @@ async def test_an_organization_of_one_page_costs_one_request() -> None:
 @pytest.mark.parametrize("size", [100, 50, 34])
 async def test_an_organization_of_few_pages_needs_no_task(size: int) -> None:
     ends = Ends(100, size)
-    async with aclosing(ends.scan(lead=4).pages()) as pages:
+    async with aclosing(ends.scan(start_backward_after=4).pages()) as pages:
         taken = 0
         async for _ in pages:
             taken += 1
@@ -79,11 +79,11 @@ async def test_an_organization_without_keys_is_complete_at_once() -> None:
     assert scan.complete
 
 
-@pytest.mark.parametrize("lead", [1, 2, 4])
-async def test_the_other_end_is_begun_after_the_lead(lead: int) -> None:
+@pytest.mark.parametrize("start_backward_after", [1, 2, 4])
+async def test_the_backward_direction_starts_after_the_given_pages(start_backward_after: int) -> None:
     ends = Ends(1000, 100)
-    async with aclosing(ends.scan(lead=lead).pages()) as pages:
-        for taken in range(1, lead):
+    async with aclosing(ends.scan(start_backward_after=start_backward_after).pages()) as pages:
+        for taken in range(1, start_backward_after):
             await anext(pages)
             assert ends.asked[1] == 0, taken
         await anext(pages)
@@ -236,7 +236,7 @@ async def test_a_failure_at_the_start_is_told_and_raised_when_it_is_read() -> No
 async def test_a_pass_that_begins_during_the_start_asks_nothing_twice() -> None:
     ends = Ends(15, 10)
     ends.forward.gate.clear()
-    scan = ends.scan(lead=4)
+    scan = ends.scan(start_backward_after=4)
     start = asyncio.create_task(scan.start(pages=2))
     await settle()
     reading = asyncio.create_task(read(scan.keys()))

@@ -1,4 +1,4 @@
-"""A client whose pages come from a script, so that audits can be led wherever they should hold."""
+"""A client whose pages come from a script, to test audits in every situation."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from tests.unit.audit.judged import make_key
 
 
 class Pages(PageSource[str]):
-    """Pages by their tokens, the first by "0"; a glance may be wrong."""
+    """Pages by their tokens, the first by "0"; a peek may be wrong."""
 
     def __init__(
-        self, pages: Mapping[str, AccessKeyPage], glances: Mapping[str, str | None] | None = None
+        self, pages: Mapping[str, AccessKeyPage], peeks: Mapping[str, str | None] | None = None
     ) -> None:
         self._pages = pages
-        self._glances = glances or {}
-        self.asked = 0
-        self.read_pages = 0
+        self._peeks = peeks or {}
+        self.requested = 0
+        self.decoded = 0
 
-    async def ask(self, page_token: str | None) -> str:
-        token = page_token or "0"
-        self.asked += 1
-        if token not in self._pages:
-            raise PaginationError(f"there is no page {token}")
-        return token
+    async def fetch(self, page_token: str | None) -> str:
+        page = page_token or "0"
+        self.requested += 1
+        if page not in self._pages:
+            raise PaginationError(f"there is no page {page}")
+        return page
 
-    def glance(self, answer: str) -> str | None:
-        return self._glances.get(answer, self._pages[answer].next_page_token)
+    def peek_next_token(self, response: str) -> str | None:
+        return self._peeks.get(response, self._pages[response].next_page_token)
 
-    def read(self, answer: str) -> AccessKeyPage:
-        self.read_pages += 1
-        return self._pages[answer]
+    def decode(self, response: str) -> AccessKeyPage:
+        self.decoded += 1
+        return self._pages[response]
 
 
 class Scripted(AccessKeysClient):

@@ -46,7 +46,7 @@ async def test_no_organization_is_read_before_the_caller_has_the_last(amend: Ame
     async for one in audit(Scripted(pages), organizations, NOTHING, at_once=8, amend=amend):
         if isinstance(one, OrganizationAudit):
             seen += 1
-            ahead.append(pages.read_pages - seen)
+            ahead.append(pages.decoded - seen)
     assert seen == 30
     assert max(ahead) == 0
 
@@ -60,8 +60,8 @@ async def test_a_slow_caller_holds_the_audit_back(amend: Amend | None) -> None:
         for _ in range(100):
             await asyncio.sleep(0)
         # One is with the caller, two wait for it, and two more are held by who asked for them.
-        assert pages.asked == 5
-        assert pages.read_pages == (1 if amend is None else 5)
+        assert pages.requested == 5
+        assert pages.decoded == (1 if amend is None else 5)
     assert len(asyncio.all_tasks()) == 1
 
 
@@ -140,17 +140,17 @@ class Crowded(Pages):
         super().__init__(pages, dict.fromkeys(pages))
         self.most = self._now = 0
 
-    async def ask(self, page_token: str | None) -> str:
+    async def fetch(self, page_token: str | None) -> str:
         self._now += page_token is not None
         self.most = max(self.most, self._now)
         for _ in range(5):
             await asyncio.sleep(0)
         self._now -= page_token is not None
-        return await super().ask(page_token)
+        return await super().fetch(page_token)
 
 
 @pytest.mark.parametrize("count", [1, 5])
-async def test_a_service_whose_page_tokens_no_glance_finds_is_read_whole_and_side_by_side(count: int) -> None:
+async def test_a_service_whose_page_tokens_no_peek_finds_is_read_whole_and_side_by_side(count: int) -> None:
     pages = Crowded(make_pages(count))
     organizations = name_organizations(20)
     *audits, summary = [one async for one in audit(Scripted(pages), organizations, NOTHING, at_once=3)]
