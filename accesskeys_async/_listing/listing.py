@@ -183,7 +183,7 @@ class _ListingPass:
         """Return the next page, and how many repeated keys were left out of it; None after the last."""
         prefetcher = self._prefetcher
         while not self._decoded:
-            if prefetcher.has_undecoded:
+            if prefetcher.undecoded:
                 self._accept(await prefetcher.decode())
             elif prefetcher.cursor.is_over:
                 return None

@@ -182,37 +182,33 @@ class Pager:
     keys of each decoded page, and calls `cursor.advance` before it decodes the next.
     """
 
-    __slots__ = ("_peeked", "_source", "_undecoded", "cursor")
+    __slots__ = ("_peeked", "_source", "cursor", "undecoded")
 
     def __init__(self, fetch: FetchPage, page_token: str | None = None) -> None:
         self._source: PageSource[Any] = fetch if isinstance(fetch, PageSource) else DecodedPageSource(fetch)
-        self._undecoded: deque[tuple[str | None, Any, BaseException | None]] = deque()
+        self.undecoded: deque[tuple[str | None, Any, BaseException | None]] = deque()
+        """Page tokens with the pages that were fetched there, or the failures to fetch them."""
         self._peeked: tuple[str | None] | None = None
         self.cursor = PageCursor(page_token, max_empty_pages=self._source.max_empty_pages)
-
-    @property
-    def undecoded(self) -> int:
-        """How many fetched pages, and failures to fetch one, wait for `decode`."""
-        return len(self._undecoded)
 
     def peek(self) -> str | None:
         """Return the page token after the last undecoded page; None after a failure or the last page."""
         if self._peeked is None:
-            _, response, failure = self._undecoded[-1]
+            _, response, failure = self.undecoded[-1]
             self._peeked = (None if failure is not None else self._source.peek_next_token(response),)
         return self._peeked[0]
 
     def is_peek_repeated(self) -> bool:
         """Return whether the peeked page token came before."""
         page_token = self.peek()
-        return self.cursor.has_seen(page_token) or any(page_token == one[0] for one in self._undecoded)
+        return self.cursor.has_seen(page_token) or any(page_token == one[0] for one in self.undecoded)
 
     async def fetch(self) -> BaseException | None:
         """Fetch the next page and keep it undecoded; a failure is kept in its place, and returned."""
-        page_token = self.peek() if self._undecoded else self.cursor.next_page_token
+        page_token = self.peek() if self.undecoded else self.cursor.next_page_token
         response, failure = None, None
         try:
-            if not self._undecoded:
+            if not self.undecoded:
                 self.cursor.raise_if_looping()
             response = await self._source.fetch(page_token)
         except asyncio.CancelledError:
@@ -221,7 +217,7 @@ class Pager:
             failure = error
             if isinstance(error, AccessKeysError):
                 error.cursor = page_token
-        self._undecoded.append((page_token, response, failure))
+        self.undecoded.append((page_token, response, failure))
         self._peeked = None
         return failure
 
@@ -231,9 +227,9 @@ class Pager:
         Returns None, and drops everything undecoded, if a wrong peek led to it.
         """
         self.cursor.raise_if_looping()
-        page_token, response, failure = self._undecoded.popleft()
+        page_token, response, failure = self.undecoded.popleft()
         if page_token != self.cursor.next_page_token or self.cursor.is_over:
-            self.drop_undecoded()
+            self.undecoded.clear()
             return None
         if failure is not None:
             raise failure
@@ -242,7 +238,3 @@ class Pager:
         except AccessKeysError as error:
             error.cursor = page_token
             raise
-
-    def drop_undecoded(self) -> None:
-        """Forget what is undecoded."""
-        self._undecoded.clear()

@@ -43,6 +43,23 @@ class Prefetcher:
     caller passes each decoded page with `cursor.advance` before it asks for the next.
     """
 
+    __slots__ = (
+        "_fetch_lock",
+        "_is_closed",
+        "_look_ahead",
+        "_name",
+        "_pager",
+        "_room",
+        "_task",
+        "arrival",
+        "cursor",
+        "failure",
+        "fetched",
+        "on_arrival",
+        "speculates",
+        "undecoded",
+    )
+
     def __init__(
         self,
         fetch: FetchPage,
@@ -60,6 +77,8 @@ class Prefetcher:
         self._room = Wakeup()
         self._is_closed = False
         self.cursor = self._pager.cursor
+        self.undecoded = self._pager.undecoded
+        """The pages and failures that `decode` takes."""
         self.arrival = arrival or Wakeup()
         """Wakes the caller when a page has come, or the task has ended."""
         self.on_arrival: Callable[[], None] | None = None
@@ -70,11 +89,6 @@ class Prefetcher:
         """How many pages were fetched."""
         self.failure: BaseException | None = None
         """What fetching or decoding failed with."""
-
-    @property
-    def has_undecoded(self) -> bool:
-        """Whether `decode` has a page or a failure."""
-        return self._pager.undecoded > 0
 
     @property
     def is_running(self) -> bool:
@@ -94,7 +108,7 @@ class Prefetcher:
     @property
     def has_next(self) -> bool:
         """Whether a page follows the undecoded ones, as far as a peek shows."""
-        return self._pager.undecoded > 0 and self._pager.peek() is not None
+        return bool(self.undecoded) and self._pager.peek() is not None
 
     def can_fetch_now(self, until: int) -> bool:
         """Return whether `fetch_now` would fetch."""
@@ -160,14 +174,14 @@ class Prefetcher:
             return
         self._is_closed = True
         await stop_tasks([self._task])
-        self._pager.drop_undecoded()
+        self.undecoded.clear()
         self._is_closed, self._task = False, None
         self.run_ahead()
 
     async def _fetch_loop(self) -> None:
         while not self._is_closed:
             if not self._has_room():
-                if self.cursor.is_over and not self._pager.undecoded:
+                if self.cursor.is_over and not self.undecoded:
                     return
                 await self._room.wait()
                 continue
@@ -181,7 +195,7 @@ class Prefetcher:
                 return
 
     def _has_room(self) -> bool:
-        undecoded = self._pager.undecoded
+        undecoded = len(self.undecoded)
         if not undecoded:
             return not self.cursor.is_over
         # A page that the caller waits for is as good as decoded: the next request is sent first.

@@ -174,9 +174,9 @@ class TwoWayScan:
     def _next_to_decode(self) -> Prefetcher | None:
         """Return the prefetcher to decode a page of: the one that is behind, if both have one."""
         keys = self.meeting_point
-        if not (self._backward.has_undecoded and keys.is_wanted(keys.backward)):
-            return self._forward if self._forward.has_undecoded else None
-        if self._forward.has_undecoded and keys.forward.pages <= keys.backward.pages:
+        if not (self._backward.undecoded and keys.is_wanted(keys.backward)):
+            return self._forward if self._forward.undecoded else None
+        if self._forward.undecoded and keys.forward.pages <= keys.backward.pages:
             return self._forward
         return self._backward
 

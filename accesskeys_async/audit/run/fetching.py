@@ -91,7 +91,7 @@ class KeyFetcher:
     @property
     def max_count(self) -> int:
         """How many keys have come at most: undecoded pages may not be full."""
-        return len(self._keys) + self._pager.undecoded * MAX_PAGE_SIZE
+        return len(self._keys) + len(self._pager.undecoded) * MAX_PAGE_SIZE
 
     async def fetch(self, *, to_the_end: bool = False) -> None:
         """Fetch all pages, and decode few of them: `take` decodes the others without waiting.
@@ -110,7 +110,7 @@ class KeyFetcher:
             is_last = pager.peek() is None
             if is_last and not to_the_end:
                 return
-            if is_last or pager.is_peek_repeated() or pager.undecoded >= MAX_UNDECODED_PAGES:
+            if is_last or pager.is_peek_repeated() or len(pager.undecoded) >= MAX_UNDECODED_PAGES:
                 self._decode()
 
     def take(self) -> tuple[AccessKey, ...] | Unreadable | None:
@@ -147,7 +147,7 @@ class KeyFetcher:
         except AccessKeysError as error:
             self._fail(error)
         if self._is_over:
-            pager.drop_undecoded()
+            pager.undecoded.clear()
 
     def _fail(self, error: AccessKeysError) -> None:
         self._unreadable = Unreadable(name_reason(error), one_line_of(error))
