@@ -20,7 +20,7 @@ from accesskeys_async.records import AccessKey
 
 pytest_plugins = ["tests.secrets_watch", "tests.services"]
 
-# The machines that run the suite are shared: how long one example takes says nothing.
+# The suite runs on shared machines, where the duration of one example means nothing.
 settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
 
@@ -29,10 +29,10 @@ IS_EAGER = os.environ.get("ACCESSKEYS_TEST_EAGER") == "1" and sys.version_info >
 
 
 def pytest_configure() -> None:
-    # What a shell starts in the background ignores Ctrl-C, and so would all that the tests start.
+    # A process that a shell starts in the background ignores SIGINT, and so do its children.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    # So does nohup with SIGHUP.
+    # nohup does the same with SIGHUP.
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
     if IS_EAGER:
@@ -63,10 +63,10 @@ def pytest_report_header() -> str | None:
 
 
 def _start_tasks_eagerly() -> None:
-    """Have every event loop of this process start a task where it is created, and not in its next round."""
+    """Let every event loop of this process start a task when it is created, and not in the next iteration."""
     create_asyncio, create_uvloop = asyncio.BaseEventLoop.__init__, uvloop.new_event_loop
 
-    # uvloop names the option, which the factory has only since 3.13.3.
+    # uvloop passes the option, which the factory has only since 3.13.3.
     def create_task(
         loop: asyncio.AbstractEventLoop, work: Any, *, eager_start: bool | None = None, **options: Any
     ) -> asyncio.Task[Any]:
@@ -109,21 +109,21 @@ def make_key() -> Callable[..., AccessKey]:
 
 
 class _Reply(aiohttp.ClientResponse):
-    """A response with the writer that aiohttp 3.14 asks for and aioresponses 0.7.9 does not give."""
+    """A response with the writer that aiohttp 3.14 requires and aioresponses 0.7.9 does not pass."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, stream_writer=Mock(output_size=0), **options)
 
 
 class MockedAPI(aioresponses):
-    """aioresponses whose replies are made for this aiohttp."""
+    """aioresponses with responses for this version of aiohttp."""
 
     def add(self, *arguments: Any, **options: Any) -> None:
         super().add(*arguments, **{"response_class": _Reply, **options})
 
     @property
     def calls(self) -> list[tuple[str, str, dict[str, Any]]]:
-        """Method, URL and options of every request, in no order across URLs."""
+        """Method, URL and options of every request, grouped by URL."""
         return [
             (method, str(url), call.kwargs)
             for (method, url), calls in self.requests.items()

@@ -1,8 +1,8 @@
-"""A pytest plugin that reads every log record and every error of the suite and finds tokens in them.
+"""A pytest plugin that searches every log record and every error of the suite for tokens.
 
-It fails the test in whose time a token got out. It knows tokens by what they look like: the emulator's and
+It fails the test during which a token was exposed. It recognizes tokens by their form: the emulator's and
 those of the tests are 36 letters and digits, and an Authorization header begins with its scheme. Tokens of
-any other look are told to it: `secrets_watch.learn(token)`.
+another form are registered: `secrets_watch.learn(token)`.
 
 Errors come from `pytest.raises`, from failures, and from `secrets_watch.inspect(error)`.
 """
@@ -34,7 +34,7 @@ SHAPE = re.compile(
 
 
 class SecretsWatch(logging.Handler):
-    """Collect what the library lets out, and search it."""
+    """Collect what the library exposes, and search it for tokens."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
@@ -44,7 +44,7 @@ class SecretsWatch(logging.Handler):
         self._found: list[str] = []
 
     def learn(self, token: str) -> None:
-        """Look for this token, too, from here on."""
+        """Search for this token too."""
         self._known.add(token)
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -53,7 +53,7 @@ class SecretsWatch(logging.Handler):
         self.search(f"the arguments of a log record of {record.name}", repr(record.args))
 
     def inspect(self, error: BaseException) -> None:
-        """Search an error's every form: repr, str, notes, attributes, pickle, traceback with its locals."""
+        """Search every form of an error: repr, str, notes, attributes, pickle, traceback with its locals."""
         kind = type(error).__name__
         self.search(f"the repr of {kind}", repr(error))
         self.search(f"the text of {kind}", str(error))
@@ -64,14 +64,14 @@ class SecretsWatch(logging.Handler):
             self.search(f"the pickle of {kind}", pickle.dumps(error).decode("latin-1"))
 
     def search(self, place: str, text: str) -> None:
-        """Note every token in a text, and say no more of it than its place and its end."""
+        """Note every token in a text by its place and its last six characters."""
         self.texts_seen += 1
         found = [match.group() for match in SHAPE.finditer(text)]
         found += [token for token in self._known if token in text]
         self._found += [f"{place} contains a token (…{token[-6:]})" for token in found]
 
     def take_findings(self) -> list[str]:
-        """Return what was found since the last time, each once."""
+        """Return the findings since the last call, each once."""
         found, self._found = list(dict.fromkeys(self._found)), []
         return found
 
@@ -79,7 +79,7 @@ class SecretsWatch(logging.Handler):
 def format_locals(error: BaseException) -> str:
     """Format a whole traceback with the locals of the client's frames and of those below it.
 
-    Tests and the emulator have every right to know tokens.
+    Frames of tests and of the emulator are left out: they may hold tokens.
     """
     trace = traceback.TracebackException.from_exception(error, capture_locals=True)
     pending, seen = [trace], []
@@ -98,7 +98,7 @@ def _is_watched(filename: str) -> bool:
 
 @pytest.fixture
 def secrets_watch(request: pytest.FixtureRequest) -> SecretsWatch:
-    """The watch over this run, to tell it tokens and show it errors."""
+    """The watch of this run, for tests that register tokens or inspect errors."""
     return request.config.stash[WATCH]
 
 
@@ -118,10 +118,10 @@ def pytest_configure(config: pytest.Config) -> None:
             watch.inspect(error[1])
         return caught(self, *error)
 
-    pytest.RaisesExc.__exit__ = catch  # type: ignore[method-assign] # this is where the suite's errors end
+    pytest.RaisesExc.__exit__ = catch  # type: ignore[method-assign] # every expected error passes here
 
     def restore() -> None:
-        pytest.RaisesExc.__exit__ = caught  # type: ignore[method-assign] # as it was
+        pytest.RaisesExc.__exit__ = caught  # type: ignore[method-assign] # restored
         logging.getLogger().removeHandler(watch)
         for logger, level in before:
             logger.setLevel(level)
@@ -153,4 +153,4 @@ def _watch(item: pytest.Item) -> Iterator[None]:
 
 def _report(watch: SecretsWatch) -> None:
     if found := watch.take_findings():
-        pytest.fail("a secret got out: " + "; ".join(found), pytrace=False)
+        pytest.fail("a secret was exposed: " + "; ".join(found), pytrace=False)

@@ -1,6 +1,7 @@
 """Real services for tests: PostgreSQL, PgBouncer and Redis, each started on a free port.
 
-Where one is not installed its tests are skipped, and say so; with ACCESSKEYS_REQUIRE_SERVICES=1 they fail.
+Tests of a service that is not installed are skipped with a reason, or fail with
+ACCESSKEYS_REQUIRE_SERVICES=1.
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ PATIENCE = 30.0
 
 
 class PostgresServer(NamedTuple):
-    """A PostgreSQL with TLS, where anybody may come in without a password but the role `guarded`."""
+    """A PostgreSQL with TLS, which accepts everybody without a password, except the role `guarded`."""
 
     url: str
     """Of its maintenance database."""
     authority: Path
-    """The certificate of what signed the server's, which names 127.0.0.1."""
+    """The certificate of the authority that signed the server's, which names 127.0.0.1."""
     client: Path
-    """The certificate and key of a client, which the same authority signed."""
+    """The certificate and key of a client, signed by the same authority."""
 
 
 @pytest.fixture(scope="session")
@@ -40,9 +41,9 @@ def postgres() -> Iterator[PostgresServer]:
     """A PostgreSQL server, started once a session."""
     binaries = _find_postgres()
     if binaries is None:
-        _do_without("PostgreSQL (initdb)")
+        _skip("PostgreSQL (initdb)")
     with tempfile.TemporaryDirectory(prefix="accesskeys-postgres-") as folder:
-        as_user = _give_away(Path(folder))
+        as_user = _chown(Path(folder))
         data, port = f"{folder}/data", _find_free_port()
         initdb = [f"{binaries}/initdb", "-D", data, "-U", "tests", "-A", "trust", "-E", "UTF8", "--no-sync"]
         subprocess.run([*as_user, *initdb], check=True, capture_output=True, cwd=folder)
@@ -54,7 +55,7 @@ def postgres() -> Iterator[PostgresServer]:
         authority.issue_cert("client.example").private_key_and_cert_chain_pem.write_to_path(
             f"{folder}/client.pem"
         )
-        _keep_to(Path(data), Path(data, "server.pem"))
+        _make_private(Path(data), Path(data, "server.pem"))
         options = ["-h", "127.0.0.1", "-p", str(port), "-k", folder, "-c", "fsync=off"]
         options += ["-c", "ssl=on", "-c", "ssl_cert_file=server.pem", "-c", "ssl_key_file=server.pem"]
         options += ["-c", f"ssl_ca_file={folder}/authority.pem"]
@@ -83,10 +84,10 @@ def pgbouncer_url(postgres_url: str) -> Iterator[str]:
     """The URL of the same database behind PgBouncer in transaction mode, with two sessions for everybody."""
     program = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if program is None:
-        _do_without("pgbouncer")
+        _skip("pgbouncer")
     server, name = urlsplit(postgres_url), urlsplit(postgres_url).path[1:]
     with tempfile.TemporaryDirectory(prefix="accesskeys-pgbouncer-") as folder:
-        as_user, port = _give_away(Path(folder)), _find_free_port()
+        as_user, port = _chown(Path(folder)), _find_free_port()
         Path(folder, "users").write_text('"tests" ""\n')
         Path(folder, "pgbouncer.ini").write_text(
             f"[databases]\n{name} = host={server.hostname} port={server.port} dbname={name}\n[pgbouncer]\n"
@@ -109,7 +110,7 @@ def redis_url() -> Iterator[str]:
     """The URL of an empty Redis."""
     server = shutil.which("redis-server")
     if server is None:
-        _do_without("redis-server")
+        _skip("redis-server")
     port = _find_free_port()
     with tempfile.TemporaryDirectory(prefix="accesskeys-redis-") as folder:
         options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
@@ -118,23 +119,23 @@ def redis_url() -> Iterator[str]:
             yield f"redis://127.0.0.1:{port}/0"
 
 
-def _do_without(service: str) -> NoReturn:
+def _skip(service: str) -> NoReturn:
     message = f"{service} is not installed"
     if os.environ.get("ACCESSKEYS_REQUIRE_SERVICES") == "1":
-        pytest.fail(f"{message}, and ACCESSKEYS_REQUIRE_SERVICES=1 asks for it")
+        pytest.fail(f"{message}, and ACCESSKEYS_REQUIRE_SERVICES=1 requires it")
     pytest.skip(f"{message}; install it to run this test")
 
 
 def _find_postgres() -> str | None:
-    places = list(Path("/usr/lib/postgresql").glob("*/bin"))
-    if places:
-        return str(max(places, key=lambda place: float(place.parent.name)))
+    folders = list(Path("/usr/lib/postgresql").glob("*/bin"))
+    if folders:
+        return str(max(folders, key=lambda folder: float(folder.parent.name)))
     on_path = shutil.which("initdb")
     return None if on_path is None else str(Path(on_path).parent)
 
 
-def _give_away(folder: Path) -> list[str]:
-    """Give the folder to a user that PostgreSQL runs as, and return what runs a command as that user."""
+def _chown(folder: Path) -> list[str]:
+    """Give the folder to a user that PostgreSQL runs as, and return the command prefix of that user."""
     if os.geteuid() != 0:
         return []
     user = pwd.getpwnam("nobody")
@@ -142,8 +143,8 @@ def _give_away(folder: Path) -> list[str]:
     return ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
 
 
-def _keep_to(owner: Path, secret: Path) -> None:
-    """Give a file to the owner of a folder, alone."""
+def _make_private(owner: Path, secret: Path) -> None:
+    """Make a file readable only by the owner of a folder."""
     secret.chmod(0o600)
     if os.geteuid() == 0:
         os.chown(secret, owner.stat().st_uid, owner.stat().st_gid)

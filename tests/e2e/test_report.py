@@ -51,16 +51,16 @@ def test_its_policy_keeps_it_from_the_network(report: Path, open_page: Open) -> 
         server.setblocking(False)
         blocked = page.evaluate(
             """async (url) => {
-                const told = [];
+                const violated = [];
                 const all = new Promise((done) => addEventListener("securitypolicyviolation", (event) => {
-                    if (told.push(event.effectiveDirective) === 3) done();
+                    if (violated.push(event.effectiveDirective) === 3) done();
                 }));
                 const image = Object.assign(new Image(), {src: url});
                 const script = Object.assign(document.createElement("script"), {textContent: "ran = true"});
                 document.body.append(image, script);
                 await fetch(url).catch(() => null);
                 await all;
-                return [typeof ran, ...told.sort()];
+                return [typeof ran, ...violated.sort()];
             }""",
             f"http://127.0.0.1:{server.getsockname()[1]}/",
         )

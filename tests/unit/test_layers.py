@@ -1,4 +1,4 @@
-"""The floors in pyproject.toml have every room of the house, so that import-linter holds all of them."""
+"""Each top-level module has a layer in pyproject.toml, so that import-linter checks it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-APART = {"__init__", "__main__", "_version"}
-ROOMS = {
+NO_LAYER = {"__init__", "__main__", "_version"}
+PARTS = {
     path.stem
     for path in (ROOT / "accesskeys_async").iterdir()
-    if (path.suffix == ".py" or (path / "__init__.py").exists()) and path.stem not in APART
+    if (path.suffix == ".py" or (path / "__init__.py").exists()) and path.stem not in NO_LAYER
 }
 
 
@@ -21,13 +21,13 @@ def _read_contract(name: str) -> dict[str, Any]:
     return next(contract for contract in contracts if contract["name"].startswith(name))
 
 
-def test_every_room_is_on_a_floor() -> None:
-    floors = _read_contract("Imports run downward")["layers"]
-    named = {room.strip(" ()").split(".")[0] for floor in floors for room in floor.split(":")}
-    # The emulator is a tower of its own.
-    assert ROOMS - named == {"emulator"}
+def test_every_part_has_a_layer() -> None:
+    layers = _read_contract("Imports run downward")["layers"]
+    named = {part.strip(" ()").split(".")[0] for layer in layers for part in layer.split(":")}
+    # The emulator has contracts of its own.
+    assert PARTS - named == {"emulator"}
 
 
-def test_every_room_is_out_of_the_emulators_sight() -> None:
+def test_the_emulator_may_import_no_other_part() -> None:
     forbidden = _read_contract("The emulator knows nothing")["forbidden_modules"]
-    assert {name.removeprefix("accesskeys_async.") for name in forbidden} == ROOMS - {"emulator", "_public"}
+    assert {name.removeprefix("accesskeys_async.") for name in forbidden} == PARTS - {"emulator", "_public"}

@@ -17,7 +17,7 @@ import accesskeys_async
 
 PACKAGE = Path(accesskeys_async.__file__).parent
 APART = {"cli", "emulator", "pytest_plugin", "__main__"}
-"""What is no part of the library: programs, and a tower of its own."""
+"""Programs, and the emulator: not part of the library."""
 
 
 def list_modules() -> list[str]:
@@ -185,8 +185,8 @@ def test_the_library_logs_to_nobody_unless_asked() -> None:
 def list_annotated() -> list[object]:
     """Every public class and function, and every function of those classes, as they are written."""
     found: list[object] = []
-    towers = [*MODULES, "accesskeys_async.emulator"]
-    for module in map(importlib.import_module, towers):
+    modules = [*MODULES, "accesskeys_async.emulator"]
+    for module in map(importlib.import_module, modules):
         for value in (
             getattr(module, name) for name in {*getattr(module, "__all__", ()), *list_definitions(module)}
         ):

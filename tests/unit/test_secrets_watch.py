@@ -76,7 +76,7 @@ def test_a_test_in_whose_time_a_token_gets_out_fails_and_no_other(pytester: pyte
     for number, outcome in enumerate(outcomes):
         result.stdout.re_match_lines([rf"{outcome} .*::test_{number}( - .*)?$"])
     result.assert_outcomes(failed=len(LEAKS), passed=len(CLEAN))
-    findings = [line for line in result.outlines if line.startswith("a secret got out: ")]
+    findings = [line for line in result.outlines if line.startswith("a secret was exposed: ")]
     assert len(findings) == len(LEAKS)
     assert not any("Ab1" * 12 in finding for finding in findings)
 
