@@ -22,7 +22,7 @@ from accesskeys_async.errors import InvalidRequestError
 from accesskeys_async.records import UNSET, AccessKey, CreatedAccessKey, Unset
 
 ONE_WAY_PAGES: Final = 4
-"""Up to so many pages, an organization among many is read from one end: the others fill the time."""
+"""How many pages of an organization are read from one end if the others use all slots meanwhile."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -219,16 +219,20 @@ class FanOut(ABC):
     ) -> Listings[AnyId, Scan]:
         """Scan many organizations: `async for org, scan in client.scan_many(orgs)`; see `list_many`.
 
-        What it gains over that, it gains with organizations of many pages; up to 4 are read from one end.
+        It is faster than `list_many` if organizations have many pages. Up to 4 pages of one are read from one
+        end, unless `at_once` is at most half of `max_concurrency`: then all are read from both ends.
         """
         arguments.check_list(limit=limit, page_token=None)
 
         def begin(org: AnyId, _: int) -> Scan:
             forward, backward = (self._pages_of(org, limit=limit, reverse=turn) for turn in (False, True))
-            return Scan(forward, backward, start_backward_after=ONE_WAY_PAGES)
+            return Scan(forward, backward, start_backward_after=one_way_pages)
 
         _check_items("orgs", orgs)
-        return Listings(orgs, begin, prefetch=1, at_once=self._check_at_once(at_once))
+        workers = self._check_at_once(at_once)
+        # If slots are free, the backward direction of one organization delays no other.
+        one_way_pages = 1 if 2 * workers <= self.max_concurrency else ONE_WAY_PAGES
+        return Listings(orgs, begin, prefetch=1, at_once=workers)
 
     def _call_each(
         self, argument: str, items: Items[Item], call: Callable[[Item], Awaitable[Result]]
