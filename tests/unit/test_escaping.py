@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accesskeys_async._escaping import csv_cell, csv_line, json_text, printable
+from accesskeys_async._escaping import (
+    csv_cell,
+    csv_line,
+    html_attribute,
+    json_text,
+    markdown_text,
+    printable,
+    sarif_text,
+    utf8_text,
+)
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
 BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
@@ -133,3 +142,25 @@ def test_no_line_has_a_formula_wherever_its_reader_parts_it(
     for row in csv.reader(io.StringIO(line, newline=""), delimiter=separator):
         for cell in row:
             assert not cell.strip().startswith(("=", "+", "-", "@", "＝", "＋", "－", "＠"))
+
+
+def test_markdown_text_has_no_markup() -> None:
+    assert markdown_text("a *b* [c](d) <e> `f` | g_h") == (r"a \*b\* \[c\]\(d\) \<e\> \`f\` \| g\_h")
+
+
+@pytest.mark.parametrize("text", ["ask @owner", "see #12", "at https://example.org", "www.example.org"])
+def test_markdown_text_with_a_link_or_mention_is_code(text: str) -> None:
+    assert markdown_text(text) == f"`{text}`"
+
+
+def test_an_html_attribute_has_no_quotes_or_tags() -> None:
+    assert html_attribute('"><b>\x1b') == "&quot;&gt;&lt;b&gt;\\x1b"
+
+
+def test_sarif_text_has_no_links_or_placeholders() -> None:
+    assert sarif_text(r"[a](b) {0} \\") == r"\[a\](b) {{0}} \\\\"
+
+
+@given(ANY_TEXT)
+def test_utf8_text_can_be_encoded(text: str) -> None:
+    utf8_text(text).encode()

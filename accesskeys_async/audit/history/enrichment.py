@@ -41,21 +41,21 @@ def enrich_readable(
     earlier findings to the time they were opened.
     """
     findings, results = list(audited.findings), list(audited.results)
-    is_on = {setting.rule.id: setting for setting in settings if setting.is_on}
+    enabled = {setting.rule.id: setting for setting in settings if setting.enabled}
     for rule_id, judge in JUDGES.items():
-        if rule_id not in is_on:
+        if rule_id not in enabled:
             continue
         if isinstance(changes, str):
             results.append(RuleResult(rule_id, not_evaluated=len(snapshot.keys), reason=changes))
             continue
-        verdict = judge(changes, is_on[rule_id].parameters)
+        verdict = judge(changes, enabled[rule_id].parameters)
         if verdict.hits:
-            findings += make_findings(snapshot, is_on[rule_id], verdict.hits, own_keys=own_keys)
+            findings += make_findings(snapshot, enabled[rule_id], verdict.hits, own_keys=own_keys)
         results.append(_count(rule_id, changes, verdict))
-    if OVERDUE_RULE in is_on:
+    if OVERDUE_RULE in enabled:
         findings, raised = _raise_overdue(findings, open_since, sla_days, audited.taken_at)
         results.append(RuleResult(OVERDUE_RULE, len(findings) - raised, raised))
-    if UNREADABLE_RULE in is_on:
+    if UNREADABLE_RULE in enabled:
         results.append(RuleResult(UNREADABLE_RULE, passed=1))
     return evolve(audited, findings=tuple(sorted(findings, key=by_weight)), results=tuple(results))
 
@@ -70,15 +70,15 @@ def enrich_unreadable(
     sla_days: Mapping[Severity, int],
 ) -> OrganizationAudit:
     """Add a finding if the organization was read completely before, at `earlier_at`."""
-    is_on = {setting.rule.id: setting for setting in settings if setting.is_on}
-    if UNREADABLE_RULE not in is_on or audited.unreadable is None:
+    enabled = {setting.rule.id: setting for setting in settings if setting.enabled}
+    if UNREADABLE_RULE not in enabled or audited.unreadable is None:
         return audited
     if earlier_at is None:
         result = RuleResult(UNREADABLE_RULE, not_evaluated=1, reason=NO_PREVIOUS_READING)
         return evolve(audited, results=(*audited.results, result))
     why = f"was read on {earlier_at.date()}, but can't be read now: {audited.unreadable.reason}"
-    findings = make_findings(snapshot, is_on[UNREADABLE_RULE], [Hit(why)])
-    if OVERDUE_RULE in is_on:
+    findings = make_findings(snapshot, enabled[UNREADABLE_RULE], [Hit(why)])
+    if OVERDUE_RULE in enabled:
         findings, _ = _raise_overdue(findings, open_since, sla_days, audited.taken_at)
     return evolve(
         audited,

@@ -70,16 +70,16 @@ def make_key_check(
     snapshot: Snapshot, settings: Iterable[RuleSetting], changes: Changes | None
 ) -> CanEvaluateKey:
     """Return a function that evaluates a rule for one key: results only count the keys not evaluated."""
-    is_on = {setting.rule.id: setting for setting in settings if setting.is_on}
+    enabled = {setting.rule.id: setting for setting in settings if setting.enabled}
 
     def can_evaluate_key(rule: str, key: AccessKey) -> bool:
-        if rule not in is_on:
+        if rule not in enabled:
             return False
         narrow = evolve(snapshot, keys=(key,))
         if rule in JUDGES:
-            return changes is not None and not _count_not_evaluated(changes, narrow, rule, is_on[rule])
+            return changes is not None and not _count_not_evaluated(changes, narrow, rule, enabled[rule])
         # A rule that combines the outcomes of others needs them all.
-        needed = is_on.values() if is_on[rule].rule.combine is not None else [is_on[rule]]
+        needed = enabled.values() if enabled[rule].rule.combine is not None else [enabled[rule]]
         return all(one.not_evaluated == 0 for one in judge(narrow, needed).results if one.rule == rule)
 
     return can_evaluate_key

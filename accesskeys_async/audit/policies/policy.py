@@ -53,7 +53,7 @@ class RuleSetting:
     """A rule as it judges one organization."""
 
     rule: Rule
-    is_on: bool
+    enabled: bool
     severity: Severity
     parameters: Parameters
 
@@ -61,7 +61,7 @@ class RuleSetting:
         """Return the setting with what the change names."""
         return evolve(
             self,
-            is_on=self.is_on if change.enabled is None else change.enabled,
+            enabled=self.enabled if change.enabled is None else change.enabled,
             severity=self.severity if change.severity is None else change.severity,
             parameters=Parameters({**self.parameters, **change.parameters}),
         )
@@ -120,7 +120,7 @@ class Policy:
     def _apply(self, *layers: Mapping[str, RuleChange]) -> tuple[RuleSetting, ...]:
         settings: list[RuleSetting] = []
         for rule in self.registry.values():
-            setting = RuleSetting(rule, rule.is_on, rule.severity, rule.defaults)
+            setting = RuleSetting(rule, rule.enabled, rule.severity, rule.defaults)
             for layer in layers:
                 if rule.id in layer:
                     setting = setting.change(layer[rule.id])
@@ -130,7 +130,7 @@ class Policy:
     def _describe(self) -> dict[str, object]:
         return {
             "rules": {
-                setting.rule.id: [setting.is_on, setting.severity, dict(setting.parameters)]
+                setting.rule.id: [setting.enabled, setting.severity, dict(setting.parameters)]
                 for setting in self._apply(self.rules)
             },
             "files": self.registry.digest,

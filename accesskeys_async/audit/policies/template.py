@@ -48,7 +48,7 @@ def write_policy(rules: Mapping[str, Rule]) -> str:
     for rule in rules.values():
         told = rule.describe(rule.defaults)
         parts.append(f"\n# {rule.title}: {told.condition}\n[rules.{rule.id}]\n")
-        parts.append(f"# enabled = {_write(rule.is_on)}\n")
+        parts.append(f"# enabled = {_write(rule.enabled)}\n")
         parts.append(f"# severity = {_write(rule.severity.name.lower())}\n")
         parts += [
             f"# {parameter.name} = {_write(parameter.default)}  # {parameter.meaning}\n"
@@ -60,24 +60,24 @@ def write_policy(rules: Mapping[str, Rule]) -> str:
 def describe_rule(setting: RuleSetting) -> str:
     """Say what a rule finds, how to fix it, how a policy sets it, and what may be harmless."""
     rule = setting.described
-    state = setting.severity.name.lower() if setting.is_on else "off"
+    state = setting.severity.name.lower() if setting.enabled else "off"
     lines = [f"{rule.id} {rule.title} ({state})", f"  {rule.condition}"]
     if rule.remedy:
         lines.append(f"  To fix: {rule.remedy}")
-    if rule.mind:
-        lines.append(f"  May be harmless: {rule.mind}")
+    if rule.false_positives:
+        lines.append(f"  May be harmless: {rule.false_positives}")
     if rule.controls:
         lines.append(f"  Controls: {', '.join(rule.controls)} (analogues, not attestations)")
     lines.append(f"  Judges: {_SCOPES[rule.scope.value]}")
-    if rule.severity is not setting.severity or rule.is_on is not setting.is_on:
-        usual = rule.severity.name.lower() if rule.is_on else "off"
+    if rule.severity is not setting.severity or rule.enabled is not setting.enabled:
+        usual = rule.severity.name.lower() if rule.enabled else "off"
         lines.append(f"  By default: {usual}")
     for parameter in rule.parameters:
         value, default = setting.parameters[parameter.name], parameter.default
         usual = "" if value == default else f" (by default {_write(default)})"
         lines.append(f"  {parameter.name} = {_write(value)}: {parameter.meaning}{usual}")
     days = SLA_DAYS.get(setting.severity)
-    if setting.is_on and days is not None and setting.severity is not Severity.INFO:
+    if setting.enabled and days is not None and setting.severity is not Severity.INFO:
         lines.append(f"  To fix within {days} days, unless the policy says otherwise")
     return "".join(f"{line}\n" for line in lines)
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import date
-from html import escape
 from typing import Final, TypeAlias
 
-from accesskeys_async._escaping import printable
+from accesskeys_async._escaping import html_attribute, printable
 from accesskeys_async.audit.records import Severity
 from accesskeys_async.audit.reports.context import TrendPoint
 from accesskeys_async.audit.reports.histograms import AGE_STEP, Bar, Cell
@@ -72,7 +71,7 @@ def draw(chart: Spec, *, label: str) -> str:
     }
     svg: str = library.vegalite_to_svg(spec)
     svg = _aria.sub("", _mark.sub(r"<\1\3><title>\2</title></\1>", svg))
-    return svg.replace("<svg ", f'<svg role="img" aria-label="{escape(label)}" ', 1)
+    return svg.replace("<svg ", f'<svg role="img" aria-label="{html_attribute(label)}" ', 1)
 
 
 def chart_ages(bars: Sequence[Bar], *, rotation_days: float) -> Spec:

@@ -66,3 +66,9 @@ class ReportContext:
             idle_days=settings["AK001"].parameters.number("max_idle_days"),
             trend=trend,
         )
+
+
+def list_rule_texts(rule: Rule) -> list[str]:
+    """Return when a rule reports a finding, how to fix it, and which findings may be harmless."""
+    texts = {"": rule.condition, "To fix: ": rule.remedy, "May be harmless: ": rule.false_positives}
+    return [f"{label}{text}" for label, text in texts.items() if text]

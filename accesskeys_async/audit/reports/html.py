@@ -91,6 +91,7 @@ class HtmlReport:
                     "title": self._worst.titles.get(name) or (rule.title if rule else ""),
                     "condition": rule.condition if rule else "",
                     "remedy": rule.remedy if rule else "",
+                    "false_positives": rule.false_positives if rule else "",
                     "counts": counts,
                     "total": sum(counts),
                     "passed": result.passed if result else 0,

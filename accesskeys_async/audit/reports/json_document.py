@@ -7,11 +7,13 @@ from typing import Final
 from attrs import define, field
 
 from accesskeys_async.audit.records import OrganizationAudit, Summary
+from accesskeys_async.audit.reports.context import ReportContext
 from accesskeys_async.audit.reports.json_rows import (
     encode,
     finding_row,
     generator_row,
     organization_row,
+    rule_row,
     summary_row,
 )
 
@@ -21,34 +23,37 @@ SCHEMA_ID: Final = f"urn:accesskeys-async:audit-report:{SCHEMA_VERSION}"
 
 @define
 class JsonReport:
-    """One object: the organizations with their findings, a line each, then the summary."""
+    """One object: the organizations with their findings, one per line, then rules and the summary."""
 
+    _context: ReportContext = field(factory=ReportContext)
     _begun: bool = field(init=False, default=False)
 
     def begin(self) -> bytes:
-        """Open the document."""
+        """Return the start of the document."""
         head = {"$schema": SCHEMA_ID, "schemaVersion": SCHEMA_VERSION, "generator": generator_row()}
         return encode(head).removesuffix(b"}") + b',"organizations":['
 
     def organization(self, audit: OrganizationAudit) -> bytes:
-        """Return one member of the organizations."""
+        """Return an item of the organizations."""
         comma, self._begun = (b",\n" if self._begun else b"\n"), True
         row = organization_row(audit)
         row["findings"] = [finding_row(finding) for finding in audit.findings]
         return comma + encode(row)
 
     def end(self, summary: Summary) -> bytes:
-        """Close the organizations, and return what was found across them and the summary."""
-        fleet = [finding_row(finding) for finding in summary.findings]
-        return (
-            b'\n],"fleetFindings":' + encode(fleet) + b',"summary":' + encode(summary_row(summary)) + b"}\n"
-        )
+        """Return the findings across organizations, the rules, and the summary."""
+        tail = {
+            "fleetFindings": [finding_row(finding) for finding in summary.findings],
+            "rules": [rule_row(rule) for rule in self._context.rules],
+            "summary": summary_row(summary),
+        }
+        return b"\n]," + encode(tail).removeprefix(b"{") + b"\n"
 
 
 class JsonLinesReport:
-    """An object a line: each finding, each organization after its findings, and at the end the summary.
+    """One object per line: each finding, each organization after its findings, and the summary last.
 
-    A file without a summary in its last line is not whole.
+    A file whose last line is not the summary is incomplete.
     """
 
     def begin(self) -> bytes:
@@ -56,13 +61,13 @@ class JsonLinesReport:
         return b""
 
     def organization(self, audit: OrganizationAudit) -> bytes:
-        """Return the findings of the organization, and what is to say of it."""
+        """Return the findings of the organization, and the organization."""
         lines = [encode({"kind": "finding", **finding_row(finding)}) for finding in audit.findings]
         lines.append(encode({"kind": "organization", **organization_row(audit)}))
         return b"\n".join(lines) + b"\n"
 
     def end(self, summary: Summary) -> bytes:
-        """Return what was found across organizations, and the summary."""
+        """Return the findings across organizations, and the summary."""
         lines = [encode({"kind": "finding", **finding_row(finding)}) for finding in summary.findings]
         lines.append(encode({"kind": "summary", "generator": generator_row(), **summary_row(summary)}))
         return b"\n".join(lines) + b"\n"

@@ -22,6 +22,7 @@ from accesskeys_async.audit.records import (
     Unreadable,
 )
 from accesskeys_async.audit.reports.key_roles import KeyRole, list_key_roles
+from accesskeys_async.audit.rules.rule import Rule
 from accesskeys_async.records import AccessKey, Unset
 
 Row: TypeAlias = dict[str, object]
@@ -116,6 +117,19 @@ def summary_row(summary: Summary) -> Row:
             for subject, unreadable in summary.unreadable
         ],
         "notes": summary.notes,
+    }
+
+
+def rule_row(rule: Rule) -> Row:
+    """Return a rule: when it reports a finding, how to fix it, and which findings may be harmless."""
+    return {
+        "id": rule.id,
+        "title": rule.title,
+        "severity": SEVERITIES[rule.severity],
+        "condition": rule.condition,
+        "remedy": rule.remedy,
+        "falsePositives": rule.false_positives,
+        "controls": rule.controls,
     }
 
 

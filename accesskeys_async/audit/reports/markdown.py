@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Final
 
 from attrs import define, field
 
-from accesskeys_async._escaping import printable
+from accesskeys_async._escaping import markdown_code, markdown_text
 from accesskeys_async.audit.records import Finding, OrganizationAudit, Summary
-from accesskeys_async.audit.reports.context import ReportContext
+from accesskeys_async.audit.reports.context import ReportContext, list_rule_texts
 from accesskeys_async.audit.reports.json_rows import SEVERITIES
 from accesskeys_async.audit.reports.key_roles import RoleCounts, list_key_roles
 from accesskeys_async.audit.reports.worst_findings import WORST_FIRST, WorstFindings, show_share
 
 MOST_ROWS: Final = 50
-_ticks: Final = re.compile(r"`+")
 
 
 @define
@@ -49,6 +47,7 @@ class MarkdownReport:
             self._head(summary),
             self._severities(summary),
             self._rules(summary),
+            self._rule_texts(summary),
             self._findings(summary),
             self._organizations(),
             self._role_counts(),
@@ -77,7 +76,7 @@ class MarkdownReport:
         yield (
             f"Read {read:,} of {summary.organizations:,} organizations ({show_share(summary.coverage)}) and "
             f"{summary.keys:,} keys at {summary.started_at:%Y-%m-%d %H:%M} UTC in {summary.elapsed:,.1f} s. "
-            f"Policy {_code(summary.policy_hash)}."
+            f"Policy {markdown_code(summary.policy_hash)}."
         )
 
     def _severities(self, summary: Summary) -> Iterator[str]:
@@ -99,13 +98,28 @@ class MarkdownReport:
             if any(counts) or not_evaluated:
                 reason = "" if result is None else result.reason or ""
                 numbers = (f"{count:,}" for count in (*counts, not_evaluated))
-                cells = (_code(rule), _code(titles.get(rule, "")), *numbers, _code(reason))
+                cells = (
+                    markdown_code(rule),
+                    markdown_code(titles.get(rule, "")),
+                    *numbers,
+                    markdown_code(reason),
+                )
                 rows.append(f"| {' | '.join(cells)} |")
         if rows:
             names = " | ".join(SEVERITIES[severity] for severity in WORST_FIRST)
             yield from ("## Rules", "", f"| rule | title | {names} | not evaluated | why not |")
             yield "| --- | --- | " + " | ".join(["---:"] * 6) + " | --- |"
             yield from rows
+
+    def _rule_texts(self, summary: Summary) -> Iterator[str]:
+        described = {rule.id: rule for rule in self._context.rules}
+        counted = [name for name, counts in self._worst.rule_counts(summary) if any(counts)]
+        rules = [described[name] for name in counted if name in described]
+        if rules:
+            yield from ("## How to fix findings", "")
+            for rule in rules:
+                texts = " ".join(map(markdown_text, list_rule_texts(rule)))
+                yield f"- {markdown_code(rule.id)} {markdown_code(rule.title)}: {texts}"
 
     def _findings(self, summary: Summary) -> Iterator[str]:
         findings = self._worst.worst_findings()
@@ -114,11 +128,15 @@ class MarkdownReport:
         yield from ("## Findings", "", "| severity | rule | organization | key | roles | what |")
         yield "| --- | --- | --- | --- | --- | --- |"
         for finding in findings:
-            yield (
-                f"| {SEVERITIES[finding.severity]} | {_code(finding.rule)} | "
-                f"{_code(str(finding.organization_id))} | {_name(finding)} | {_list_roles(finding)} | "
-                f"{_code(finding.message)} |"
+            cells = (
+                SEVERITIES[finding.severity],
+                markdown_code(finding.rule),
+                markdown_code(str(finding.organization_id)),
+                _name(finding),
+                _list_roles(finding),
+                markdown_code(finding.message),
             )
+            yield f"| {' | '.join(cells)} |"
         yield from _left_out(len(findings), sum(count for _, count in summary.by_severity), "findings")
 
     def _organizations(self) -> Iterator[str]:
@@ -129,9 +147,9 @@ class MarkdownReport:
         yield from ("## Worst organizations", "", f"| organization | labels | keys | {names} |")
         yield "| --- | --- | " + " | ".join(["---:"] * 6) + " |"
         for count in ranked:
-            labels = " ".join(_code(label) for label in count.subject.labels)
+            labels = " ".join(markdown_code(label) for label in count.subject.labels)
             numbers = " | ".join(f"{number:,}" for number in (count.keys, *count.by_severity))
-            yield f"| {_code(str(count.subject.organization_id))} | {labels} | {numbers} |"
+            yield f"| {markdown_code(str(count.subject.organization_id))} | {labels} | {numbers} |"
         yield from _left_out(len(ranked), self._worst.with_findings, "organizations with findings")
 
     def _role_counts(self) -> Iterator[str]:
@@ -140,9 +158,9 @@ class MarkdownReport:
             return
         yield from ("## Keys by role", "", "| role | kind | keys |", "| --- | --- | ---: |")
         for count in counts[: self._most]:
-            label = count.label if count.role_id is None else _code(str(count.role_id))
+            label = count.label if count.role_id is None else markdown_code(str(count.role_id))
             if count.name is not None:
-                label = f"{label} {_code(count.name)}"
+                label = f"{label} {markdown_code(count.name)}"
             yield f"| {label} | {count.kind.value} | {count.keys:,} |"
         yield from _left_out(self._most, len(counts), "roles")
 
@@ -152,18 +170,20 @@ class MarkdownReport:
         yield from ("## Not read", "", "| organization | reason | what |", "| --- | --- | --- |")
         for subject, unreadable in summary.unreadable[: self._most]:
             cells = (str(subject.organization_id), unreadable.reason, unreadable.message)
-            yield f"| {' | '.join(map(_code, cells))} |"
+            yield f"| {' | '.join(map(markdown_code, cells))} |"
         if len(summary.unreadable) > self._most:
             reasons = Counter(unreadable.reason for _, unreadable in summary.unreadable)
             yield from _left_out(self._most, len(summary.unreadable), "organizations")
             yield (
-                "In all: " + ", ".join(f"{_code(reason)} {n:,}" for reason, n in reasons.most_common()) + "."
+                "Total: "
+                + ", ".join(f"{markdown_code(reason)} {n:,}" for reason, n in reasons.most_common())
+                + "."
             )
 
     def _notes(self, summary: Summary) -> Iterator[str]:
         if summary.notes:
             yield from ("## Notes", "")
-            yield from (f"- {_code(note)}" for note in summary.notes[: self._most])
+            yield from (f"- {markdown_code(note)}" for note in summary.notes[: self._most])
             yield from _left_out(self._most, len(summary.notes), "notes")
 
 
@@ -171,23 +191,15 @@ def _name(finding: Finding) -> str:
     if finding.key is None:
         return ""
     own = " (the auditor's own)" if finding.is_own_key else ""
-    return f"{_code(finding.key.name)} {_code(f'…{finding.key.suffix}')}{own}"
+    return f"{markdown_code(finding.key.name)} {markdown_code(f'…{finding.key.suffix}')}{own}"
 
 
 def _list_roles(finding: Finding) -> str:
     roles = list_key_roles(finding.key) or ()
-    return ", ".join(f"{_code(role.label)}{' (managed)' if role.is_managed else ''}" for role in roles)
+    return ", ".join(
+        f"{markdown_code(role.label)}{' (managed)' if role.is_managed else ''}" for role in roles
+    )
 
 
 def _left_out(shown: int, all_of_them: int, what: str) -> Iterable[str]:
     return ("", f"{shown:,} of {all_of_them:,} {what} are shown.") if all_of_them > shown else ()
-
-
-def _code(text: str) -> str:
-    """Show text as code, where no mark, link, mention or HTML works, fenced by more ticks than it has."""
-    shown = printable(text).replace("|", "\\|")
-    if not shown.strip():
-        return ""
-    fence = "`" * (max((len(run) for run in _ticks.findall(shown)), default=0) + 1)
-    space = " " if shown[0] == "`" or shown[-1] == "`" or shown[0] == shown[-1] == " " else ""
-    return f"{fence}{space}{shown}{space}{fence}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from attrs import define, field
 
 from accesskeys_async._contract.fields import format_uuid
+from accesskeys_async._escaping import utf8_text
 from accesskeys_async.audit.records import OrganizationAudit, Summary
 from accesskeys_async.audit.reports.finding_table import COLUMNS, FindingRow, list_rows, table_row
 from accesskeys_async.audit.reports.json_rows import encode, summary_row
@@ -113,10 +114,9 @@ class ParquetReport:
 
 
 def _encodable(value: object) -> object:
-    """Show half an astral pair, which has no UTF-8, as its escape."""
     if isinstance(value, tuple):
         return [_encodable(part) for part in value]
-    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
+    return utf8_text(value) if isinstance(value, str) else value
 
 
 def _make_schema(arrow: ModuleType) -> object:

@@ -30,7 +30,7 @@ PathLikeText: TypeAlias = str | PathLike[str]
 FORMATS: Final[Mapping[str, Callable[[ReportContext], ReportWriter]]] = {
     ".csv": lambda _: CsvReport(),
     ".html": HtmlReport,
-    ".json": lambda _: JsonReport(),
+    ".json": JsonReport,
     ".md": MarkdownReport,
     ".ndjson": lambda _: JsonLinesReport(),
     ".parquet": lambda _: ParquetReport(),

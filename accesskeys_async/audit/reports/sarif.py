@@ -11,10 +11,10 @@ from uuid import UUID
 
 from attrs import define, field
 
-from accesskeys_async._escaping import printable
+from accesskeys_async._escaping import printable, sarif_text
 from accesskeys_async._version import __version__
 from accesskeys_async.audit.records import Finding, OrganizationAudit, Severity, Subject, Summary
-from accesskeys_async.audit.reports.context import ReportContext
+from accesskeys_async.audit.reports.context import ReportContext, list_rule_texts
 from accesskeys_async.audit.reports.json_rows import SEVERITIES, Row, encode, finding_row
 from accesskeys_async.audit.rules.rule import Rule
 
@@ -40,7 +40,6 @@ _SCORES: Final = {
     Severity.INFO: "0.1",
 }
 _NO_KEY: Final = UUID(int=0)
-_link_marks: Final = re.compile(r"([\\\[\]])")
 
 
 @define
@@ -121,7 +120,7 @@ class SarifReport:
         result: Row = {
             "ruleId": finding.rule,
             "level": _LEVELS[finding.severity],
-            "message": {"text": _plain(f"{_name(finding)}: {finding.message}")},
+            "message": {"text": sarif_text(f"{_name(finding)}: {finding.message}")},
             "locations": [location],
             "partialFingerprints": {
                 "primaryLocationLineHash": finding.fingerprint,
@@ -205,16 +204,11 @@ def _name(finding: Finding) -> str:
     return f"{printable(finding.key.name)} (…{printable(finding.key.suffix)})"
 
 
-def _plain(text: str) -> str:
-    # A message's brackets are links, and its braces places to fill, unless they are escaped.
-    return _link_marks.sub(r"\\\1", text).replace("{", "{{").replace("}", "}}")
-
-
 def _describe(name: str, rule: Rule | Finding) -> Row:
     row: Row = {
         "id": name,
         "name": "".join(word.capitalize() for word in re.findall(r"\w+", rule.title)),
-        "shortDescription": {"text": _plain(rule.title)},
+        "shortDescription": {"text": sarif_text(rule.title)},
         "defaultConfiguration": {"level": _LEVELS[rule.severity]},
     }
     properties: Row = {
@@ -223,8 +217,8 @@ def _describe(name: str, rule: Rule | Finding) -> Row:
         "tags": ["security", "access-keys"],
     }
     if isinstance(rule, Rule):
-        row["fullDescription"] = {"text": _plain(rule.condition)}
-        row["help"] = {"text": _plain(" ".join(filter(None, (rule.condition, rule.remedy, rule.mind))))}
+        row["fullDescription"] = {"text": sarif_text(rule.condition)}
+        row["help"] = {"text": sarif_text("\n".join(list_rule_texts(rule)))}
         properties["tags"] = ["security", "access-keys", *rule.controls]
     return {**row, "properties": properties}
 
@@ -239,7 +233,7 @@ def _locate(source: str, line: int | None) -> Row:
 
 
 def _notify(name: str, level: str, text: str, subject: Subject | None = None) -> Row:
-    row: Row = {"descriptor": {"id": name}, "level": level, "message": {"text": _plain(text)}}
+    row: Row = {"descriptor": {"id": name}, "level": level, "message": {"text": sarif_text(text)}}
     if subject is not None and subject.source is not None:
         row["locations"] = [{"physicalLocation": _locate(subject.source, subject.line)}]
     return row

@@ -1,4 +1,4 @@
-"""What a snapshot keeps of all its keys at a time: made when a rule first needs it."""
+"""Columns of a snapshot: one field of all its keys, computed when a rule first needs it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _filter: Any = filter  # a type checker does not see that UNSET is false, and go
 
 
 class Column(Generic[T]):
-    """Make an attribute when it is first asked for; functools.cached_property takes a lock for that."""
+    """Computes an attribute on first access, without the lock that functools.cached_property takes."""
 
     def __init__(self, make: Callable[[Any], T]) -> None:
         self._make = make
@@ -29,14 +29,14 @@ class Column(Generic[T]):
 
 
 def drop_empty(times: Sequence[datetime | Unset | None]) -> list[datetime]:
-    """Return the times without what is none."""
+    """Return the times without None and UNSET."""
     return list(_filter(None, times))
 
 
 def fill_empty(
     times: Sequence[datetime | Unset | None], places: Sequence[int], others: Sequence[datetime]
 ) -> list[datetime]:
-    """Return the times, those at the places, where there are none, replaced by others."""
+    """Return the times, with those at `places` (None or UNSET) replaced by the times of `others`."""
     filled: list[datetime] = list[Any](times)
     for place in places:
         filled[place] = others[place]
@@ -44,7 +44,7 @@ def fill_empty(
 
 
 def count_unset(values: Sequence[object]) -> int:
-    """Count the values that were not in the answer; quick where there are none, or nothing else."""
+    """Count the values that are UNSET; fast if all values are, or none is."""
     if all(values):
         return 0
     kinds = set(map(type, values))

@@ -1,4 +1,4 @@
-"""Rules about what names and descriptions say."""
+"""Rules about the text of names and descriptions."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from accesskeys_async.audit.rules.text_patterns import (
 )
 from accesskeys_async.records import UNSET
 
-NOT_SAID: Final = "the answer had no description"
+NOT_SAID: Final = "the response did not include a description"
 
 
 def judge_naming(snapshot: Snapshot, parameters: Parameters) -> Verdict:
-    """Find names that the policy's pattern does not match as a whole."""
+    """Find names that the `pattern` of the policy does not match completely."""
     pattern = re.compile(parameters.text("pattern"))
     return Verdict(
         [
@@ -33,9 +33,9 @@ def judge_naming(snapshot: Snapshot, parameters: Parameters) -> Verdict:
 
 
 def judge_description_meaning(snapshot: Snapshot, _: Parameters) -> Verdict:
-    """Find keys without a description, with one equal to the name, or with one that says nothing.
+    """Find keys without a description, with one equal to the name, or with one without meaning.
 
-    The API has no other way to say that there is none than to leave the field out: absent is a finding here.
+    The API leaves the field out if a key has no description. So an absent field is a finding here.
     """
     keys, descriptions = snapshot.keys, snapshot.descriptions
     places: Iterable[int] = snapshot.undescribed
@@ -43,7 +43,7 @@ def judge_description_meaning(snapshot: Snapshot, _: Parameters) -> Verdict:
         places = range(len(keys))
     hits = [
         make_hit(
-            "the description is the name again" if descriptions[place] else "has no description", keys[place]
+            "the description repeats the name" if descriptions[place] else "has no description", keys[place]
         )
         for place in places
         if not descriptions[place] or descriptions[place] == keys[place].name
@@ -51,23 +51,23 @@ def judge_description_meaning(snapshot: Snapshot, _: Parameters) -> Verdict:
     for place in snapshot.suspicious_descriptions:
         text = descriptions[place]
         if text and text != keys[place].name and is_meaningless(text):
-            hits.append(make_hit("the description says nothing", keys[place]))
+            hits.append(make_hit("the description has no meaning", keys[place]))
     return conclude(hits)
 
 
 def judge_description_out_of_date(snapshot: Snapshot, _: Parameters) -> Verdict:
-    """Find descriptions with an "until" or "expires" date that is over; the day itself, in UTC, is not."""
+    """Find descriptions with an "until" or "expires" date in the past. Days are in UTC."""
     today = snapshot.taken_at.date()
     hits: list[Hit] = []
     for place in snapshot.suspicious_descriptions:
         dates = find_dates(snapshot.descriptions[place] or "")
         if dates and max(dates) < today:
-            hits.append(make_hit(f"the description has it end on {max(dates)}", snapshot.keys[place]))
+            hits.append(make_hit(f"the description ends on {max(dates)}", snapshot.keys[place]))
     return conclude(hits, snapshot.unset_descriptions, NOT_SAID)
 
 
 def judge_temporary_outlived(snapshot: Snapshot, parameters: Parameters) -> Verdict:
-    """Find keys called temporary in a word of name or description that are older than `max_age_days`."""
+    """Find keys older than `max_age_days` with a word such as "temp" in name or description."""
     if not _is_suspicious(snapshot):
         return PASSED
     cutoff = snapshot.taken_at - parameters.days("max_age_days")
@@ -77,9 +77,11 @@ def judge_temporary_outlived(snapshot: Snapshot, parameters: Parameters) -> Verd
         for place in snapshot.suspicious_descriptions
         if has_temporary_word(snapshot.descriptions[place] or "")
     }
+    limit = parameters.show("max_age_days")
     hits = [
         make_hit(
-            f"called temporary, and {(snapshot.taken_at - snapshot.created[place]).days} days old",
+            f"named temporary and {(snapshot.taken_at - snapshot.created[place]).days} days old; "
+            f"the limit is {limit}",
             snapshot.keys[place],
         )
         for place in sorted(named | described)
@@ -94,7 +96,7 @@ def judge_temporary_outlived(snapshot: Snapshot, parameters: Parameters) -> Verd
 
 
 def judge_secret_in_metadata(snapshot: Snapshot, _: Parameters) -> Verdict:
-    """Find names and descriptions with what looks like a token or a private key, and never show it."""
+    """Find names and descriptions with text that looks like a token or a private key, without showing it."""
     if not _is_suspicious(snapshot):
         return PASSED
     named = {place for place in snapshot.suspicious_names if has_secret(snapshot.names[place])}
@@ -103,7 +105,7 @@ def judge_secret_in_metadata(snapshot: Snapshot, _: Parameters) -> Verdict:
     }
     hits = [
         make_hit(
-            f"the {'name' if place in named else 'description'} holds what looks like a secret",
+            f"the {'name' if place in named else 'description'} has text that looks like a secret",
             snapshot.keys[place],
         )
         for place in sorted(named | described)
@@ -115,7 +117,7 @@ def judge_secret_in_metadata(snapshot: Snapshot, _: Parameters) -> Verdict:
 
 
 def _is_suspicious(snapshot: Snapshot) -> bool:
-    """Tell whether there may be anything in names and descriptions, or a description was left out."""
+    """Return whether a name or description needs a closer look, or a description is UNSET."""
     return bool(snapshot.suspicious_names or snapshot.suspicious_descriptions or snapshot.unset_descriptions)
 
 
@@ -128,10 +130,13 @@ RULES: Final = (
         id="AK020",
         title="naming violation",
         severity=Severity.LOW,
-        condition="The name does not match pattern as a whole.",
-        remedy="Rename the key: accesskeys update --name.",
+        condition="The name does not match pattern completely.",
+        remedy="Rename the key so that it matches pattern: accesskeys update --name.",
         judge=judge_naming,
         controls=("ISO 27001 A.5.16",),
+        false_positives=(
+            "Keys that were named before the convention, or by a tool with a convention of its own."
+        ),
         parameters=(
             Parameter(
                 "pattern",
@@ -140,48 +145,57 @@ RULES: Final = (
                 is_pattern=True,
             ),
         ),
-        is_on=False,
+        enabled=False,
     ),
     Rule(
         id="AK021",
-        title="description missing or empty of meaning",
+        title="description missing or meaningless",
         severity=Severity.LOW,
-        condition='The description is absent, equal to the name, or says nothing, such as "test".',
+        condition='The description is missing, repeats the name, or has no meaning, such as "test".',
         remedy="Describe which service uses the key and who owns it: accesskeys update --description.",
         judge=judge_description_meaning,
         controls=("ISO 27001 A.5.16",),
+        false_positives="A key whose owner and purpose are recorded elsewhere, such as in a secret manager.",
     ),
     Rule(
         id="AK022",
         title="description out of date",
         severity=Severity.MEDIUM,
-        condition='The description has an "until" or "expires" date that is over.',
+        condition='The description has an "until" or "expires" date in the past.',
         remedy="Delete the key, or set a new date: accesskeys update --description.",
         judge=judge_description_out_of_date,
         controls=("OWASP NHI1",),
-        mind="Days count in UTC. A date that may be read in two ways, such as 03/04/2026, is passed over.",
+        false_positives=(
+            "A key that was extended without a new description. Dates are days in UTC. Ambiguous dates, such "
+            "as 03/04/2026, are ignored."
+        ),
     ),
     Rule(
         id="AK023",
-        title="temporary, outlived",
+        title="temporary key too old",
         severity=Severity.MEDIUM,
         condition=(
-            "temp, tmp, test or poc is a word of name or description, and the key is older than max_age_days."
+            "The name or description has one of the words temp, tmp, test and poc, and the key was created "
+            "more than max_age_days ago."
         ),
-        remedy="Delete the key; if it is needed after all, rename it and describe its purpose.",
+        remedy="Delete the key. If it is still needed, rename it and describe its purpose.",
         judge=judge_temporary_outlived,
         controls=("OWASP NHI1",),
-        mind='"template" is no match.',
-        parameters=(Parameter("max_age_days", 30, "days since the key was made"),),
+        false_positives=(
+            'A permanent key of a test environment. Words are compared whole: "template" does not match.'
+        ),
+        parameters=(Parameter("max_age_days", 30, "days since the key was created"),),
     ),
     Rule(
         id="AK024",
         title="secret in metadata",
         severity=Severity.HIGH,
-        condition="Name or description holds what looks like a token or a private key.",
+        condition="The name or description has text that looks like a token or a private key.",
         remedy="Revoke the secret where it was issued, then remove it from the name and description.",
         judge=judge_secret_in_metadata,
         controls=("OWASP NHI2",),
-        mind="UUIDs and hashes are none. The finding never shows the text.",
+        false_positives=(
+            "A random identifier. UUIDs and hashes are ignored. The finding never shows the text."
+        ),
     ),
 )

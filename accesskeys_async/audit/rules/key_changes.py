@@ -1,4 +1,4 @@
-"""What became of an organization's keys from one complete reading to the next."""
+"""The changes of an organization's keys between two complete readings."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from accesskeys_async.records import UNSET, AccessKey
 
 @frozen
 class Changes:
-    """The keys that are not as they were; all others of `now` are unchanged."""
+    """The keys that changed between two readings. All other keys of `now` are unchanged."""
 
     now: Snapshot
     earlier_at: datetime
-    """The T of the earlier reading."""
+    """Time of the earlier reading."""
     earlier_count: int
-    """How many keys it had."""
+    """Number of its keys."""
     appeared: tuple[AccessKey, ...] = field(default=(), repr=False)
     gone: tuple[AccessKey, ...] = field(default=(), repr=False)
     changed: tuple[tuple[AccessKey, AccessKey], ...] = field(default=(), repr=False)
-    """Keys of both readings, of which any field differs: before and after."""
+    """Keys of both readings with a change of any field: before and after."""
     before_at: datetime | None = None
-    """The T of the complete reading before the earlier one; None where there is none."""
+    """Time of the complete reading before the earlier one; None if there is none."""
     known: frozenset[UUID] = field(default=frozenset(), repr=False)
-    """The keys that rotation journals know."""
+    """The keys that rotation journals contain."""
 
-    def count_untold(self, field_name: str, now: int) -> int:
-        """Count the keys of both readings of which either did not tell a field; `now` keys of now did not."""
+    def count_unset(self, field_name: str, now: int) -> int:
+        """Count keys of both readings with a field UNSET in either, and in `now` current keys."""
         take = attrgetter(field_name)
         count = sum(take(before) is UNSET and take(after) is not UNSET for before, after in self.changed)
         if now:

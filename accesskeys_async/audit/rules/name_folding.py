@@ -1,4 +1,4 @@
-"""Names compared: equal but for case and form, and equal but for the mark of a newer or older one."""
+"""Comparing names: without case and Unicode form, and without endings such as `-v2`."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ MARK: Final = (
     r"|[-_. ]\d{8}"
     r"|[-_. ]*[-_. (\[](?:new|old|next|prev|previous|rotated|copy)[)\]]?)\Z"
 )
-"""What a name ends in that has been rotated by hand: `-v2`, ` (2)`, `-2026-11`, `-20261123`, `-new`."""
+"""Endings of names of manually rotated keys: `-v2`, ` (2)`, `-2026-11`, `-20261123`, `-new`."""
 
 _mark: Final = re.compile(MARK)
 
 
 def fold(name: str) -> str:
-    """Return the name as it is compared: NFKC, then case folded."""
+    """Return a name normalized for comparison: NFKC, then case folded."""
     return unicodedata.normalize("NFKC", name).casefold()
 
 
 def fold_all(names: list[str]) -> list[str]:
-    """Fold many names, those of ASCII all at once; the very same list where all are folded already."""
+    """Fold many names, ASCII names in one step. Return the same list if all are folded already."""
     joined = "\n".join(names)
     if joined.isascii():
         folded = joined.casefold()
@@ -36,7 +36,7 @@ def fold_all(names: list[str]) -> list[str]:
 
 
 def strip_marks(folded: str) -> str:
-    """Return a folded name without the marks at its end; one that is nothing else stays as it is."""
+    """Return a folded name without such endings. A name that consists of endings only is unchanged."""
     while (found := _mark.search(folded)) and found.start():
         folded = folded[: found.start()]
     return folded

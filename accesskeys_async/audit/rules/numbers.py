@@ -1,4 +1,4 @@
-"""Rules about how many keys there are, and how many come at once."""
+"""Rules about the number of keys, and of keys created at the same time."""
 
 from __future__ import annotations
 
@@ -21,37 +21,41 @@ def judge_too_many(snapshot: Snapshot, parameters: Parameters) -> Verdict:
     """Find an organization with more than `max_keys` keys."""
     most = int(parameters.number("max_keys"))
     count = len(snapshot.keys)
-    return PASSED if count <= most else Verdict((Hit(f"has {count:,} keys; the policy takes {most:,}"),))
+    return PASSED if count <= most else Verdict((Hit(f"has {count:,} keys; the limit is {most:,}"),))
 
 
 def judge_creation_burst(snapshot: Snapshot, parameters: Parameters) -> Verdict:
-    """Find hours and days in which unusually many keys were made, within `within_days`.
+    """Find hours and days of the last `within_days` in which unusually many keys were created.
 
-    An hour is any sixty minutes, both ends included, and has `per_hour` keys or more. A day is a UTC day,
-    has at least as many, and more than the median and `deviations` median absolute deviations of all days
-    on which the organization made keys.
+    An hour is any 60 minutes, both ends included, with `per_hour` keys or more. A day is a day in UTC, with
+    `per_hour` keys or more, and more than the median plus `deviations` median absolute deviations of all days
+    on which the organization created keys.
     """
     fewest = max(2, int(parameters.number("per_hour")))
     created = snapshot.creations
     recent = created[bisect_left(created, snapshot.taken_at - parameters.days("within_days")) :]
-    # What was made within a day stands in a row, and each row of so many has one of one less that begins at
-    # an even place: where none of those is as short, there is no burst.
+    # `fewest` keys created within a day are consecutive here, and contain `fewest - 1` consecutive keys that
+    # start at an even index. If no such run of keys is shorter than a day, there is no burst.
     if min(map(sub, recent[fewest - 2 :: 2], recent[::2]), default=DAY) >= DAY:
         return PASSED
     hits = [
-        Hit(f"{count} keys were made in the hour from {start:%Y-%m-%d %H:%M:%S} UTC", about=f"{start}")
+        Hit(
+            f"{count} keys were created in the hour from {start:%Y-%m-%d %H:%M:%S} UTC; "
+            f"the limit is {fewest - 1}",
+            about=f"{start}",
+        )
         for start, count in _find_hours(recent, fewest)
     ]
     in_hours = {f"{hit.about[:10]}" for hit in hits}
     for day, count, usual in _find_days(created, recent, fewest, parameters.number("deviations")):
         if day.isoformat() not in in_hours:
-            message = f"{count} keys were made on {day}; up to {usual:g} a day are usual here"
+            message = f"{count} keys were created on {day}; up to {usual:g} a day are usual here"
             hits.append(Hit(message, about=day.isoformat()))
     return Verdict(hits)
 
 
 def _find_hours(times: list[datetime], fewest: int) -> list[tuple[datetime, int]]:
-    """Return the first moment and the number of each burst; hours that overlap are one."""
+    """Return the start and the number of keys of each burst; overlapping hours are one burst."""
     bursts: list[tuple[int, int]] = []
     for first in range(len(times) - fewest + 1):
         last = first + fewest - 1
@@ -91,27 +95,30 @@ RULES: Final = (
         judge=judge_too_many,
         scope=Scope.ORGANIZATION,
         controls=("CIS AWS v3 1.13",),
-        mind="One key for each service is good; the number of services is what to set max_keys to.",
-        parameters=(Parameter("max_keys", 10, "keys in an organization", maximum=1e9),),
+        false_positives=(
+            "An organization with more than max_keys services: one key for each service is good practice. "
+            "Set the limit to the number of services."
+        ),
+        parameters=(Parameter("max_keys", 10, "keys of an organization", maximum=1e9),),
     ),
     Rule(
         id="AK015",
         title="creation burst",
         severity=Severity.MEDIUM,
         condition=(
-            "Within within_days, per_hour keys or more were made in an hour; or as many in a UTC day, and "
-            "more than the median and deviations times the median absolute deviation of the days with new "
-            "keys."
+            "In the last within_days, per_hour keys or more were created within an hour. Or that many were "
+            "created on a day in UTC, and more than the median plus deviations times the median absolute "
+            "deviation of all days on which keys were created."
         ),
         remedy="Find out who created the keys and why, and delete those that are not needed.",
         judge=judge_creation_burst,
         scope=Scope.ORGANIZATION,
         controls=("NIST AC-2",),
-        mind="Onboarding makes many keys at once.",
+        false_positives="Onboarding, or a migration: both create many keys at the same time.",
         parameters=(
-            Parameter("per_hour", 5, "keys in an hour", minimum=2),
+            Parameter("per_hour", 5, "keys created in an hour", minimum=2),
             Parameter("deviations", 6, "median absolute deviations above the median of a day"),
-            Parameter("within_days", 30, "days to look back"),
+            Parameter("within_days", 30, "days before the audit that are searched"),
         ),
     ),
 )

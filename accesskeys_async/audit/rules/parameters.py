@@ -1,35 +1,49 @@
-"""What a rule can be told by a policy: its parameters, with their defaults, bounds and values."""
+"""Parameters of rules that a policy can set: names, defaults, bounds and values."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TypeAlias
 
 from attrs import field, frozen
+
+from accesskeys_async.errors import one_line
 
 Value: TypeAlias = bool | int | float | str | tuple[str, ...]
 
 
 @frozen
 class Parameter:
-    """One thing that a policy may set for a rule."""
+    """A parameter of a rule that a policy can set.
+
+    Example:
+        >>> Parameter("max_idle_days", 45, "days since the last use")
+    """
 
     name: str
+    """Name in the policy. A number whose name ends in `_days` or `_minutes` is shown with that unit."""
     default: Value
-    """Its type is what a policy must give: number, text, list of texts, true or false."""
+    """Value without a policy. A policy must give a value of the same type."""
     meaning: str
-    """What it is, with its unit, in a few words."""
+    """What the parameter is, with its unit, in a few words."""
     minimum: float = 0
-    """The least a number may be."""
+    """Smallest number that is allowed."""
     maximum: float = 36_500
-    """The most a number may be; of days, that is a century."""
+    """Largest number that is allowed. The default is a century in days."""
     is_pattern: bool = False
     """Whether the text is a regular expression."""
 
     def check(self, value: object) -> Value:
-        """Return the value as the rule will see it. Raises ValueError that says what is expected."""
+        """Return a value from a policy as the rule receives it.
+
+        Args:
+            value: The value in the policy file.
+
+        Raises:
+            ValueError: The value has another type than the default, or is out of bounds.
+        """
         if isinstance(self.default, bool):
             if isinstance(value, bool):
                 return value
@@ -64,10 +78,11 @@ class Parameter:
 
 @frozen
 class Parameters(Mapping[str, Value]):
-    """A rule's parameters as the policy has them for one organization."""
+    """The values of a rule's parameters for one organization: a read-only mapping by name."""
 
     _values: Mapping[str, Value] = field(factory=dict)
     _lengths: dict[str, timedelta] = field(init=False, factory=dict, repr=False, eq=False)
+    _shown: dict[str, str] = field(init=False, factory=dict, repr=False, eq=False)
 
     def __getitem__(self, name: str) -> Value:
         return self._values[name]
@@ -78,30 +93,88 @@ class Parameters(Mapping[str, Value]):
     def __len__(self) -> int:
         return len(self._values)
 
+    def show(self, name: str) -> str:
+        """Return the value of a parameter as messages show it: a number has its unit, as in "45 days".
+
+        Args:
+            name: Name of the parameter.
+
+        Raises:
+            KeyError: The rule has no such parameter.
+        """
+        text = self._shown.get(name)
+        if text is None:
+            text = self._shown[name] = _show(name, self._values[name])
+        return text
+
     def number(self, name: str) -> float:
-        """Return a number. Raises TypeError where it is none."""
+        """Return the value of a parameter that is a number.
+
+        Args:
+            name: Name of the parameter.
+
+        Raises:
+            KeyError: The rule has no such parameter.
+            TypeError: The value is not a number.
+        """
         value = self._values[name]
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise TypeError(f"{name} is {value!r}, and no number")
+            raise TypeError(f"{name} is {value!r}, not a number")
         return value
 
     def days(self, name: str) -> timedelta:
-        """Return a number of days as a length of time."""
+        """Return the value of a parameter that is a number of days, as a time span.
+
+        Args:
+            name: Name of the parameter.
+
+        Raises:
+            KeyError: The rule has no such parameter.
+            TypeError: The value is not a number.
+        """
         length = self._lengths.get(name)
         if length is None:
             length = self._lengths[name] = timedelta(days=self.number(name))
         return length
 
     def text(self, name: str) -> str:
-        """Return a text. Raises TypeError where it is none."""
+        """Return the value of a parameter that is a text.
+
+        Args:
+            name: Name of the parameter.
+
+        Raises:
+            KeyError: The rule has no such parameter.
+            TypeError: The value is not a text.
+        """
         value = self._values[name]
         if not isinstance(value, str):
-            raise TypeError(f"{name} is {value!r}, and no text")
+            raise TypeError(f"{name} is {value!r}, not a text")
         return value
 
     def texts(self, name: str) -> tuple[str, ...]:
-        """Return a list of texts. Raises TypeError where it is none."""
+        """Return the value of a parameter that is a list of texts.
+
+        Args:
+            name: Name of the parameter.
+
+        Raises:
+            KeyError: The rule has no such parameter.
+            TypeError: The value is not a list of texts.
+        """
         value = self._values[name]
         if not isinstance(value, tuple):
-            raise TypeError(f"{name} is {value!r}, and no list of texts")
+            raise TypeError(f"{name} is {value!r}, not a list of texts")
         return value
+
+
+def _show(name: str, value: Value) -> str:
+    if isinstance(value, str):
+        return f'"{one_line(value, 80)}"'
+    if isinstance(value, Sequence):
+        return one_line(", ".join(value), 80) or "(none)"
+    number = f"{value:,g}" if value < 1e6 else f"{value:,.0f}"
+    unit = name.rpartition("_")[2]
+    if unit not in {"days", "minutes"}:
+        return number
+    return f"{number} {unit.removesuffix('s') if value == 1 else unit}"

@@ -1,4 +1,4 @@
-"""Which rules there are: ours, those of installed packages, and those of Python files."""
+"""The rules of an audit: built-in ones, and those of installed packages and Python files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from accesskeys_async.audit.rules import (
 from accesskeys_async.audit.rules.rule import Rule
 
 ENTRY_POINTS: Final = "accesskeys_async.rules"
-"""The entry point group; each names a `Rule` or an iterable of them."""
+"""The entry point group. Each entry point is a `Rule` or an iterable of rules."""
 BUILT_IN: Final = tuple(
     sorted(
         (
@@ -52,11 +52,14 @@ _ours: Final = re.compile(r"AK\d+\Z")
 
 @frozen
 class Registry(Mapping[str, Rule]):
-    """Rules by id, in the order of their ids."""
+    """Rules by id, ordered by id: a read-only mapping. Created by `find_rules`.
+
+    Attributes:
+        digest: Hash of the files with rules. Empty if there are none.
+    """
 
     _rules: Mapping[str, Rule]
     digest: str = ""
-    """Stands for the text of rules from files; empty where there are none."""
 
     def __getitem__(self, rule_id: str) -> Rule:
         return self._rules[rule_id]
@@ -69,10 +72,22 @@ class Registry(Mapping[str, Rule]):
 
 
 def find_rules(files: Iterable[Path] = (), *, installed: Iterable[EntryPoint] | None = None) -> Registry:
-    """Gather ours, those of the entry point group, and those of the files: their `RULES`.
+    """Return the built-in rules, those of installed packages, and those of files.
 
-    `installed` is what to take for the entry points; None is what is installed. A file is executed as this
-    user. Raises PolicyError that names the file or entry point, and what is wrong.
+    Args:
+        files: Python files that define `RULES`. They are executed.
+        installed: Entry points to load instead of the installed ones of the group `accesskeys_async.rules`.
+
+    Returns:
+        All rules by id.
+
+    Raises:
+        PolicyError: A file or entry point can't be loaded, or does not define valid rules.
+
+    Example:
+        >>> registry = find_rules([Path("our_rules.py")])
+        >>> registry["AK001"].severity
+        <Severity.HIGH: 3>
     """
     rules = {rule.id: rule for rule in BUILT_IN}
     found = entry_points(group=ENTRY_POINTS) if installed is None else installed
@@ -93,12 +108,12 @@ def _add(rules: dict[str, Rule], offered: object, source: str) -> None:
         if not isinstance(rule, Rule):
             raise PolicyError(f"{source}: expected rules, got {type(rule).__name__}")
         if _ours.match(rule.id):
-            raise PolicyError(f"{source}: {rule.id} is kept for this library's rules; take another id")
+            raise PolicyError(f"{source}: {rule.id} is reserved for built-in rules; choose another id")
         if rule.id in rules:
-            raise PolicyError(f"{source}: there is a rule {rule.id} already; take another id")
+            raise PolicyError(f"{source}: rule {rule.id} already exists; choose another id")
         if rule.judge is None:
             raise PolicyError(
-                f"{source}: {rule.id} has no judge; give a function of a snapshot and parameters"
+                f"{source}: {rule.id} has no judge function; pass a function of a snapshot and parameters"
             )
         rules[rule.id] = rule
 
@@ -106,7 +121,7 @@ def _add(rules: dict[str, Rule], offered: object, source: str) -> None:
 def _check_iterable(offered: object, source: str) -> Iterable[object]:
     if isinstance(offered, Iterable):
         return offered
-    raise PolicyError(f"{source}: expected a Rule or several, got {type(offered).__name__}")
+    raise PolicyError(f"{source}: expected a Rule or an iterable of rules, got {type(offered).__name__}")
 
 
 def _load(point: EntryPoint) -> object:
@@ -126,12 +141,12 @@ def _execute(path: Path) -> tuple[bytes, object]:
         raise PolicyError(f"{path}: can't be read: {error.strerror}") from error
     spec = spec_from_file_location(f"accesskeys_rules_{path.stem}", path)
     if spec is None or spec.loader is None:
-        raise PolicyError(f"{path}: is no Python file; its name must end in .py")
+        raise PolicyError(f"{path}: is not a Python file; its name must end in .py")
     module = module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        raise PolicyError(f"{path}: fails when it is run: {type(error).__name__}: {error}") from error
+        raise PolicyError(f"{path}: failed when it was executed: {type(error).__name__}: {error}") from error
     if not hasattr(module, "RULES"):
-        raise PolicyError(f"{path}: has no RULES; set it to a tuple of rules")
+        raise PolicyError(f"{path}: does not define RULES; assign a tuple of rules to it")
     return text, module.RULES

@@ -1,6 +1,6 @@
-"""Rules about roles that a key got or lost since the last complete reading of its organization.
+"""Rules about roles that were added to or removed from a key since the last complete reading.
 
-A grant is a role in a set of workspaces: a role that moved to other workspaces was added and taken.
+A grant is a role in a set of workspaces: a role that moved to other workspaces was added and removed.
 """
 
 from __future__ import annotations
@@ -12,35 +12,41 @@ from accesskeys_async.audit.records import Severity
 from accesskeys_async.audit.rules.key_changes import Changes
 from accesskeys_async.audit.rules.parameters import Parameters
 from accesskeys_async.audit.rules.role_rules import MANAGED
-from accesskeys_async.audit.rules.rule import Hit, Rule, Scope, Verdict, conclude, tell_time
+from accesskeys_async.audit.rules.rule import Hit, Rule, Scope, Verdict, conclude, format_time
 from accesskeys_async.records import UNSET, AccessKey, RoleRef
 
-NOT_TOLD: Final = "a reading did not tell the key's roles"
+ROLES_UNSET: Final = "a response did not include the roles of the key"
 
 
 def judge_roles_added(changes: Changes, _: Parameters) -> Verdict:
-    """Find keys that have a role, or have it in workspaces, that they had not; critical if it is managed."""
+    """Find keys with a new role, or a role in other workspaces; critical if it is managed."""
     hits: list[Hit] = []
     for before, after in changes.changed:
         if added := _find_grants(after, besides=before):
             severity = Severity.CRITICAL if any(one.type == MANAGED for one in added) else None
             hits.append(
-                Hit(f"added since {tell_time(changes.earlier_at)}: {_tell(added, before)}", after, severity)
+                Hit(
+                    f"added since {format_time(changes.earlier_at)}: {_list_roles(added, before)}",
+                    after,
+                    severity,
+                )
             )
-    return conclude(hits, _count_without_roles(changes), NOT_TOLD)
+    return conclude(hits, _count_without_roles(changes), ROLES_UNSET)
 
 
-def judge_roles_taken(changes: Changes, _: Parameters) -> Verdict:
+def judge_roles_removed(changes: Changes, _: Parameters) -> Verdict:
     """Find keys that no longer have a role, or no longer in the same workspaces."""
     hits: list[Hit] = []
     for before, after in changes.changed:
-        if taken := _find_grants(before, besides=after):
-            hits.append(Hit(f"taken since {tell_time(changes.earlier_at)}: {_tell(taken, after)}", after))
-    return conclude(hits, _count_without_roles(changes), NOT_TOLD)
+        if removed := _find_grants(before, besides=after):
+            hits.append(
+                Hit(f"removed since {format_time(changes.earlier_at)}: {_list_roles(removed, after)}", after)
+            )
+    return conclude(hits, _count_without_roles(changes), ROLES_UNSET)
 
 
 def are_roles_edited(before: AccessKey, after: AccessKey) -> bool:
-    """Tell whether two readings of a key tell other roles, or other types of them; order is no matter."""
+    """Return whether two readings of a key have different roles, or types of roles, in any order."""
     old, new = before.role_refs, after.role_refs
     if old is new or old is UNSET or new is UNSET:
         return False
@@ -48,7 +54,7 @@ def are_roles_edited(before: AccessKey, after: AccessKey) -> bool:
 
 
 def _find_grants(key: AccessKey, *, besides: AccessKey) -> Sequence[RoleRef]:
-    """Return the grants that one reading of a key has and the other has not; none if either did not tell."""
+    """Return the grants that `key` has and `besides` does not; none if the roles of either are UNSET."""
     refs, others = key.role_refs, besides.role_refs
     if refs is others or refs is UNSET or others is UNSET:
         return ()
@@ -56,7 +62,7 @@ def _find_grants(key: AccessKey, *, besides: AccessKey) -> Sequence[RoleRef]:
     return tuple({one.grant: one for one in refs or () if one.grant not in there}.values())
 
 
-def _tell(grants: Sequence[RoleRef], other: AccessKey) -> str:
+def _list_roles(grants: Sequence[RoleRef], other: AccessKey) -> str:
     known = {one.id for one in other.role_refs or ()}
     return ", ".join(
         f"{'managed ' if one.type == MANAGED else ''}role {one.id}"
@@ -66,10 +72,10 @@ def _tell(grants: Sequence[RoleRef], other: AccessKey) -> str:
 
 
 def _count_without_roles(changes: Changes) -> int:
-    """Count the keys of both readings of which either did not tell the roles."""
+    """Count the keys of both readings whose roles are UNSET in either."""
     now = changes.now
-    untold = now.role_refs.count(UNSET) if UNSET in now.role_sets.values() else 0
-    return changes.count_untold("role_refs", untold)
+    unset = now.role_refs.count(UNSET) if UNSET in now.role_sets.values() else 0
+    return changes.count_unset("role_refs", unset)
 
 
 RULES: Final = (
@@ -77,20 +83,25 @@ RULES: Final = (
         id="AK110",
         title="roles added",
         severity=Severity.HIGH,
-        condition="The key has a role, or workspaces of it, that it had not; critical for a managed role.",
-        remedy="Ask who added the role, and take it away if nobody knows.",
+        condition=(
+            "The key has a role, or workspaces of a role, that it did not have at the last complete "
+            "reading. The severity is critical for a managed role."
+        ),
+        remedy="Ask who added the role, and remove it if nobody knows: accesskeys update --role.",
         scope=Scope.HISTORY,
         controls=("NIST AC-2", "NIST AC-6(1)"),
-        mind="Somebody gave the key what it needs; look who it was.",
+        false_positives="A planned change: somebody gave the key a role that it needs.",
     ),
     Rule(
         id="AK111",
-        title="roles taken",
+        title="roles removed",
         severity=Severity.INFO,
-        condition="The key no longer has a role, or no longer in the same workspaces.",
-        remedy="Ask who took the role, and check that nothing has stopped working.",
+        condition=(
+            "The key no longer has a role, or workspaces of a role, that it had at the last complete reading."
+        ),
+        remedy="Ask who removed the role, and check that what uses the key still works.",
         scope=Scope.HISTORY,
         controls=("NIST AC-2",),
-        mind="Fewer roles are better; what the key is for may fail.",
+        false_positives="A planned change: fewer roles are safer.",
     ),
 )

@@ -1,4 +1,4 @@
-"""Rules about what a key's roles permit, which takes a GET of every key: the list tells no policies."""
+"""Rules about what the roles of a key permit. They need a GET of every key: a list has no policies."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from accesskeys_async.audit.rules.permissions import NOT_TOLD, Permissions
 from accesskeys_async.audit.rules.rule import Hit, Rule, Verdict, conclude, make_hit
 from accesskeys_async.records import UNSET, AccessKey
 
-NOT_REQUESTED: Final = "roles were not requested; --roles does so, with one request a key more"
-_CAUTION: Final = "Policies are read with caution: an allow with conditions counts, and such a deny does not."
+NOT_REQUESTED: Final = "roles were not requested; use --roles, which sends one more request for each key"
+_CAUTION: Final = (
+    "Policies are read cautiously: an allow with conditions counts, and a deny with conditions does not."
+)
 
 _Take: TypeAlias = Callable[[Permissions], str | None]
-"""Takes one power of several; it is told in one line, None if it is not there."""
+"""Returns one of the permissions as a message, or None if the key does not have it."""
 
 take_full_access: Final[_Take] = attrgetter("full_access")
 
@@ -37,7 +39,7 @@ def judge_manages_roles(snapshot: Snapshot, _: Parameters) -> Verdict:
 
 
 def judge_role_gone(snapshot: Snapshot, _: Parameters) -> Verdict:
-    """Find keys with a reference to a role that their GET does not tell."""
+    """Find keys with a reference to a role that their GET does not return."""
     if _has_no_roles(snapshot):
         return Verdict((), len(snapshot.keys), NOT_REQUESTED)
     hits: list[Hit] = []
@@ -50,13 +52,13 @@ def judge_role_gone(snapshot: Snapshot, _: Parameters) -> Verdict:
         gone = sorted({str(one.id) for one in key.role_refs or () if one.id not in there})
         if gone:
             hits.append(
-                make_hit(f"GET does not tell role{'s' if len(gone) > 1 else ''} {', '.join(gone)}", key)
+                make_hit(f"GET does not return role{'s' if len(gone) > 1 else ''} {', '.join(gone)}", key)
             )
-    return conclude(hits, len(unknown), _tell_why(snapshot, ((key, NOT_TOLD) for key in unknown)))
+    return conclude(hits, len(unknown), _explain(snapshot, ((key, NOT_TOLD) for key in unknown)))
 
 
 def find_unevaluated(snapshot: Snapshot, take: _Take) -> list[tuple[AccessKey, str]]:
-    """Return the keys of which nobody can tell whether they have a power, each with what is in doubt."""
+    """Return the keys for which it is not known whether they have a permission, each with the reason."""
     return [
         (key, NOT_TOLD if permissions is None else permissions.doubt or "")
         for key, permissions in zip(snapshot.keys, snapshot.permissions, strict=True)
@@ -68,20 +70,20 @@ def _judge(snapshot: Snapshot, take: _Take) -> Verdict:
     if _has_no_roles(snapshot):
         return Verdict((), len(snapshot.keys), NOT_REQUESTED)
     hits = [
-        make_hit(told, key)
+        make_hit(message, key)
         for key, permissions in zip(snapshot.keys, snapshot.permissions, strict=True)
-        if permissions is not None and (told := take(permissions)) is not None
+        if permissions is not None and (message := take(permissions)) is not None
     ]
     unknown = find_unevaluated(snapshot, take)
-    return conclude(hits, len(unknown), _tell_why(snapshot, unknown))
+    return conclude(hits, len(unknown), _explain(snapshot, unknown))
 
 
 def _has_no_roles(snapshot: Snapshot) -> bool:
     return snapshot.unread_roles is None and not snapshot.tells_roles
 
 
-def _tell_why(snapshot: Snapshot, unknown: Iterable[tuple[AccessKey, str]]) -> str:
-    """Say why keys are not evaluated: those whose GET failed by their reasons, others by what is in doubt."""
+def _explain(snapshot: Snapshot, unknown: Iterable[tuple[AccessKey, str]]) -> str:
+    """Return why keys are not evaluated: the reasons of failed GETs, and what is in doubt about others."""
     unread = snapshot.unread_roles or {}
     failures: set[str] = set()
     doubts: set[str] = set()
@@ -99,40 +101,46 @@ RULES: Final = (
         id="AK036",
         title="full access",
         severity=Severity.CRITICAL,
-        condition="The key's roles allow every action on everything in the organization.",
-        remedy="Give the key a role that allows no more than it needs, and rotate the key.",
+        condition="The roles of the key permit every action on everything in the organization.",
+        remedy="Give the key a role that permits only what it needs, and rotate the key.",
         judge=judge_full_access,
         controls=("OWASP NHI5", "NIST AC-6(5)"),
-        mind=f"{_CAUTION} A deny counts here only if it is as wide as the organization.",
+        false_positives=(
+            f"A key for administration, or one that a narrower deny restricts: only a deny for the whole "
+            f"organization counts. {_CAUTION}"
+        ),
     ),
     Rule(
         id="AK037",
         title="may manage keys",
         severity=Severity.HIGH,
-        condition="The key's roles allow to create, update or delete access keys.",
-        remedy="Take the permission away unless the key rotates or audits keys.",
+        condition="The roles of the key permit creating, updating or deleting access keys.",
+        remedy="Remove the permission unless the key is used for rotation.",
         judge=judge_manages_keys,
         controls=("NIST AC-6(1)",),
-        mind=f"{_CAUTION} What rotates keys needs this, and little else.",
+        false_positives=f"A key that is used for rotation: it needs this permission. {_CAUTION}",
     ),
     Rule(
         id="AK038",
         title="may manage roles or policies",
         severity=Severity.CRITICAL,
-        condition="The key's roles allow to create, update or delete roles or policies.",
-        remedy="Take the permission away: roles and policies are best managed by people.",
+        condition="The roles of the key permit creating, updating or deleting roles or policies.",
+        remedy="Remove the permission. Such a key can give itself every other permission.",
         judge=judge_manages_roles,
         controls=("NIST AC-6(1)",),
-        mind=f"{_CAUTION} Such a key can give itself every other permission.",
+        false_positives=f"A key that deploys roles or policies, such as infrastructure as code. {_CAUTION}",
     ),
     Rule(
         id="AK039",
-        title="role gone",
+        title="missing role",
         severity=Severity.MEDIUM,
-        condition="The list names a role of the key that its GET does not tell.",
-        remedy="Audit again. If the role is still gone, give the key the roles that it needs.",
+        condition="The list has a role of the key that its GET does not return.",
+        remedy=(
+            "Audit again. If the role is still missing, set the roles that the key needs: accesskeys "
+            "update --role."
+        ),
         judge=judge_role_gone,
         controls=("integrity",),
-        mind="A role that was taken from the key between the two requests.",
+        false_positives="A role that was removed from the key between the two requests.",
     ),
 )

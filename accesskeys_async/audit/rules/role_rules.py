@@ -1,6 +1,6 @@
-"""Rules about the roles that a key refers to: none, too many, too wide.
+"""Rules about the roles of a key: none, too many, or too broad.
 
-Equal references are one object in a response, so each rule looks at every distinct set of them once.
+Equal references of a response are one object, so each rule evaluates every distinct set of them once.
 """
 
 from __future__ import annotations
@@ -19,29 +19,28 @@ from accesskeys_async.records import UNSET, Grant, RoleRef, Unset
 
 MANAGED: Final = "managed"
 MAX_REMEMBERED: Final = 1024
-"""Sets of references whose managed roles are remembered from one organization to the next."""
-NOT_TOLD: Final = "the response did not tell the key's roles"
-TYPE_NOT_TOLD: Final = "the response did not tell the key's roles, or a role's type"
+"""Sets of references whose managed roles are cached across organizations."""
+NOT_TOLD: Final = "the response did not include the roles of the key"
+TYPE_NOT_TOLD: Final = "the response did not include the roles of the key, or the type of a role"
 UNUSED: Final = ("AK001", "AK002")
 POWERFUL: Final = ("AK031", "AK036")
 
 _References: TypeAlias = Sequence[RoleRef]
 _Find: TypeAlias = Callable[[_References], str | Unset | None]
-"""Says what is wrong with references, None if nothing is, UNSET if the response does not tell."""
+"""Returns a message if the references are a finding, None if not, UNSET if it is not known."""
 
 
 def judge_no_roles(snapshot: Snapshot, parameters: Parameters) -> Verdict:
-    """Find keys without any role that are older than `min_age_days`."""
+    """Find keys without roles that are older than `min_age_days`."""
     cutoff = snapshot.taken_at - parameters.days("min_age_days")
-    found = _look(
-        snapshot, lambda references: None if references else "has no roles, and is denied everything"
-    )
+    message = f"has no roles after more than {parameters.show('min_age_days')}; all its requests are denied"
+    found = _check_each_set(snapshot, lambda references: None if references else message)
     return _judge(snapshot, found, NOT_TOLD, created_before=cutoff)
 
 
 def judge_managed_role(snapshot: Snapshot, _: Parameters) -> Verdict:
     """Find keys with a managed role."""
-    return _judge(snapshot, _look(snapshot, _find_managed), TYPE_NOT_TOLD)
+    return _judge(snapshot, _check_each_set(snapshot, _find_managed), TYPE_NOT_TOLD)
 
 
 def judge_many_roles(snapshot: Snapshot, parameters: Parameters) -> Verdict:
@@ -50,23 +49,23 @@ def judge_many_roles(snapshot: Snapshot, parameters: Parameters) -> Verdict:
 
     def find(references: _References) -> str | None:
         count = len(references)
-        return f"has {count} roles; the policy allows {most}" if count > most else None
+        return f"has {count} roles; the limit is {most}" if count > most else None
 
-    return _judge(snapshot, _look(snapshot, find), NOT_TOLD)
+    return _judge(snapshot, _check_each_set(snapshot, find), NOT_TOLD)
 
 
 def judge_all_workspaces(snapshot: Snapshot, _: Parameters) -> Verdict:
-    """Find keys with a role that is granted in all workspaces: whose workspaces are absent, null or empty."""
+    """Find keys with a role in all workspaces: its workspaces are absent, null or empty."""
 
     def find(references: _References) -> str | None:
         wide = [one for one in references if not one.workspaces]
         return f"has {_name_roles(wide)} in all workspaces" if wide else None
 
-    return _judge(snapshot, _look(snapshot, find), NOT_TOLD)
+    return _judge(snapshot, _check_each_set(snapshot, find), NOT_TOLD)
 
 
 def judge_shared_roles(snapshot: Snapshot, parameters: Parameters) -> Verdict:
-    """Find sets of roles, with their workspaces, that `min_keys` keys or more have."""
+    """Find sets of roles and workspaces that `min_keys` keys or more have."""
     fewest = max(2, int(parameters.number("min_keys")))
     counts: Counter[frozenset[Grant]] = Counter()
     shown: dict[frozenset[Grant], _References] = {}
@@ -77,23 +76,24 @@ def judge_shared_roles(snapshot: Snapshot, parameters: Parameters) -> Verdict:
             counts[grants] += count
             shown[grants] = references
     hits = [
-        Hit(f"{count:,} keys have the same roles: {_name_roles(shown[grants])}", about=_identify(grants))
+        Hit(
+            f"{count:,} keys have the same roles (limit: {fewest - 1:,}): {_name_roles(shown[grants])}",
+            about=_identify(grants),
+        )
         for grants, count in counts.items()
         if count >= fewest
     ]
     if not hits and UNSET in snapshot.role_sets.values():
-        return Verdict((), 1, "the response did not tell the roles of every key")
+        return Verdict((), 1, "the response did not include the roles of every key")
     return conclude(sorted(hits, key=lambda hit: hit.about))
 
 
 def judge_unused_and_powerful(snapshot: Snapshot, verdicts: Mapping[str, Verdict]) -> Verdict:
-    """Find keys that AK001 or AK002 find, and AK031 or AK036 do, too; rules that are off find nothing."""
+    """Find keys with a finding of AK001 or AK002 and one of AK031 or AK036. Disabled rules find nothing."""
     unused = [verdicts[rule] for rule in UNUSED if rule in verdicts]
     powerful = [verdicts[rule] for rule in POWERFUL if rule in verdicts]
     if not unused or not powerful:
-        return Verdict(
-            (), len(snapshot.keys), "takes AK001 or AK002, and AK031 or AK036; turn one of each on"
-        )
+        return Verdict((), len(snapshot.keys), "needs AK001 or AK002, and AK031 or AK036; enable one of each")
     idle, strong = _messages(unused), _messages(powerful)
     hits: list[Hit] = []
     if both := idle.keys() & strong.keys():
@@ -103,7 +103,7 @@ def judge_unused_and_powerful(snapshot: Snapshot, verdicts: Mapping[str, Verdict
     return conclude(
         hits,
         _count_undecided(snapshot, idle, strong, verdicts),
-        "the response did not tell when the key was last used, or what its roles are",
+        "the response did not include when the key was last used, or its roles",
     )
 
 
@@ -114,13 +114,13 @@ def _messages(verdicts: Sequence[Verdict]) -> dict[int, str]:
 def _count_undecided(
     snapshot: Snapshot, idle: Mapping[int, str], strong: Mapping[int, str], verdicts: Mapping[str, Verdict]
 ) -> int:
-    """Count the keys that may be unused and may be powerful, and are not known to be both."""
+    """Count the keys that may be unused and powerful, but are not known to be both."""
     maybe_idle: set[int] = set()
     if snapshot.unset_used:
         maybe_idle = {id(key) for key in snapshot.keys if key.last_used_at is UNSET}
     maybe_strong: set[int] = set()
     if "AK031" in verdicts and verdicts["AK031"].not_evaluated:
-        found = _look(snapshot, _find_managed)
+        found = _check_each_set(snapshot, _find_managed)
         maybe_strong = {id(key) for key in snapshot.keys if found[id(key.role_refs)] is UNSET}
     if "AK036" in verdicts and snapshot.unread_roles is not None:
         maybe_strong |= {id(key) for key, _ in find_unevaluated(snapshot, take_full_access)}
@@ -130,8 +130,8 @@ def _count_undecided(
     return len(candidates - (idle.keys() & strong.keys()))
 
 
-def _look(snapshot: Snapshot, find: _Find) -> dict[int, str | Unset | None]:
-    """Return what is wrong with each distinct set of references; null stands for none of them."""
+def _check_each_set(snapshot: Snapshot, find: _Find) -> dict[int, str | Unset | None]:
+    """Return the result of each distinct set of references, by its `id`. Null means no references."""
     return {
         number: UNSET if references is UNSET else find(references or ())
         for number, references in snapshot.role_sets.items()
@@ -166,15 +166,15 @@ def _find_managed(references: _References) -> str | Unset | None:
     if known is None or known[0] is not references:
         if len(_managed) >= MAX_REMEMBERED:
             _managed.clear()
-        known = _managed[id(references)] = references, _tell_managed(references)
+        known = _managed[id(references)] = references, _describe_managed(references)
     return known[1]
 
 
 _managed: dict[int, tuple[_References, str | Unset | None]] = {}
-"""What was found of references that were judged before: organizations share them, as a response's keys do."""
+"""Results of references that were evaluated before: organizations share them, as keys of a response do."""
 
 
-def _tell_managed(references: _References) -> str | Unset | None:
+def _describe_managed(references: _References) -> str | Unset | None:
     kinds = [one.type for one in references]
     if MANAGED in kinds:
         return f"has the managed {_name_roles([one for one in references if one.type == MANAGED])}"
@@ -197,66 +197,78 @@ RULES: Final = (
         id="AK030",
         title="no roles",
         severity=Severity.LOW,
-        condition="The key has no roles and is older than min_age_days.",
+        condition="The key has no roles and was created more than min_age_days ago.",
         remedy="Give the key the roles that it needs, or delete it.",
         judge=judge_no_roles,
         controls=("OWASP NHI5",),
-        mind="The service denies by default: such a key can do nothing; its owner may wait for roles.",
+        false_positives=(
+            "A key whose owner still waits for roles. The service denies all requests of a key without roles."
+        ),
         parameters=(Parameter("min_age_days", 1, "days since the key was created"),),
     ),
     Rule(
         id="AK031",
         title="managed role",
         severity=Severity.MEDIUM,
-        condition="A role of the key is managed.",
-        remedy="Give the key a narrower role of the organization's own: accesskeys update --role.",
+        condition="The key has a managed role.",
+        remedy="Replace the managed role by a narrower role of the organization: accesskeys update --role.",
         judge=judge_managed_role,
         controls=("OWASP NHI5", "NIST AC-6"),
-        mind="Managed roles are broad by design; a role of the organization's own can be narrower.",
+        false_positives=(
+            "A key that needs most of what the managed role permits. Managed roles are broad by design."
+        ),
     ),
     Rule(
         id="AK032",
         title="many roles",
         severity=Severity.LOW,
         condition="The key has more than max_roles roles.",
-        remedy="Take the roles away that the key does not use, or split its uses between several keys.",
+        remedy="Remove roles that the key does not need, or use several keys with max_roles roles or fewer.",
         judge=judge_many_roles,
         controls=("OWASP NHI5", "NIST AC-6"),
-        mind="Several narrow roles may be better than one that is broad.",
+        false_positives="Several narrow roles, which can be better than one broad role.",
         parameters=(Parameter("max_roles", 3, "roles of a key"),),
     ),
     Rule(
         id="AK033",
         title="all workspaces",
         severity=Severity.MEDIUM,
-        condition="A role of the key names no workspaces, and is granted in all of them.",
-        remedy="Name the workspaces that the key works in: accesskeys update --role ROLE_ID:WORKSPACE_ID.",
+        condition="The key has a role without workspaces, which applies to all workspaces.",
+        remedy="Set the workspaces that the key needs: accesskeys update --role ROLE_ID:WORKSPACE_ID.",
         judge=judge_all_workspaces,
         controls=("OWASP NHI5", "NIST AC-6"),
-        mind="The contract assumes that absent, null or empty workspaces stand for all.",
-        is_on=False,
+        false_positives=(
+            "A key that works in every workspace. The meaning of absent, null or empty workspaces is an "
+            "assumption of the contract."
+        ),
+        enabled=False,
     ),
     Rule(
         id="AK034",
         title="unused and powerful",
         severity=Severity.CRITICAL,
-        condition="AK001 or AK002 finds the key, and so does AK031 or AK036, each as the policy sets it.",
-        remedy="Ask the owner today whether the key is needed. If not, delete it; if so, narrow its roles.",
+        condition=(
+            "AK001 or AK002 reports the key, and AK031 or AK036 reports it as well, as the policy sets them."
+        ),
+        remedy="Ask the owner today whether the key is needed. If not, delete it. If so, narrow its roles.",
         combine=judge_unused_and_powerful,
         controls=("OWASP NHI1", "OWASP NHI5"),
-        mind="It stands beside their findings. AK036 judges only if roles are read (--roles).",
+        false_positives=(
+            "A seasonal job that needs a broad role. The finding is in addition to those of the other rules. "
+            "AK036 is evaluated only if roles are read (--roles)."
+        ),
     ),
     Rule(
         id="AK035",
-        title="several purposes",
+        title="same roles on many keys",
         severity=Severity.INFO,
-        condition="min_keys keys or more have the same set of roles.",
-        remedy="Give each use a role of its own that allows no more than it needs.",
+        condition="At least min_keys keys of the organization have the same set of roles.",
+        remedy="Give each use of the keys a role of its own that permits only what it needs.",
         judge=judge_shared_roles,
         scope=Scope.ORGANIZATION,
         controls=("NIST AC-6",),
-        mind="Replicas of one service rightly have the same roles.",
+        false_positives="Replicas of one service, which need the same roles.",
         parameters=(Parameter("min_keys", 10, "keys with the same roles", minimum=2, maximum=1e9),),
-        is_on=False,
+        enabled=False,
     ),
 )

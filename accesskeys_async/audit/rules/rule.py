@@ -1,4 +1,4 @@
-"""What a rule is: who it is, what it judges, and what it says."""
+"""`Rule`, what it is about, and what it returns."""
 
 from __future__ import annotations
 
@@ -12,48 +12,53 @@ from attrs import evolve, field, frozen, validators
 
 from accesskeys_async._fast_attrs import open_twin
 from accesskeys_async.audit.records import Severity, Snapshot
-from accesskeys_async.audit.rules.parameters import Parameter, Parameters, Value
-from accesskeys_async.errors import one_line
+from accesskeys_async.audit.rules.parameters import Parameter, Parameters
 from accesskeys_async.records import AccessKey
 
 
 class Scope(enum.Enum):
-    """What one verdict is about."""
+    """What a rule evaluates."""
 
     KEY = "key"
+    """Each key of an organization."""
     ORGANIZATION = "organization"
+    """An organization as a whole."""
     FLEET = "fleet"
-    """Organizations together, while they are read."""
+    """All organizations of an audit together."""
     HISTORY = "history"
-    """An organization now and at its last complete reading."""
+    """The changes of an organization since its last complete reading."""
 
 
 @frozen
 class Hit:
-    """One thing that a rule found, before the policy has its say."""
+    """What a rule found, before the policy sets its severity and suppresses it.
+
+    Example:
+        >>> Hit("has no owner", key)
+    """
 
     message: str
-    """One line for a person. It is made printable; never put a secret in it."""
+    """What was found, in one line for people, without secrets. Unprintable characters are escaped."""
     key: AccessKey | None = None
-    """The key it is about; None where it is about the organization."""
+    """The key that it is about. None if it is about the organization."""
     severity: Severity | None = None
-    """None is the rule's own. A policy that sets the rule's own moves this by as many steps."""
+    """Severity, if it differs from the rule's. A policy that raises the rule raises this by as many steps."""
     about: str = ""
-    """What tells this finding from others of the rule on the same key or organization, time after time."""
+    """Distinguishes findings of one rule about the same key or organization. Stable between audits."""
 
 
 _open = open_twin(Hit)
 
 
 def make_hit(message: str, key: AccessKey, severity: Severity | None = None) -> Hit:
-    """Make a hit on a key, for rules that make many."""
+    """Return a hit on a key, faster than `Hit` does."""
     hit = _open()
     hit.message = message
     hit.key = key
     hit.severity = severity
     hit.about = ""
     hit.__class__ = Hit
-    return hit  # type: ignore[no-any-return]  # it is one by now
+    return hit  # type: ignore[no-any-return]  # its class is Hit now
 
 
 @frozen
@@ -68,7 +73,7 @@ class Verdict:
 
 
 PASSED: Final = Verdict()
-"""What a rule says that found nothing and could judge all."""
+"""Nothing was found, and everything could be evaluated."""
 
 
 def conclude(hits: Sequence[Hit], not_evaluated: int = 0, reason: str | None = None) -> Verdict:
@@ -76,13 +81,13 @@ def conclude(hits: Sequence[Hit], not_evaluated: int = 0, reason: str | None = N
     return Verdict(hits, not_evaluated, reason) if hits or not_evaluated else PASSED
 
 
-def tell_time(time: datetime) -> str:
-    """Write a time of a message."""
+def format_time(time: datetime) -> str:
+    """Return a time as messages show it."""
     return f"{time:%Y-%m-%d %H:%M:%S} UTC"
 
 
 Judge: TypeAlias = Callable[[Snapshot, Parameters], Verdict]
-"""A pure function: the same snapshot and parameters give the same verdict, and nothing else happens."""
+"""A pure function: the result depends on the snapshot and the parameters only."""
 
 Combine: TypeAlias = Callable[[Snapshot, Mapping[str, Verdict]], Verdict]
 """A pure function of a snapshot and the verdicts of the rules that are on, by their ids."""
@@ -90,57 +95,66 @@ Combine: TypeAlias = Callable[[Snapshot, Mapping[str, Verdict]], Verdict]
 
 @frozen(kw_only=True)
 class Rule:
-    """A rule of an audit, of ours or a user's."""
+    """A rule of an audit, built in or your own.
+
+    The texts may name parameters, such as `max_idle_days`. Reports show the value in their place: "45 days".
+
+    Example:
+        >>> Rule(
+        ...     id="OURS1",
+        ...     title="no owner",
+        ...     severity=Severity.LOW,
+        ...     condition="The description does not name an owner.",
+        ...     remedy="Add the owner to the description.",
+        ...     judge=find_keys_without_owner,
+        ... )
+    """
 
     id: str = field(validator=validators.matches_re(r"[A-Z][A-Z0-9_-]{1,31}"))
-    """Such as `AK001`: a capital letter, then up to 31 of `A-Z 0-9 _ -`. `AK` and digits are ours."""
+    """A capital letter and up to 31 of `A-Z 0-9 _ -`. `AK` and digits are reserved for built-in rules."""
     title: str
+    """A few words that name the rule in reports. The same for every policy."""
     severity: Severity
+    """Severity unless a policy sets another."""
     condition: str
-    """When it finds something, in one sentence."""
+    """When the rule reports a finding, in one or two sentences."""
     judge: Judge | None = None
-    """None where it is judged elsewhere: along the fleet, with history, or by `combine`."""
+    """The function that evaluates a snapshot. Required for your own rules. None for built-in rules that are
+    evaluated elsewhere: over all organizations, with a history, or by `combine`."""
     combine: Combine | None = None
-    """Judges by what other rules say, after all of them."""
+    """A function of the outcomes of other rules, called after all of them."""
     scope: Scope = Scope.KEY
+    """What the rule evaluates."""
     controls: tuple[str, ...] = ()
-    """Controls of published catalogues that it is an analogue of."""
-    mind: str = ""
-    """What may make a finding right and yet no problem."""
+    """Similar controls in published catalogues, such as `CIS AWS v3 1.14`."""
+    false_positives: str = ""
+    """Findings that are correct but harmless, in one or two sentences."""
     remedy: str = ""
-    """How to fix a finding: an imperative sentence."""
+    """How to fix a finding, in one or two imperative sentences."""
     parameters: tuple[Parameter, ...] = ()
-    is_on: bool = True
-    """Whether it is on unless the policy says otherwise."""
+    """What a policy can set."""
+    enabled: bool = True
+    """Whether the rule is evaluated unless a policy sets it."""
 
     @property
     def defaults(self) -> Parameters:
-        """The parameters of a policy that sets none."""
+        """The values of the parameters if a policy sets none."""
         return Parameters({parameter.name: parameter.default for parameter in self.parameters})
 
     def describe(self, parameters: Parameters) -> Rule:
-        """Return the rule with the values of its parameters in its texts, in place of their names."""
-        texts = (self.condition, self.mind, self.remedy)
-        condition, mind, remedy = (_fill(text, parameters) for text in texts)
-        return evolve(self, condition=condition, mind=mind, remedy=remedy)
+        """Return the rule with the values of parameters in its texts, in place of their names.
+
+        Args:
+            parameters: The values, as a policy sets them.
+        """
+        texts = (self.condition, self.false_positives, self.remedy)
+        condition, false_positives, remedy = (_fill(text, parameters) for text in texts)
+        return evolve(self, condition=condition, false_positives=false_positives, remedy=remedy)
 
 
 def _fill(text: str, parameters: Parameters) -> str:
-    shown = {name: _show(name, value) for name, value in parameters.items() if not isinstance(value, bool)}
+    shown = {name: parameters.show(name) for name, value in parameters.items() if not isinstance(value, bool)}
     if not shown:
         return text
     names = "|".join(sorted(map(re.escape, shown), key=len, reverse=True))
     return re.sub(rf"\b({names})\b", lambda found: shown[found[0]], text)
-
-
-def _show(name: str, value: Value) -> str:
-    """Write a parameter's value with its unit, which is at the end of its name."""
-    if isinstance(value, str):
-        return f'"{one_line(value, 80)}"'
-    if isinstance(value, Sequence):
-        return one_line(", ".join(value), 80) or "(none)"
-    number = f"{value:,g}" if value < 1e6 else f"{value:,.0f}"
-    unit = name.rpartition("_")[2]
-    if unit not in {"days", "minutes"}:
-        return number
-    return f"{number} {unit.removesuffix('s') if value == 1 else unit}"

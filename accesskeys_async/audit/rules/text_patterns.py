@@ -1,7 +1,7 @@
-"""Names and descriptions looked through: which words, dates and secrets they hold.
+"""Search for words, dates and secrets in names and descriptions.
 
-Fleets have few kinds of texts: most differ in digits alone. So texts are first reduced to templates, whose
-digits are all 0; the patterns look once at each template, and what was harmless is remembered.
+Most texts of an organization differ in digits only. So texts are first reduced to templates, in which every
+digit is 0. Each template is searched once, and templates without a match are cached.
 """
 
 from __future__ import annotations
@@ -63,12 +63,12 @@ _plain: set[str] = set()
 
 
 def are_plain(texts: AbstractSet[str]) -> bool:
-    """Tell whether all are remembered as texts that nothing here has to do with."""
+    """Return whether all texts are cached as texts without a match."""
     return _plain.issuperset(texts)
 
 
 def find_suspects(texts: Sequence[str]) -> list[int]:
-    """Return the places of texts that some function here, or a mark at a name's end, may have to do with."""
+    """Return the positions of texts that any pattern here, or an ending of rotated names, may match."""
     if _plain.issuperset(texts):
         return []
     found = _find_by_template(texts)
@@ -102,19 +102,19 @@ def _is_suspicious(text: str) -> bool:
 
 
 def is_meaningless(text: str) -> bool:
-    """Tell whether a description says nothing: empty, "test", "todo", a single letter and their like."""
+    """Return whether a description has no meaning: empty, "test", "todo", a single letter, and similar."""
     return _meaningless.match(text) is not None
 
 
 def has_temporary_word(text: str) -> bool:
-    """Tell whether temp, temporary, tmp, test, testing or poc is a word of it; "template" is another."""
+    """Return whether one of temp, temporary, tmp, test, testing and poc is a word of the text."""
     return _temporary.search(text) is not None
 
 
 def find_dates(text: str) -> list[date]:
-    """Return the dates after "until", "expires" and their like; a month alone counts by its last day.
+    """Return the dates after "until", "expires" and similar words; the last day of a month without a day.
 
-    Dates that may be read in two ways, such as 03/04/2026, are passed over.
+    Ambiguous dates, such as 03/04/2026, are ignored.
     """
     found: list[date] = []
     for pattern in _dates:
@@ -139,10 +139,10 @@ def _last_day(year: int, month: int) -> date:
 
 
 def has_secret(text: str) -> bool:
-    """Tell whether a text holds what looks like a token or a private key.
+    """Return whether a text has a part that looks like a token or a private key.
 
-    That is a known prefix, or twenty letters and digits in a row and more that change their kind (capital,
-    small, digit) as often as chance has it. UUIDs, hashes and long names do not.
+    That is a known prefix, or 20 or more consecutive letters and digits that change between capital letters,
+    small letters and digits as often as random ones do. UUIDs, hashes and long names do not.
     """
     if _known.search(text):
         return True
@@ -153,7 +153,7 @@ def _is_random(run: str) -> bool:
     if _hexadecimal.match(run):
         return False
     kinds = [_kind(character) for character in run]
-    # From capital to small is how words begin, and counts for nothing.
+    # A capital before a small letter is how words begin, and does not count.
     changes = sum(
         one != other and (one, other) != ("capital", "small") for one, other in itertools.pairwise(kinds)
     )

@@ -296,7 +296,7 @@ def _read_entry(organization: Organization) -> Entry:
 def _watch_suffixes(policy: Policy) -> SuffixCollisions | None:
     nobody = Subject(UUID(int=0))
     for setting in policy.settle(nobody):
-        if setting.rule.id == SuffixCollisions.RULE and setting.is_on and setting.parameters["across"]:
+        if setting.rule.id == SuffixCollisions.RULE and setting.enabled and setting.parameters["across"]:
             most = int(setting.parameters.number("max_remembered"))
             return SuffixCollisions(setting.rule.title, most=most)
     return None

@@ -84,7 +84,7 @@ def _order(settings: Iterable[RuleSetting]) -> Sequence[RuleSetting]:
     """Return the rules that are on, those that combine others' verdicts last."""
     recent, ordered = _Recent.pair
     if recent is not settings:
-        on = [one for one in settings if one.is_on and (one.rule.judge or one.rule.combine)]
+        on = [one for one in settings if one.enabled and (one.rule.judge or one.rule.combine)]
         ordered = sorted(on, key=_combines)
         _Recent.pair = (settings if isinstance(settings, tuple) else None, ordered)
     return ordered

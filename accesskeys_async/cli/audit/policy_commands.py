@@ -78,7 +78,7 @@ def check(
 
     checked = read_policy(file)
     settings = checked.settle(Subject(UUID(int=0)))
-    count = sum(setting.is_on for setting in settings)
+    count = sum(setting.enabled for setting in settings)
     expired = [one for one in checked.suppressions if one.expires < datetime.now(UTC).date()]
     screen.write(
         f"{printable(str(file))} is valid: {count} of {len(settings)} rules are on, "

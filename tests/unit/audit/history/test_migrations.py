@@ -96,7 +96,7 @@ async def test_a_history_of_the_first_version_is_migrated_and_compared_with(plac
         for organization in (ACME, GLOBEX):
             [added] = [result for result in audits[organization].results if result.rule == "AK110"]
             assert (added.passed, added.failed, added.not_evaluated) == (0, 0, len(fleet.keys[organization]))
-            assert added.reason == "a reading did not tell the key's roles"
+            assert added.reason == "a response did not include the roles of the key"
         assert "AK106" not in rules_of(audits[ACME])
 
         fleet.change(first, role_refs=second.role_refs)

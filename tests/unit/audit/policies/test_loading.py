@@ -37,11 +37,11 @@ def test_a_policy_turns_rules_on_and_off_and_sets_what_they_take() -> None:
     )
     assert setting(policy, "AK001").severity is Severity.LOW
     assert setting(policy, "AK001").parameters["max_idle_days"] == 10
-    assert not setting(policy, "AK002").is_on
-    assert setting(policy, "AK020").is_on
+    assert not setting(policy, "AK002").enabled
+    assert setting(policy, "AK020").enabled
     assert setting(policy, "AK020").parameters.text("pattern") == "[a-z]+"
     assert setting(policy, "AK026").parameters.texts("types") == ("service",)
-    assert not setting(policy, "AK026").is_on
+    assert not setting(policy, "AK026").enabled
 
 
 def test_later_overrides_go_over_earlier_ones_and_only_for_those_they_name() -> None:

@@ -58,9 +58,9 @@ def test_an_inventorys_own_changes_go_over_all() -> None:
         ),
     )
     settings = policy.settle(SUBJECT, {"AK001": RuleChange(True, parameters={"max_idle_days": 3})})
-    assert settings[0].is_on
+    assert settings[0].enabled
     assert settings[0].parameters["max_idle_days"] == 3
-    assert not policy.settle(SUBJECT)[0].is_on
+    assert not policy.settle(SUBJECT)[0].enabled
 
 
 def test_settings_come_in_the_order_of_ids_and_are_made_once() -> None:
@@ -99,9 +99,9 @@ def test_parameters_are_a_mapping_that_knows_their_kinds() -> None:
     assert parameters.days("n") is parameters.days("n") == timedelta(days=2)
     assert (parameters.number("n"), parameters.text("t"), parameters.texts("l")) == (2, "x", ("a",))
     for read, name, problem in (
-        (parameters.number, "b", "b is True, and no number"),
-        (parameters.text, "n", "n is 2, and no text"),
-        (parameters.texts, "t", "t is 'x', and no list of texts"),
+        (parameters.number, "b", "b is True, not a number"),
+        (parameters.text, "n", "n is 2, not a text"),
+        (parameters.texts, "t", "t is 'x', not a list of texts"),
     ):
         with pytest.raises(TypeError, match=problem):
             read(name)

@@ -158,9 +158,9 @@ def test_rules_are_told_with_the_numbers_of_the_policy_and_how_to_fix_them_and_c
         else:
             page = writer.end(part).decode()
 
-    assert "The key was made more than 33 days ago; high past 180 days" in page
+    assert "The key was created more than 33 days ago. The severity is high after 180 days" in page
     assert "max_age_days" not in page
-    assert "To fix: Rotate the key: accesskeys rotate plan." in page
+    assert "To fix: Rotate the key" in page
     charts = page.partition('<figure id="chart-rules"')[2].partition("</figure>")[0]
     assert ">AK003 rotation overdue<" in charts.partition("</svg>")[0]
     charts = page.partition('<figure id="chart-organizations"')[2].partition("</figure>")[0]

@@ -6,7 +6,9 @@ from importlib import resources
 import pytest
 from attrs import evolve
 
+from accesskeys_async.audit import Policy, RuleChange
 from accesskeys_async.audit.records import OrganizationAudit, Severity, Summary
+from accesskeys_async.audit.reports import ReportContext
 from accesskeys_async.audit.reports.json_document import SCHEMA_ID, JsonLinesReport, JsonReport
 from tests.unit.audit.fleet import HOSTILE_NAMES, Fleet, make_finding
 from tests.unit.audit.reports.conftest import Render
@@ -110,3 +112,13 @@ def test_each_json_line_is_valid_by_its_part_of_the_schema(render: Render) -> No
         row.pop("generator", None)
         part = {"$ref": f"#/$defs/{kind}", "$defs": SCHEMA["$defs"]}
         jsonschema.Draft202012Validator(part).validate(row)
+
+
+def test_a_document_describes_the_rules_of_the_policy(render: Render) -> None:
+    policy = Policy(rules={"AK003": RuleChange(parameters={"max_age_days": 33})})
+    document = json.loads(render(JsonReport(ReportContext.of(policy)), make_parts()))
+    validate(document)
+
+    rules = {rule["id"]: rule for rule in document["rules"]}
+    assert "more than 33 days ago" in rules["AK003"]["condition"]
+    assert all(rule["remedy"] and rule["falsePositives"] for rule in rules.values())

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from accesskeys_async.audit import Policy, RuleResult
+from accesskeys_async._escaping import markdown_code
+from accesskeys_async.audit import Policy, RuleChange, RuleResult
 from accesskeys_async.audit.records import Summary
 from accesskeys_async.audit.reports import ReportContext
-from accesskeys_async.audit.reports.markdown import MarkdownReport, _code
+from accesskeys_async.audit.reports.markdown import MarkdownReport
 from tests.unit.audit.fleet import AT, HOSTILE_NAMES, ROLES, Fleet
 from tests.unit.audit.reports.conftest import Render
 
@@ -84,7 +85,7 @@ def test_hostile_names_are_text_and_keep_to_their_cells(render: Render) -> None:
 
 @given(st.text(st.characters(exclude_categories=())))
 def test_code_says_what_was_written_and_nothing_else(text: str) -> None:
-    table = f"| a |\n| --- |\n| {_code(text)} |\n"
+    table = f"| a |\n| --- |\n| {markdown_code(text)} |\n"
     kinds = [child.type for token in read(table) for child in token.children or []]
     assert kinds[1:] in ([], ["code_inline"])
 
@@ -94,7 +95,7 @@ def test_what_is_left_out_is_counted(render: Render) -> None:
     assert re.search(r"^3 of \d+ findings are shown\.$", text, re.MULTILINE)
     assert "3 of 4 organizations are shown." in text
     assert "3 of 4 organizations with findings are shown." in text
-    assert re.search(r"^In all: `\w+` [1-4]", text, re.MULTILINE)
+    assert re.search(r"^Total: `\w+` [1-4]", text, re.MULTILINE)
 
 
 def test_a_clean_audit_is_short(render: Render) -> None:
@@ -117,3 +118,14 @@ def test_a_rule_that_was_not_evaluated_has_its_title_and_the_reason(render: Rend
     text = render(MarkdownReport(ReportContext.of(Policy())), [evolve(empty, by_rule=results)]).decode()
     assert "| `AK036` | `full access` | 0 | 0 | 0 | 0 | 0 | 9 | `roles were not requested` |" in text
     assert "| `AK001` | `unused` | 0 | 0 | 0 | 0 | 0 | 2 | `not told` |" in text
+
+
+def test_rules_with_findings_are_described(render: Render) -> None:
+    policy = Policy(rules={"AK003": RuleChange(parameters={"max_age_days": 33})})
+    text = render(MarkdownReport(ReportContext.of(policy)), Fleet().parts()).decode()
+
+    [line] = [line for line in text.splitlines() if line.startswith("- `AK003` ")]
+    assert "The key was created more than 33 days ago." in line
+    assert "To fix: Rotate the key" in line
+    assert "May be harmless: " in line
+    assert "- `AK020`" not in text

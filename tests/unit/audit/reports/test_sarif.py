@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from attrs import evolve
 
-from accesskeys_async.audit import find_rules
+from accesskeys_async.audit import Policy, RuleChange, find_rules
 from accesskeys_async.audit.records import OrganizationAudit, Severity, Summary
 from accesskeys_async.audit.reports import ReportContext
 from accesskeys_async.audit.reports.sarif import SarifReport
@@ -226,3 +226,12 @@ def test_a_result_has_the_roles_of_its_key(render: Render) -> None:
     roles = [role for key in keys if key for role in key["roleRefs"]]
     assert {role["name"] for role in roles} == {"admin"}
     assert {"managed", "organization"} == {role["type"] for role in roles}
+
+
+def test_the_help_of_a_rule_says_how_to_fix_findings_and_which_are_harmless(render: Render) -> None:
+    policy = Policy(rules={"AK003": RuleChange(parameters={"max_age_days": 33})})
+    log = make_log(render, Fleet(), SarifReport(ReportContext.of(policy)))
+
+    rules = {rule["id"]: rule["help"]["text"] for rule in log["runs"][0]["tool"]["driver"]["rules"]}
+    assert "more than 33 days ago" in rules["AK003"]
+    assert all("\nTo fix: " in text and "\nMay be harmless: " in text for text in rules.values())

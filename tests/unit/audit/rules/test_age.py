@@ -10,7 +10,7 @@ def test_rotation_is_overdue_a_second_after_its_days_and_graver_with_age() -> No
     verdict = ask("AK003", *keys)
     assert found(verdict) == keys[1:]
     assert severities(verdict) == [None, None, Severity.HIGH, Severity.HIGH, Severity.CRITICAL]
-    assert verdict.hits[0].message == "made 90 days ago, on 2026-03-17; rotate every 90 days"
+    assert verdict.hits[0].message == "created 90 days ago, on 2026-03-17; the limit is 90 days"
 
 
 def test_an_update_is_no_rotation() -> None:
@@ -30,7 +30,7 @@ def test_rotation_is_due_from_its_first_to_its_last_day_and_then_overdue() -> No
     over = make_key(age=days(90) + SECOND)
     verdict = ask("AK004", early, first, last, over)
     assert found(verdict) == [first, last]
-    assert verdict.hits[0].message == "75 days old; rotate by 2026-06-30"
+    assert verdict.hits[0].message == "75 days old; rotate it by 2026-06-30, at 90 days"
     assert found(ask("AK003", early, first, last, over)) == [over]
 
 

@@ -97,7 +97,7 @@ def test_a_key_used_after_more_than_90_days_was_revived(dormant: timedelta, expe
 def test_a_first_use_counts_from_when_the_key_was_made() -> None:
     before = _key(last_used_at=None, created_at=T - 91 * DAY)
     verdict = judge_revived(_changes([before], [evolve(before, last_used_at=T)]), RULE["AK101"].defaults)
-    assert _told(verdict) == ["used on 2026-11-02, 91 days after it was made"]
+    assert _told(verdict) == ["used on 2026-11-02, 91 days after its creation; the limit is 90 days"]
 
 
 def test_a_policy_says_how_long_is_dormant() -> None:
@@ -120,7 +120,7 @@ def test_keys_whose_use_is_not_said_in_either_reading_are_not_evaluated(rule_id:
     now = [_key(1, **unset), _key(2, **unset), _key(3), _key(4), _key(6, **unset)]
     verdict = _judge(rule_id, _changes(earlier, now))
     assert (verdict.not_evaluated, len(verdict.hits)) == (3, 0)
-    assert verdict.reason == "an answer did not say when the key was last used"
+    assert verdict.reason == "a response did not include when the key was last used"
 
 
 def test_only_a_use_of_one_reading_unsaid_is_counted_where_all_say_it_now() -> None:
@@ -132,7 +132,7 @@ def test_a_new_key_is_found_unless_a_rotation_knows_it() -> None:
     new = _key(2, created_at=T - DAY / 2)
     verdict = judge_appeared(_changes([_key(1)], [_key(1), new]), Parameters())
     assert [hit.key for hit in verdict.hits] == [new]
-    assert _told(verdict) == ["made on 2026-11-01, and no rotation journal knows it"]
+    assert _told(verdict) == ["created on 2026-11-01, and not in a rotation journal"]
     known = _changes([], [new], known=frozenset({new.id}))
     assert judge_appeared(known, Parameters()).hits == []
 
@@ -140,7 +140,7 @@ def test_a_new_key_is_found_unless_a_rotation_knows_it() -> None:
 def test_a_key_that_is_gone_is_found_unless_a_rotation_knows_it() -> None:
     verdict = judge_gone(_changes([_key(1)], []), Parameters())
     assert [hit.key for hit in verdict.hits] == [_key(1)]
-    assert _told(verdict) == ["gone since 2026-11-01 02:00:00 UTC, and no rotation journal knows it"]
+    assert _told(verdict) == ["deleted since 2026-11-01 02:00:00 UTC, and not in a rotation journal"]
     known = _changes([_key(1)], [], known=frozenset({UUID(int=1)}))
     assert judge_gone(known, Parameters()).hits == []
 

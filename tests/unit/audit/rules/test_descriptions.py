@@ -31,7 +31,7 @@ def test_a_description_that_says_nothing_is_found(description: object) -> None:
 def test_a_description_equal_to_the_name_is_found_once() -> None:
     keys = [make_key(name="exports", description="exports"), make_key(name="test", description="test")]
     assert found(ask("AK021", *keys)) == keys
-    assert ask("AK021", *keys).hits[0].message == "the description is the name again"
+    assert ask("AK021", *keys).hits[0].message == "the description repeats the name"
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_a_date_that_is_over_is_found(text: str) -> None:
     verdict = ask("AK022", key, make_key())
     assert found(verdict) == [key]
     day = "2026-05-31" if "2026-05" in text else "2026-06-14"
-    assert verdict.hits[0].message == f"the description has it end on {day}"
+    assert verdict.hits[0].message == f"the description ends on {day}"
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,11 @@ def test_a_date_to_come_or_of_no_end_passes(text: str) -> None:
 
 def test_a_description_that_was_not_in_the_answer_has_no_date_to_judge() -> None:
     verdict = ask("AK022", make_key(description=UNSET), make_key(description=None))
-    assert (found(verdict), verdict.not_evaluated, verdict.reason) == ([], 1, "the answer had no description")
+    assert (found(verdict), verdict.not_evaluated, verdict.reason) == (
+        [],
+        1,
+        "the response did not include a description",
+    )
 
 
 @pytest.mark.parametrize("word", ["temp", "TMP", "test", "poc", "Temporary"])
@@ -93,7 +97,7 @@ def test_a_temporary_key_is_found_a_second_after_its_days(word: str, text: str) 
     young = make_key(name=marked, age=days(30))
     verdict = ask("AK023", named, described, young)
     assert found(verdict) == [named, described]
-    assert verdict.hits[0].message == "called temporary, and 30 days old"
+    assert verdict.hits[0].message == "named temporary and 30 days old; the limit is 30 days"
 
 
 @pytest.mark.parametrize("word", ["template", "attempt", "latest", "contest", "epoch", "tests", "prétest"])
@@ -128,8 +132,8 @@ def test_a_secret_is_found_in_name_or_description_and_never_shown(secret: str) -
     verdict = ask("AK024", named, described, make_key())
     assert found(verdict) == [named, described]
     assert [hit.message for hit in verdict.hits] == [
-        "the name holds what looks like a secret",
-        "the description holds what looks like a secret",
+        "the name has text that looks like a secret",
+        "the description has text that looks like a secret",
     ]
 
 

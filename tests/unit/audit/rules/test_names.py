@@ -11,7 +11,7 @@ def test_names_are_equal_after_nfkc_and_case_folding() -> None:
     newer = make_key(name="STRASSE-api", age=days(30))
     verdict = ask("AK011", newer, older, make_key())
     assert found(verdict) == [older]
-    assert verdict.hits[0].message == f"has the name of a newer key, {newer.id}"
+    assert verdict.hits[0].message == f"has the same name as a newer key, {newer.id}"
 
 
 def test_of_names_with_line_ends_each_is_looked_at_alone() -> None:
@@ -34,9 +34,9 @@ def test_keys_of_one_suffix_are_found_all_of_them() -> None:
     pair = [make_key(suffix="AbCdEf"), make_key(suffix="AbCdEf")]
     verdict = ask("AK012", *pair, make_key(suffix="abcdef"))
     assert found(verdict) == list(pair)
-    assert verdict.hits[0].message == "the suffix is that of another key here, too"
+    assert verdict.hits[0].message == "has the same suffix as another key of the organization"
     three = ask("AK012", *pair, make_key(suffix="AbCdEf"))
-    assert three.hits[0].message == "the suffix is that of 2 other keys here, too"
+    assert three.hits[0].message == "has the same suffix as 2 other keys of the organization"
 
 
 def make_pair(older: str, newer: str, **fields: object) -> tuple[AccessKey, AccessKey]:
@@ -61,7 +61,10 @@ def test_a_predecessor_is_kept_whatever_marks_its_successor(older: str, newer: s
     old, new = make_pair(older, newer)
     verdict = ask("AK013", new, old, make_key())
     assert found(verdict) == [old]
-    assert verdict.hits[0].message == f"its successor {new.id}, of 2026-05-26, is in use"
+    assert (
+        verdict.hits[0].message
+        == f"its successor {new.id}, created on 2026-05-26, is in use; the limit for both is 14 days"
+    )
 
 
 @pytest.mark.parametrize(
@@ -89,7 +92,7 @@ def test_where_the_successors_use_is_not_said_the_predecessor_is_not_evaluated()
     old, new = make_pair("ci", "ci", last_used_at=UNSET)
     verdict = ask("AK013", old, new)
     assert (found(verdict), verdict.not_evaluated) == ([], 1)
-    assert verdict.reason == "the answer did not say whether the newer key is in use"
+    assert verdict.reason == "the response did not include whether the newer key is in use"
 
 
 def test_a_rotation_is_stalled_when_the_new_key_lies_idle_and_the_old_one_works() -> None:
@@ -97,7 +100,9 @@ def test_a_rotation_is_stalled_when_the_new_key_lies_idle_and_the_old_one_works(
     new = make_key(name="ci", age=days(7) + SECOND, last_used_at=None)
     verdict = ask("AK014", old, new)
     assert found(verdict) == [new]
-    assert verdict.hits[0].message == f"not used in its 7 days, while its predecessor {old.id} was"
+    assert verdict.hits[0].message == (
+        f"not used in the 7 days since it was created (limit: 7 days), but its predecessor {old.id} was"
+    )
 
 
 @pytest.mark.parametrize(

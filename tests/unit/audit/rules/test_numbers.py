@@ -16,7 +16,7 @@ def test_an_organization_may_have_ten_keys_and_no_more() -> None:
     assert found(ask("AK010", *keys[:10])) == []
     verdict = ask("AK010", *keys)
     assert found(verdict) == [None]
-    assert verdict.hits[0].message == "has 11 keys; the policy takes 10"
+    assert verdict.hits[0].message == "has 11 keys; the limit is 10"
     assert found(ask("AK010", *keys, max_keys=11)) == []
 
 
@@ -26,7 +26,10 @@ def test_five_keys_within_an_hour_are_a_burst_wherever_they_stand(offset: int) -
     burst = [make_key(age=days(5) + timedelta(minutes=15 * number)) for number in range(5)]
     verdict = ask("AK015", *apart, *burst)
     assert found(verdict) == [None]
-    assert verdict.hits[0].message == "5 keys were made in the hour from 2026-06-10 11:00:00 UTC"
+    assert (
+        verdict.hits[0].message
+        == "5 keys were created in the hour from 2026-06-10 11:00:00 UTC; the limit is 4"
+    )
 
 
 def test_five_keys_in_a_second_more_than_an_hour_are_none() -> None:
@@ -57,7 +60,7 @@ def test_a_day_far_above_the_others_is_a_burst() -> None:
     busy = [make_key(age=days(3) - timedelta(hours=11) + timedelta(hours=2 * n)) for n in range(9)]
     verdict = ask("AK015", *usual, *busy)
     assert [hit.message for hit in verdict.hits] == [
-        "9 keys were made on 2026-06-12; up to 2 a day are usual here"
+        "9 keys were created on 2026-06-12; up to 2 a day are usual here"
     ]
     assert found(ask("AK015", *usual, *busy, per_hour=10)) == []
 

@@ -14,7 +14,7 @@ def test_role_ids_are_found_and_absent_ones_are_not_evaluated() -> None:
     verdict = ask("AK025", one, two, make_key(role_ids=()), make_key(role_ids=None), make_key(role_ids=UNSET))
     assert found(verdict) == [one, two]
     assert [hit.message for hit in verdict.hits] == ["has 1 deprecated role id", "has 2 deprecated role ids"]
-    assert (verdict.not_evaluated, verdict.reason) == (1, "the answer did not name role ids")
+    assert (verdict.not_evaluated, verdict.reason) == (1, "the response did not include role ids")
 
 
 def test_role_ids_that_the_role_references_name_as_well_are_no_finding() -> None:
@@ -37,13 +37,16 @@ def test_a_type_outside_the_list_is_found() -> None:
     user, none, silent = make_key(type="user"), make_key(type=None), make_key(type=UNSET)
     verdict = ask("AK026", make_key(), user, none, silent, types=("service",))
     assert found(verdict) == [user, none]
-    assert [hit.message for hit in verdict.hits] == ["is of type user", "has no type"]
+    assert [hit.message for hit in verdict.hits] == [
+        "is of type user; expected service",
+        "has no type; expected service",
+    ]
     assert verdict.not_evaluated == 1
 
 
 def test_without_a_list_no_type_is_judged() -> None:
     verdict = ask("AK026", make_key())
-    assert (verdict.not_evaluated, verdict.reason) == (1, "the policy names no types")
+    assert (verdict.not_evaluated, verdict.reason) == (1, "the policy has no types to expect")
 
 
 def test_an_update_after_dormancy_is_found_to_the_second() -> None:
@@ -53,7 +56,9 @@ def test_an_update_after_dormancy_is_found_to_the_second() -> None:
     )
     verdict = ask("AK027", found_, edge)
     assert found(verdict) == [found_]
-    assert verdict.hits[0].message == "updated on 2026-06-05, dormant since 2026-03-07"
+    assert (
+        verdict.hits[0].message == "updated on 2026-06-05, 90 days after its last use; the limit is 90 days"
+    )
 
 
 def test_an_update_long_ago_or_of_an_impossible_time_is_no_matter() -> None:
@@ -84,7 +89,7 @@ def test_where_updates_follow_uses_nothing_is_judged() -> None:
     ]
     verdict = ask("AK027", dormant, *follows)
     assert (found(verdict), verdict.not_evaluated) == ([], 6)
-    assert verdict.reason == "updated_at follows last_used_at here"
+    assert verdict.reason == "updated_at follows last_used_at in this organization"
     assert found(ask("AK027", dormant, *follows[:3])) == [dormant]
 
 
@@ -95,7 +100,7 @@ def test_nothing_happens_before_a_key_is_made(field: str) -> None:
     verdict = ask("AK028", key, edge)
     assert found(verdict) == [key]
     what = {"last_used_at": "used", "updated_at": "updated"}[field]
-    assert verdict.hits[0].message == f"{what} 2026-06-14 11:59:59 UTC, before it was made"
+    assert verdict.hits[0].message == f"{what} 2026-06-14 11:59:59 UTC, before it was created"
 
 
 @pytest.mark.parametrize("field", ["created_at", "last_used_at", "updated_at"])
@@ -106,8 +111,11 @@ def test_nothing_happens_after_the_scan_but_for_clock_skew(field: str) -> None:
     edge = make_key(**{**fields, field: late})
     verdict = ask("AK028", key, edge)
     assert found(verdict) == [key]
-    what = {"created_at": "made", "last_used_at": "used", "updated_at": "updated"}[field]
-    assert verdict.hits[0].message == f"{what} 2026-06-15 12:05:01 UTC, after this audit began"
+    what = {"created_at": "created", "last_used_at": "used", "updated_at": "updated"}[field]
+    assert (
+        verdict.hits[0].message
+        == f"{what} 2026-06-15 12:05:01 UTC, more than 5 minutes after the start of this audit"
+    )
     assert found(ask("AK028", key, edge, skew_minutes=6)) == []
 
 

@@ -44,7 +44,7 @@ def test_the_rules_of_the_table_are_there_in_order() -> None:
     expected += [f"AK{number}" for number in range(101, 112)]
     assert list(rules) == expected
     assert len(rules) == len(expected)
-    assert [rule for rule in rules if not rules[rule].is_on] == ["AK020", "AK026", "AK033", "AK035"]
+    assert [rule for rule in rules if not rules[rule].enabled] == ["AK020", "AK026", "AK033", "AK035"]
 
 
 def test_an_entry_point_gives_a_rule_or_several() -> None:
@@ -55,11 +55,14 @@ def test_an_entry_point_gives_a_rule_or_several() -> None:
 @pytest.mark.parametrize(
     ("points", "message"),
     [
-        (["TAKEN"], "the entry point TAKEN: AK777 is kept for this library's rules; take another id"),
-        (["OURS", "SEVERAL"], "the entry point SEVERAL: there is a rule OUR1 already; take another id"),
-        (["IDLE"], "the entry point IDLE: OUR3 has no judge; give a function of a snapshot and parameters"),
+        (["TAKEN"], "the entry point TAKEN: AK777 is reserved for built-in rules; choose another id"),
+        (["OURS", "SEVERAL"], "the entry point SEVERAL: rule OUR1 already exists; choose another id"),
+        (
+            ["IDLE"],
+            "the entry point IDLE: OUR3 has no judge function; pass a function of a snapshot and parameters",
+        ),
         (["MIXED"], "the entry point MIXED: expected rules, got int"),
-        (["NUMBER"], "the entry point NUMBER: expected a Rule or several, got int"),
+        (["NUMBER"], "the entry point NUMBER: expected a Rule or an iterable of rules, got int"),
         (["NOTHING"], r"the entry point NOTHING \(.*:NOTHING\) can't be loaded: AttributeError: "),
     ],
 )
@@ -71,10 +74,10 @@ def test_an_entry_point_that_gives_no_rules_is_refused(points: list[str], messag
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("a.py", "1/0", "fails when it is run: ZeroDivisionError: division by zero"),
-        ("a.py", "x = 1", "has no RULES; set it to a tuple of rules"),
-        ("a.py", "RULES = 3", "expected a Rule or several, got int"),
-        ("a.txt", "RULES = ()", "is no Python file; its name must end in .py"),
+        ("a.py", "1/0", "failed when it was executed: ZeroDivisionError: division by zero"),
+        ("a.py", "x = 1", "does not define RULES; assign a tuple of rules to it"),
+        ("a.py", "RULES = 3", "expected a Rule or an iterable of rules, got int"),
+        ("a.txt", "RULES = ()", "is not a Python file; its name must end in .py"),
     ],
 )
 def test_a_file_without_rules_is_refused_by_name(tmp_path: Path, name: str, text: str, message: str) -> None:

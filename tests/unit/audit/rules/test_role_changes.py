@@ -17,7 +17,7 @@ RULE = {rule.id: rule for rule in RULES}
 ONE, TWO = UUID(int=1), UUID(int=2)
 HERE, THERE = UUID(int=0xA), UUID(int=0xB)
 SINCE = "2026-06-14 12:00:00 UTC"
-NOT_TOLD = "a reading did not tell the key's roles"
+NOT_TOLD = "a response did not include the roles of the key"
 
 
 def ref(role: UUID = ONE, *workspaces: UUID, kind: str | None = "organization") -> RoleRef:
@@ -66,14 +66,14 @@ def test_a_managed_role_that_was_there_makes_another_no_worse() -> None:
 @pytest.mark.parametrize("after", [(), None])
 def test_a_role_that_was_taken_is_found(after: Any) -> None:
     changes = changed((ref(kind="managed"),), after)
-    assert told(ask("AK111", changes)) == [f"taken since {SINCE}: managed role {ONE}"]
+    assert told(ask("AK111", changes)) == [f"removed since {SINCE}: managed role {ONE}"]
     assert told(ask("AK110", changes)) == []
 
 
 def test_a_role_in_other_workspaces_was_added_and_taken() -> None:
     changes = changed((ref(ONE, HERE),), (ref(ONE, HERE, THERE),))
     assert told(ask("AK110", changes)) == [f"added since {SINCE}: role {ONE} in other workspaces"]
-    assert told(ask("AK111", changes)) == [f"taken since {SINCE}: role {ONE} in other workspaces"]
+    assert told(ask("AK111", changes)) == [f"removed since {SINCE}: role {ONE} in other workspaces"]
 
 
 @pytest.mark.parametrize(

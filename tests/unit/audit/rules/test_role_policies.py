@@ -74,7 +74,7 @@ def test_a_role_that_the_get_does_not_tell_is_gone() -> None:
     null = make_key(roles=None, role_refs=(RoleRef(READER),))
     verdict = ask("AK039", gone, null, FULL, make_key(roles=(), role_refs=None))
     assert found(verdict) == [gone, null]
-    assert verdict.hits[0].message == f"GET does not tell role {READER}"
+    assert verdict.hits[0].message == f"GET does not return role {READER}"
 
 
 def test_a_key_whose_references_or_roles_are_not_told_may_have_lost_one() -> None:
@@ -89,7 +89,9 @@ def test_without_a_reading_of_roles_nothing_is_evaluated_and_the_reason_says_how
 ) -> None:
     verdict = ask_of(rule, Snapshot(Subject(ORGANIZATION), AT, (make_key(), make_key())))
     assert (list(verdict.hits), verdict.not_evaluated) == ([], 2)
-    assert verdict.reason == "roles were not requested; --roles does so, with one request a key more"
+    assert (
+        verdict.reason == "roles were not requested; use --roles, which sends one more request for each key"
+    )
 
 
 @pytest.mark.parametrize("rule", RULES)

@@ -16,7 +16,7 @@ from tests.unit.audit.judged import AT, NARROW, ORGANIZATION, SECOND, ask, days,
 ONE, TWO = UUID(int=1), UUID(int=2)
 SPACE, OTHER_SPACE = UUID(int=0xA), UUID(int=0xB)
 MANAGED = RoleRef(TWO, "managed", (SPACE,))
-NOT_TOLD = "the response did not tell the key's roles"
+NOT_TOLD = "the response did not include the roles of the key"
 
 
 def with_roles(*references: RoleRef, **fields: Any) -> AccessKey:
@@ -27,7 +27,7 @@ def test_a_key_without_roles_is_found_once_it_is_older_than_a_day() -> None:
     old, edge = with_roles(age=days(1) + SECOND), with_roles(age=days(1))
     verdict = ask("AK030", old, edge, make_key(age=days(9)))
     assert found(verdict) == [old]
-    assert verdict.hits[0].message == "has no roles, and is denied everything"
+    assert verdict.hits[0].message == "has no roles after more than 1 day; all its requests are denied"
     assert verdict.hits[0].severity is None
     assert found(ask("AK030", old, edge, min_age_days=2)) == []
 
@@ -67,7 +67,7 @@ def test_a_type_that_is_not_told_is_not_evaluated_unless_another_role_is_managed
     silent, found_ = with_roles(RoleRef(ONE)), with_roles(RoleRef(ONE), MANAGED)
     verdict = ask("AK031", silent, found_)
     assert (found(verdict), verdict.not_evaluated) == ([found_], 1)
-    assert verdict.reason == "the response did not tell the key's roles, or a role's type"
+    assert verdict.reason == "the response did not include the roles of the key, or the type of a role"
 
 
 def test_more_roles_than_the_policy_allows_are_found() -> None:
@@ -75,7 +75,7 @@ def test_more_roles_than_the_policy_allows_are_found() -> None:
     four, three = with_roles(*references[:4]), with_roles(*references[:3])
     verdict = ask("AK032", four, three)
     assert found(verdict) == [four]
-    assert verdict.hits[0].message == "has 4 roles; the policy allows 3"
+    assert verdict.hits[0].message == "has 4 roles; the limit is 3"
     assert found(ask("AK032", four, three, max_roles=2)) == [four, three]
 
 
@@ -93,7 +93,9 @@ def test_a_set_of_roles_that_many_keys_have_is_found_once_whatever_its_order() -
     keys = [with_roles(first, second) for _ in range(6)] + [with_roles(second, turned) for _ in range(4)]
     elsewhere = with_roles(evolve(first, workspaces=(SPACE,)), second)
     verdict = ask("AK035", *keys, elsewhere)
-    assert [hit.message for hit in verdict.hits] == [f"10 keys have the same roles: roles {ONE}, {TWO}"]
+    assert [hit.message for hit in verdict.hits] == [
+        f"10 keys have the same roles (limit: 9): roles {ONE}, {TWO}"
+    ]
     assert verdict.hits[0].key is None
     assert found(ask("AK035", *keys[1:], elsewhere)) == []
     assert len(ask("AK035", *keys[1:], min_keys=9).hits) == 1
@@ -157,7 +159,7 @@ def test_a_rule_that_is_off_finds_nothing_for_it_and_without_any_it_judges_nothi
     for rules in ({"AK001": off, "AK002": off}, {"AK031": off, "AK036": off}):
         findings, result = judged(snapshot, **rules)
         assert (findings, result.not_evaluated) == ([], 1)
-        assert result.reason == "takes AK001 or AK002, and AK031 or AK036; turn one of each on"
+        assert result.reason == "needs AK001 or AK002, and AK031 or AK036; enable one of each"
 
 
 def test_where_one_half_is_not_told_and_the_other_may_hold_it_is_not_evaluated() -> None:

@@ -4,7 +4,9 @@ import re
 
 import pytest
 
-from accesskeys_async.audit import Severity, find_rules
+from accesskeys_async.audit import Severity, describe_rule, find_rules
+from accesskeys_async.audit.policies.policy import RuleSetting
+from accesskeys_async.audit.reports.context import list_rule_texts
 from accesskeys_async.audit.rules.parameters import Parameter, Parameters
 from accesskeys_async.audit.rules.rule import Rule
 
@@ -46,14 +48,36 @@ def test_a_value_that_is_another_parameter_s_name_is_left_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("rule_id", RULES)
-def test_no_built_in_rule_names_a_variable_where_it_can_name_a_number(rule_id: str) -> None:
-    rule = RULES[rule_id].describe(RULES[rule_id].defaults)
+def test_a_built_in_rule_explains_its_findings_how_to_fix_them_and_false_positives(rule_id: str) -> None:
+    rule = RULES[rule_id]
 
-    numbers = {name for name, value in rule.defaults.items() if not isinstance(value, bool)}
-    told = set(re.findall(r"\w+", f"{rule.condition} {rule.mind} {rule.remedy}"))
-    assert not {name for name in numbers & told if "_" in name}
+    assert rule.title.strip(".") == rule.title != ""
+    for text in (rule.condition, rule.remedy, rule.false_positives):
+        assert re.fullmatch(r"[A-Z\"l].{15,}\.", text), text
 
 
 @pytest.mark.parametrize("rule_id", RULES)
-def test_every_rule_says_how_to_fix_a_finding(rule_id: str) -> None:
-    assert RULES[rule_id].remedy.endswith(".")
+def test_the_texts_of_a_rule_show_each_number_of_the_policy_in_force(rule_id: str) -> None:
+    rule = RULES[rule_id]
+    numbers = {
+        parameter.name: 40 + place
+        for place, parameter in enumerate(rule.parameters)
+        if isinstance(parameter.default, int | float) and not isinstance(parameter.default, bool)
+    }
+    numbers.pop("max_remembered", None)  # a bound of memory, not of what is found
+
+    described = rule.describe(Parameters({**rule.defaults, **numbers}))
+
+    texts = f"{described.condition} {described.remedy} {described.false_positives}"
+    assert not numbers.keys() & set(re.findall(r"\w+", texts))
+    assert set(map(str, numbers.values())) <= set(re.findall(r"\d+", described.condition))
+
+
+@pytest.mark.parametrize("rule_id", RULES)
+def test_a_description_of_a_rule_has_all_its_texts(rule_id: str) -> None:
+    rule = RULES[rule_id].describe(RULES[rule_id].defaults)
+
+    shown = describe_rule(RuleSetting(RULES[rule_id], True, rule.severity, rule.defaults))
+
+    assert all(text in shown for text in (rule.title, rule.condition, rule.remedy, rule.false_positives))
+    assert all(text in "\n".join(list_rule_texts(rule)) for text in (rule.condition, rule.remedy))

@@ -76,7 +76,7 @@ def test_an_organization_counts_once_whatever_is_found_in_it() -> None:
 
 
 def test_rules_that_are_off_or_judged_elsewhere_say_nothing() -> None:
-    off = make_rule(lambda s, p: Verdict([Hit("a")]), is_on=False)
+    off = make_rule(lambda s, p: Verdict([Hit("a")]), enabled=False)
     assert run(take(make_key()), off, make_rule(None, id="OUR2")) == Judgement((), ())
 
 

@@ -52,7 +52,7 @@ async def test_nothing_is_read_alone_unless_roles_are_requested() -> None:
     client = make_client(make_key(), make_key())
     [audited], summary = await collect(client, roles=False)
     assert client.gets == []
-    reason = "roles were not requested; --roles does so, with one request a key more"
+    reason = "roles were not requested; use --roles, which sends one more request for each key"
     assert result_of(audited, "AK036") == (0, 0, 2, reason)
     assert summary.coverage == 1
 

@@ -42,7 +42,7 @@ def test_a_valid_policy_is_summed_up_with_its_hash(call: Call, tmp_path: Path) -
 
     done = call("audit", "policy", "check", tmp_path / "policy.toml")
 
-    on = sum(rule.is_on for rule in find_rules().values()) - 1
+    on = sum(rule.enabled for rule in find_rules().values()) - 1
     assert done.code == 0
     assert f"is valid: {on} of {len(find_rules())} rules are on, 0 overrides, 0 suppressions" in done.out
     assert parse_policy(text).hash in done.out
