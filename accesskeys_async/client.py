@@ -250,7 +250,7 @@ class AccessKeysClient(FanOut):
             org,
             limit=limit,
             reverse=reverse,
-            latest=self._latest,
+            new_deadline=self._latest,
             max_empty_pages=self._options.max_empty_pages,
         )
 

@@ -21,14 +21,14 @@ class KeyPages(PageSource[tuple[Request, Response]]):
         *,
         limit: int,
         reverse: bool,
-        latest: Callable[[], float | None],
+        new_deadline: Callable[[], float | None],
         max_empty_pages: int = MAX_EMPTY_PAGES,
     ) -> None:
         self._send = send
         self._org = org
         self._limit = limit
         self._reverse = reverse
-        self._latest = latest
+        self._new_deadline = new_deadline
         self.max_empty_pages = max_empty_pages
 
     async def fetch(self, page_token: str | None) -> tuple[Request, Response]:
@@ -38,7 +38,7 @@ class KeyPages(PageSource[tuple[Request, Response]]):
             limit=self._limit,
             reverse=self._reverse,
             page_token=page_token,
-            deadline=self._latest(),
+            deadline=self._new_deadline(),
         )
         return request, await self._send(request)
 

@@ -10,8 +10,7 @@ import asyncio
 import re
 import secrets
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -19,9 +18,10 @@ from uuid import UUID
 
 from attrs import evolve, frozen
 
+from accesskeys_async._client.key_pages import KeyPages
 from accesskeys_async._contract import arguments, requests, responses
 from accesskeys_async._http.hooks import logger
-from accesskeys_async._http.messages import Next, Response
+from accesskeys_async._http.messages import Next, Request, Response
 from accesskeys_async._listing.listing import Listing
 from accesskeys_async.errors import (
     AccessKeysError,
@@ -33,7 +33,7 @@ from accesskeys_async.errors import (
     ServerError,
     one_line,
 )
-from accesskeys_async.records import UNSET, AccessKey, AccessKeyPage, CreatedAccessKey, RoleRef, Unset
+from accesskeys_async.records import UNSET, AccessKey, CreatedAccessKey, RoleRef, Unset
 
 NONCE_LENGTH: Final = 16
 CLOCK_MARGIN: Final = timedelta(seconds=5)
@@ -79,33 +79,29 @@ class Draft:
     role_ids: tuple[UUID, ...] | Unset = UNSET
 
 
-class _Census:
-    """A reading of an organization's keys that also learns the service's clock."""
+class _KeySearch:
+    """All keys of an organization, and the service's clock."""
 
     def __init__(self, send: Next, organization_id: UUID, deadline: float | None) -> None:
         self._send = send
-        self._organization_id = organization_id
-        self._deadline = deadline
-        self.server_time: datetime | None = None
-        """The service's time when the last page was sent; None where it did not say."""
-
-    async def walk(self) -> AsyncGenerator[AccessKey, None]:
-        """Yield every key."""
-        async with aclosing(Listing(self._fetch).keys()) as keys:
-            async for key in keys:
-                yield key
-
-    async def _fetch(self, page_token: str | None) -> AccessKeyPage:
-        request = requests.build_list(
-            self._organization_id,
+        self._pages = KeyPages(
+            self._send_and_read_date,
+            organization_id,
             limit=arguments.MAX_PAGE_SIZE,
             reverse=False,
-            page_token=page_token,
-            deadline=self._deadline,
+            new_deadline=lambda: deadline,
         )
+        self.server_time: datetime | None = None
+        """The service's time when the last page was sent; None if it was not in the response."""
+
+    def __aiter__(self) -> AsyncIterator[AccessKey]:
+        """Yield every key. No page is prefetched."""
+        return Listing(self._pages, prefetch=0).keys()
+
+    async def _send_and_read_date(self, request: Request) -> Response:
         response = await self._send(request)
         self.server_time = _read_date(response) or self.server_time
-        return responses.read_page(request, response)
+        return response
 
 
 def _read_date(response: Response) -> datetime | None:
@@ -265,10 +261,8 @@ class Creation:
             pause = min(2 * pause, LONGEST_LOOK)
 
     async def _delete_marked(self, *, but: UUID | None = None) -> Sequence[UUID]:
-        census = _Census(self._send, self._draft.organization_id, self._deadline)
-        found = [
-            key async for key in census.walk() if find_nonce(key.description) == self._nonce and key.id != but
-        ]
+        search = _KeySearch(self._send, self._draft.organization_id, self._deadline)
+        found = [key async for key in search if find_nonce(key.description) == self._nonce and key.id != but]
         for key in found:
             await _delete(self._send, key, self._deadline)
         return [key.id for key in found]
@@ -276,18 +270,16 @@ class Creation:
     async def _give_up(self, lost: APIConnectionError) -> CreateOutcomeUnknownError:
         """Say what is known: the keys of this name and description, made since the call began."""
         draft = self._draft
-        census = _Census(self._send, draft.organization_id, self._deadline)
+        search = _KeySearch(self._send, draft.organization_id, self._deadline)
         try:
             alike = [
-                key
-                async for key in census.walk()
-                if key.name == draft.name and key.description == draft.description
+                key async for key in search if key.name == draft.name and key.description == draft.description
             ]
         except AccessKeysError as error:
             unknown = self._unknown(lost, ())
             unknown.add_note(f"looking for the key failed: {error}")
             return unknown
-        now = census.server_time or datetime.now(UTC)
+        now = search.server_time or datetime.now(UTC)
         since = now - timedelta(seconds=self._clock() - self._began) - CLOCK_MARGIN
         return self._unknown(lost, tuple(key for key in alike if key.created_at >= since))
 
@@ -335,15 +327,15 @@ async def reap(
     deadline: float | None,
 ) -> tuple[AccessKey, ...]:
     """Delete keys that bear a mark and were never used; see `AccessKeysClient.reap`."""
-    census = _Census(send, organization_id, deadline)
+    search = _KeySearch(send, organization_id, deadline)
     marked = [
         key
-        async for key in census.walk()
+        async for key in search
         if (found := find_nonce(key.description))
         and (nonce is None or found == nonce)
         and not key.last_used_at
     ]
-    now = census.server_time or datetime.now(UTC)
+    now = search.server_time or datetime.now(UTC)
     lost = tuple(key for key in marked if older_than is None or key.created_at <= now - older_than)
     if not dry_run:
         for key in lost:

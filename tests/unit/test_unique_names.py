@@ -25,7 +25,6 @@ PENDING_CLASSES: Final[frozenset[str]] = frozenset(
         "Verdict",
         "Entry",
         "Candidate",
-        "Steps",
         "Progress",
         "Draft",
         "Outcome",
