@@ -64,7 +64,7 @@ class MarkdownReport:
         if summary.unreadable:
             yield (
                 f"> **Incomplete:** {len(summary.unreadable):,} of {summary.organizations:,} organizations "
-                "could not be read. What is not here may still be there."
+                "could not be read. Their findings are not in this report."
             )
             yield ""
         if summary.partly_read:

@@ -129,14 +129,14 @@ def test_counts_coverage_and_the_policys_hash_are_told(hostile: str) -> None:
 
 def test_a_clean_audit_says_so(render: Render) -> None:
     page = render(HtmlReport(ReportContext()), Fleet(organizations=2, keys=0, unreadable=0).parts()).decode()
-    assert "Nothing was found." in page
+    assert "No findings." in page
     assert "All 2 organizations were read." in page
     assert "No organization has findings that count." in page
 
 
 def test_an_audit_of_nothing_is_a_page_too(render: Render) -> None:
     page = render(HtmlReport(ReportContext()), Fleet(organizations=0).parts()).decode()
-    assert "Nothing was found." in page
+    assert "No findings." in page
 
 
 def test_a_large_fleet_is_aggregated(render: Render) -> None:
