@@ -24,7 +24,7 @@ SUMMARY_KEY: Final = "accesskeys_async.summary"
 
 
 class _ArrowWriter(Protocol):
-    """What is used of pyarrow's own writer."""
+    """The part of the writer of pyarrow that is used."""
 
     def write_table(self, table: object) -> None: ...
     def add_key_value_metadata(self, metadata: dict[str, str]) -> None: ...
@@ -32,7 +32,7 @@ class _ArrowWriter(Protocol):
 
 
 class _PartBuffer(io.RawIOBase):
-    """Take what pyarrow writes, and hand it on."""
+    """Collects the bytes that pyarrow writes."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
@@ -51,7 +51,7 @@ class _PartBuffer(io.RawIOBase):
         return len(part)
 
     def take(self) -> bytes:
-        """Return what came since the last time."""
+        """Return the bytes written since the last call."""
         whole = b"".join(self._parts)
         self._parts.clear()
         return whole

@@ -1,4 +1,4 @@
-"""Where a report goes: a file that is whole or not there, or a pipe."""
+"""The destination of a report: a file that is complete or absent, or a pipe."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from accesskeys_async.errors import AccessKeysError, one_line
 
 
 class ReportError(AccessKeysError):
-    """Tell that a report could not be written; what was there before is still there."""
+    """Raised when a report could not be written. An earlier report at its path is kept."""
 
 
 @define
@@ -100,7 +100,7 @@ class ReportStream(ReportFile):
     _take: Callable[[bytes], object]
 
     def open(self) -> None:
-        """Do nothing: whoever gave the function opened what is behind it."""
+        """Do nothing: the caller has opened the stream."""
 
     def write(self, data: bytes) -> None:
         """Write on."""

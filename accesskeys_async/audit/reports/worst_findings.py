@@ -44,7 +44,7 @@ class WorstFindings:
     titles: dict[str, str] = field(factory=dict, init=False)
     """The title of each rule that found something."""
     suppressed: list[Finding] = field(factory=list, init=False)
-    """The first of the findings that are muted."""
+    """The first suppressed findings."""
     seen: int = field(default=0, init=False)
     """How many organizations were read."""
     with_findings: int = field(default=0, init=False)
