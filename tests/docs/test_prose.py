@@ -53,22 +53,20 @@ INVERTED: Final = re.compile(r"(?:^|[.!?:;]\s)Where\s(?!the\s\w+\scomes?\sfrom)[
 FENCED: Final = re.compile(r"^```\w*\n.*?^```$", re.MULTILINE | re.DOTALL)
 SPAN: Final = re.compile(r"`[^`\n]*`")
 
-OWN = ("index", "tutorial", "reference", "client", "bulk", "service")
 PAGES: Final = (
-    ROOT / "README.md",
-    ROOT / "CONTRIBUTING.md",
-    ROOT / "SECURITY.md",
-    *(
-        ROOT / "docs" / f"{name}.md"
-        for name in ("index", "tutorial", "reference", "client", "bulk", "service")
-    ),
-    *sorted((ROOT / "docs" / "decisions").glob("*.md")),
+    *sorted(ROOT.glob("*.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted((ROOT / "changelog.d").glob("*.md")),
 )
 CODE: Final = (
-    ROOT / "noxfile.py",
+    *sorted(ROOT.glob("*.py")),
+    *sorted((ROOT / "accesskeys_async").rglob("*.py")),
+    *sorted((ROOT / "benchmarks").rglob("*.py")),
     *sorted((ROOT / "examples").rglob("*.py")),
-    *sorted((ROOT / "tests" / "docs").glob("*.py")),
 )
+TESTS: Final = tuple(sorted((ROOT / "tests").rglob("*.py")))
+PENDING: Final = frozenset(Path(__file__).with_name("not_plain_yet.txt").read_text().split())
+"""Files that still have such phrases. None may be added."""
 
 
 def _blank(match: re.Match[str]) -> str:
@@ -82,13 +80,18 @@ def _read_page(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _read_code(path: Path) -> Iterator[tuple[int, str]]:
-    """The comments and the texts of a module, with the lines where they begin."""
+    """The comments, names and texts of a module, with their lines; of a test, no texts except docstrings."""
     source = path.read_text(encoding="utf-8")
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
             yield token.start[0], token.string.lstrip("# ")
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.lineno, node.name.replace("_", " ")
+        if path in TESTS:
+            if isinstance(node, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                yield getattr(node, "lineno", 1), SPAN.sub(_blank, ast.get_docstring(node, clean=False) or "")
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.lineno, SPAN.sub(_blank, node.value)
 
 
@@ -103,9 +106,9 @@ def find_phrases(path: Path) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("path", [*PAGES, *CODE], ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("path", [*PAGES, *CODE, *TESTS], ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_text_is_in_plain_words(path: Path) -> None:
-    if path != Path(__file__):
+    if path != Path(__file__) and str(path.relative_to(ROOT)) not in PENDING:
         assert find_phrases(path) == []
 
 
