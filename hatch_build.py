@@ -1,7 +1,7 @@
-"""Compile what the package has in C, where there is a compiler.
+"""Compile the package's C part if there is a compiler.
 
-Where there is none, or `ACCESSKEYS_NO_EXTENSIONS` is set, the package is built without: it does the same in
-Python, and a wheel made so fits every machine.
+Without a compiler, or with `ACCESSKEYS_NO_EXTENSIONS` set, the package is built without it. Python then does the
+same, and the wheel fits every platform.
 """
 
 from __future__ import annotations

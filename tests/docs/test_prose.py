@@ -20,7 +20,7 @@ PLAIN: Final = {
     r"in vain": "without use, unused",
     r"at the most": "at most",
     r"of which": "two sentences",
-    r"no more(?! than)": "no longer",
+    r"no more(?![^.;]*\bthan\b)": "no longer",
     r"ha(?:s|ve) the (?:last )?word": "decides",
     r"hand(?:s|ed|ing)? on": "pass, emit",
     r"ke(?:ep|eps|pt|eping) still": "pause",
