@@ -1,7 +1,7 @@
 """Compile the package's C part if there is a compiler.
 
-Without a compiler, or with `ACCESSKEYS_NO_EXTENSIONS` set, the package is built without it. Python then does the
-same, and the wheel fits every platform.
+Without a compiler, or with `ACCESSKEYS_NO_EXTENSIONS` set, the package is built without it. Python then does
+the same, and the wheel fits every platform.
 """
 
 from __future__ import annotations

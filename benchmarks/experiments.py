@@ -10,9 +10,9 @@ from typing import Final, TypeAlias
 
 from attrs import asdict, field, frozen
 
-from benchmarks import audit, goals, latency, passing, quota, reliability
+from benchmarks import audit, goals, latency, quota, reliability, streaming_memory
 from benchmarks.contest import Standing, hold, tabulate
-from benchmarks.entries import FULL, SHORT, enter_machine, enter_memory
+from benchmarks.contest_table import FULL, SHORT, enter_machine, enter_memory
 from benchmarks.mirror_server import serve as serve_mirror
 from benchmarks.peers import Environment
 from benchmarks.static_server import MAX_KEYS, serve
@@ -60,7 +60,7 @@ def measure_machine(setting: Setting) -> Finding:
 def measure_memory(setting: Setting) -> Finding:
     """Let many keys pass, once: memory has no moods."""
     scale = SHORT if setting.short else FULL
-    with serve_mirror(keys=scale.passing) as whole, serve_mirror(keys=passing.SHARE) as shares:
+    with serve_mirror(keys=scale.streamed) as whole, serve_mirror(keys=streaming_memory.SHARE) as shares:
         contests = enter_memory(whole, shares, scale)
         standings = hold(contests, rounds=1, tell=setting.tell)
     return _sum_up("Memory", standings)

@@ -1,7 +1,7 @@
-"""How much goes wrong when nearly everything does: `python -m benchmarks.reliability`.
+"""Reliability under crashes and lost replies: `python -m benchmarks.reliability`.
 
-Rotations whose workers are killed, by SIGKILL and simulated, and a storm of recoverable creates. Prints a
-table of figures, and ends with 1 where one promise was broken.
+It runs rotations whose workers are killed, by SIGKILL and simulated, and recoverable creates with lost
+replies. It prints a table of figures, and exits with 1 if a promise was broken.
 """
 
 from __future__ import annotations
@@ -20,39 +20,39 @@ from typing import Final
 from attrs import define, field
 
 from accesskeys_async.emulator import Emulator
-from benchmarks.crashes import MOMENTS, Deaths, ForkServer, Ground, Schedule, simulate
-from benchmarks.lives import Errand
-from benchmarks.storm import Storm, rage
+from benchmarks.crash_worker import RotationJob
+from benchmarks.crashes import MOMENTS, CrashResult, ForkServer, RotationSetup, Schedule, simulate
+from benchmarks.lost_replies import LostReplies, create_over_lossy_network
 
-__all__ = ["Campaign", "fight", "main", "run_real", "run_simulated"]
+__all__ = ["Campaign", "main", "run_campaign", "run_real", "run_simulated"]
 
 BATCH: Final = 200
-# What a killed process has written stays with the system, on a disk or not: memory is only faster.
+# The writes of a killed process survive it, on disk or in memory. Memory is faster.
 SHELF: Final = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-Run = Callable[[Errand, Schedule], Awaitable[Deaths]]
+Run = Callable[[RotationJob, Schedule], Awaitable[CrashResult]]
 
 
 @define
 class Campaign:
-    """Schedules that were run, and what came of them."""
+    """Schedules that were run, and their outcomes."""
 
     title: str
     schedules: int = 0
-    deaths: int = 0
-    """How many lives were ended before their time."""
+    crashes: int = 0
+    """The number of workers that were killed."""
     broken: list[str] = field(factory=list)
-    """What was not as promised, and in which schedule."""
+    """Each broken promise, with its schedule."""
     outcomes: Counter[str] = field(factory=Counter)
     seconds: float = 0.0
 
 
 async def run_simulated(schedules: Sequence[Schedule]) -> Campaign:
-    """Run schedules in this process, where a death drops what is in memory."""
-    return await fight("simulated", schedules, [simulate])
+    """Run schedules in this process, where a crash drops what is in memory."""
+    return await run_campaign("simulated", schedules, [simulate])
 
 
 async def run_real(schedules: Sequence[Schedule], *, servers: int = 2) -> Campaign:
-    """Run schedules with SIGKILL, over so many servers at a time."""
+    """Run schedules with SIGKILL, over `servers` fork servers."""
     async with asyncio.TaskGroup() as group:
         stop = asyncio.Event()
         ready: list[asyncio.Future[Run]] = []
@@ -61,7 +61,7 @@ async def run_real(schedules: Sequence[Schedule], *, servers: int = 2) -> Campai
             group.create_task(_keep_server(started, stop))
             ready.append(started)
         try:
-            return await fight("SIGKILL", schedules, [await started for started in ready])
+            return await run_campaign("SIGKILL", schedules, [await started for started in ready])
         finally:
             stop.set()
 
@@ -72,32 +72,32 @@ async def _keep_server(started: asyncio.Future[Run], stop: asyncio.Event) -> Non
         await stop.wait()
 
 
-async def fight(title: str, schedules: Sequence[Schedule], runs: Sequence[Run]) -> Campaign:
-    """Run schedules, as many at a time as there are ways to run them, and judge each."""
+async def run_campaign(title: str, schedules: Sequence[Schedule], runs: Sequence[Run]) -> Campaign:
+    """Run schedules, one at a time for each of `runs`, and check the promises after each."""
     campaign = Campaign(title)
     began = time.perf_counter()
     for start in range(0, len(schedules), BATCH):
-        await _fight_batch(campaign, schedules[start : start + BATCH], runs)
+        await _run_batch(campaign, schedules[start : start + BATCH], runs)
     campaign.seconds = time.perf_counter() - began
     return campaign
 
 
-async def _fight_batch(campaign: Campaign, schedules: Sequence[Schedule], runs: Sequence[Run]) -> None:
+async def _run_batch(campaign: Campaign, schedules: Sequence[Schedule], runs: Sequence[Run]) -> None:
     numbered = iter(list(enumerate(schedules)))
     with (
         tempfile.TemporaryDirectory(prefix="accesskeys-", dir=SHELF) as folder,
         Emulator(organizations=len(schedules), keys_per_organization=1) as emulator,
     ):
-        ground = Ground(emulator, Path(folder))
+        setup = RotationSetup(emulator, Path(folder))
 
         async def work(run: Run) -> None:
             for number, schedule in numbered:
-                errand = ground.prepare(number, schedule)
-                deaths = await run(errand, schedule)
+                job = setup.prepare(number, schedule)
+                crashes = await run(job, schedule)
                 campaign.schedules += 1
-                campaign.deaths += deaths.count
-                campaign.outcomes[deaths.state] += 1
-                wrong = await ground.judge(errand) if deaths.state == "confirmed" else [deaths.state]
+                campaign.crashes += crashes.count
+                campaign.outcomes[crashes.state] += 1
+                wrong = await setup.find_violations(job) if crashes.state == "confirmed" else [crashes.state]
                 campaign.broken += [f"{schedule}: {what}" for what in wrong]
 
         async with asyncio.TaskGroup() as group:
@@ -105,26 +105,26 @@ async def _fight_batch(campaign: Campaign, schedules: Sequence[Schedule], runs: 
                 group.create_task(work(run))
 
 
-def _tabulate(campaigns: Iterable[Campaign], storm: Storm | None) -> str:
+def _tabulate(campaigns: Iterable[Campaign], lost: LostReplies | None) -> str:
     lines = [
         "| rotations | schedules | workers killed | promises broken | seconds |",
         "| --- | ---: | ---: | ---: | ---: |",
     ]
     lines += [
-        f"| {c.title} | {c.schedules:,} | {c.deaths:,} | {len(c.broken)} | {c.seconds:.0f} |"
+        f"| {c.title} | {c.schedules:,} | {c.crashes:,} | {len(c.broken)} | {c.seconds:.0f} |"
         for c in campaigns
     ]
-    if storm is not None:
+    if lost is not None:
         figures = (
-            storm.creates,
-            storm.tasks,
-            storm.requests,
-            storm.dropped_before,
-            storm.dropped_after,
-            storm.keys,
-            storm.usable_tokens,
-            storm.orphans,
-            round(storm.seconds),
+            lost.creates,
+            lost.tasks,
+            lost.requests,
+            lost.dropped_before,
+            lost.dropped_after,
+            lost.keys,
+            lost.usable_tokens,
+            lost.orphans,
+            round(lost.seconds),
         )
         lines += [
             "",
@@ -137,27 +137,27 @@ def _tabulate(campaigns: Iterable[Campaign], storm: Storm | None) -> str:
 
 async def _measure(*, real: int, simulated: int, creates: int, seed: int) -> bool:
     campaigns: list[Campaign] = []
-    every_moment = [Schedule.die_at(moment) for moment in range(1, MOMENTS + 1)]
+    every_moment = [Schedule.crash_at(moment) for moment in range(1, MOMENTS + 1)]
     if real:
         drawn = [Schedule.draw(seed + number) for number in range(max(0, real - len(every_moment)))]
         campaigns.append(await run_real([*every_moment, *drawn][:real]))
     if simulated:
         drawn = [Schedule.draw(seed + real + number) for number in range(simulated)]
         campaigns.append(await run_simulated(drawn))
-    storm = await rage(creates=creates, seed=seed) if creates else None
-    print(_tabulate(campaigns, storm))
+    lost = await create_over_lossy_network(creates=creates, seed=seed) if creates else None
+    print(_tabulate(campaigns, lost))
     for campaign in campaigns:
         print(*campaign.broken, sep="\n", end="\n" if campaign.broken else "", file=sys.stderr)
-    kept = storm is None or (storm.keys, storm.usable_tokens) == (storm.creates, storm.creates)
+    kept = lost is None or (lost.keys, lost.usable_tokens) == (lost.creates, lost.creates)
     return kept and not any(campaign.broken for campaign in campaigns)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run it all, or as much as the options say; return 1 where a promise was broken."""
+    """Run everything, or as much as the options say. Return 1 if a promise was broken."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.reliability", description=__doc__)
     parser.add_argument("--kills", type=int, default=1_000, help="schedules with SIGKILL")
-    parser.add_argument("--simulated", type=int, default=2_000, help="schedules with simulated deaths")
-    parser.add_argument("--creates", type=int, default=1_000, help="recoverable creates in the storm")
+    parser.add_argument("--simulated", type=int, default=2_000, help="schedules with simulated crashes")
+    parser.add_argument("--creates", type=int, default=1_000, help="recoverable creates with lost replies")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     kept = asyncio.run(

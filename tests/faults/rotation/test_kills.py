@@ -9,7 +9,7 @@ import pytest
 
 from accesskeys_async.emulator import Emulator
 from accesskeys_async.rotation import State
-from benchmarks.crashes import MOMENTS, Ground, Schedule, simulate
+from benchmarks.crashes import MOMENTS, RotationSetup, Schedule, simulate
 from benchmarks.reliability import run_real, run_simulated
 
 SCHEDULES = int(os.environ.get("ACCESSKEYS_SCHEDULES", "24"))
@@ -20,33 +20,33 @@ async def test_an_undisturbed_rotation_has_as_many_moments_as_schedules_are_draw
     tmp_path: Path,
 ) -> None:
     with Emulator(keys_per_organization=1) as emulator:
-        ground = Ground(emulator, tmp_path)
-        errand = ground.prepare(0, Schedule((), (), is_own=False))
+        setup = RotationSetup(emulator, tmp_path)
+        job = setup.prepare(0, Schedule((), (), is_own=False))
 
-        deaths = await simulate(errand, Schedule((), (), is_own=False))
+        crashes = await simulate(job, Schedule((), (), is_own=False))
 
-        assert (deaths.count, deaths.moments, deaths.state) == (0, MOMENTS, State.CONFIRMED)
-        assert await ground.judge(errand) == []
+        assert (crashes.count, crashes.moments, crashes.state) == (0, MOMENTS, State.CONFIRMED)
+        assert await setup.find_violations(job) == []
 
 
 async def test_a_worker_killed_at_any_moment_leaves_one_key_and_no_orphan() -> None:
-    campaign = await run_real([Schedule.die_at(moment) for moment in range(1, MOMENTS + 1)])
+    campaign = await run_real([Schedule.crash_at(moment) for moment in range(1, MOMENTS + 1)])
 
     assert campaign.broken == []
-    assert campaign.deaths == MOMENTS
+    assert campaign.crashes == MOMENTS
 
 
-async def test_a_worker_back_before_its_lease_is_over_waits_and_goes_on() -> None:
+async def test_a_worker_back_before_its_lease_is_over_waits_and_continues() -> None:
     moments = range(3, MOMENTS + 1, 6)
 
-    campaign = await run_real([Schedule.die_at(moment, absence=1.0) for moment in moments])
+    campaign = await run_real([Schedule.crash_at(moment, downtime=1.0) for moment in moments])
 
     assert campaign.broken == []
     assert campaign.outcomes == {State.CONFIRMED: len(moments)}
 
 
 @pytest.mark.parametrize("half", [0, 1])
-async def test_workers_killed_again_and_again_with_replies_lost_leave_one_key_and_no_orphan(
+async def test_workers_killed_again_and_again_with_lost_replies_leave_one_key_and_no_orphan(
     half: int,
 ) -> None:
     seeds = range(half, SCHEDULES, 2)
@@ -54,25 +54,25 @@ async def test_workers_killed_again_and_again_with_replies_lost_leave_one_key_an
     campaign = await run_real([Schedule.draw(seed) for seed in seeds])
 
     assert campaign.broken == []
-    assert campaign.deaths > 0
+    assert campaign.crashes > 0
 
 
 @pytest.mark.parametrize("half", [0, 1])
-async def test_schedules_of_simulated_deaths_end_alike(half: int) -> None:
+async def test_schedules_of_simulated_crashes_end_the_same_way(half: int) -> None:
     seeds = range(10_000 + half, 10_000 + 2 * SCHEDULES, 2)
 
     campaign = await run_simulated([Schedule.draw(seed) for seed in seeds])
 
     assert campaign.broken == []
-    assert campaign.deaths > 0
+    assert campaign.crashes > 0
 
 
-async def test_the_judge_sees_what_is_not_as_promised(tmp_path: Path) -> None:
+async def test_a_violated_promise_is_found(tmp_path: Path) -> None:
     schedule = Schedule((), (), is_own=False)
     with Emulator(keys_per_organization=1) as emulator:
-        ground = Ground(emulator, tmp_path)
-        errand = ground.prepare(0, schedule)
-        await simulate(errand, schedule)
-        errand.sink.write_text("another")
+        setup = RotationSetup(emulator, tmp_path)
+        job = setup.prepare(0, schedule)
+        await simulate(job, schedule)
+        job.sink.write_text("another")
 
-        assert await ground.judge(errand) == ["the sink's token is not the new key's"]
+        assert await setup.find_violations(job) == ["the sink's token is not the new key's"]

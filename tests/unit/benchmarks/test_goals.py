@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks import audit, goals
 from benchmarks.contest import Standing
-from benchmarks.entries import SHORT, enter_machine, enter_memory
+from benchmarks.contest_table import SHORT, enter_machine, enter_memory
 from benchmarks.latency import CONTESTANTS
 from benchmarks.measurement import Round
 from benchmarks.peers import Environment

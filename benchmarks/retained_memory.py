@@ -1,7 +1,7 @@
-"""Keep every key of a listing in memory, as one contestant has it: what time and memory that takes.
+"""Keep every key of a listing in memory, as one contestant represents it, and measure time and memory.
 
-`python -m benchmarks.keeping --contestant NAME --base-url URL [--keys 100000]` is one round in a process of
-its own. What was resident before, the pool and the imports, is not counted.
+`python -m benchmarks.retained_memory --contestant NAME --base-url URL [--keys 100000]` is one round in a
+process of its own. What was resident before, the pool and the imports, is not counted.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ CONTESTANTS: Final[Mapping[str, Callable[[Target], Awaitable[list[object]]]]] = 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one round."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.keeping", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.retained_memory", description=__doc__)
     parser.add_argument("--contestant", choices=CONTESTANTS, required=True)
     parser.add_argument("--base-url", required=True, help="of a static server that runs already")
     parser.add_argument("--keys", type=int, default=100_000, help=f"1 to {MAX_KEYS:,}")

@@ -7,7 +7,7 @@ from typing import Final
 
 from attrs import evolve, frozen
 
-from benchmarks import passing
+from benchmarks import streaming_memory
 from benchmarks.contest import OURS, Contest, Entrant
 from benchmarks.peers import PEERS, Environment
 from benchmarks.static_server import PROJECT
@@ -24,12 +24,12 @@ class Scale:
     reads: int
     pages: int
     """To decode."""
-    passing: int
+    streamed: int
     """Keys to let pass."""
 
 
-FULL: Final = Scale(keys=100_000, reads=20_000, pages=2_000, passing=1_000_000)
-SHORT: Final = Scale(keys=300, reads=130, pages=2, passing=1_000)
+FULL: Final = Scale(keys=100_000, reads=20_000, pages=2_000, streamed=1_000_000)
+SHORT: Final = Scale(keys=300, reads=130, pages=2, streamed=1_000)
 
 SLOW: Final = 5
 """A peer does a fifth of the work, and still takes longest."""
@@ -97,7 +97,7 @@ def enter_machine(base_url: str, scale: Scale, environment: Environment) -> dict
             {
                 name: Entrant(
                     TITLES[name],
-                    ("benchmarks.keeping", "--contestant", name, *at, "--keys", str(scale.keys)),
+                    ("benchmarks.retained_memory", "--contestant", name, *at, "--keys", str(scale.keys)),
                 )
                 for name in (OURS, "no-collector", "bare")
             },
@@ -124,13 +124,13 @@ def enter_memory(whole: str, shares: str, scale: Scale) -> dict[str, Contest]:
         name: Entrant(
             f"`{name}`",
             (
-                *("benchmarks.passing", "--contestant", name, "--keys", str(scale.passing)),
+                *("benchmarks.streaming_memory", "--contestant", name, "--keys", str(scale.streamed)),
                 *("--base-url", shares if name == "list_many" else whole),
             ),
         )
-        for name in passing.CONTESTANTS
+        for name in streaming_memory.CONTESTANTS
     }
-    return {"memory": Contest(f"Let {scale.passing:,} keys pass", "keys", "list", entrants)}
+    return {"memory": Contest(f"Let {scale.streamed:,} keys pass", "keys", "list", entrants)}
 
 
 def _readers(work: str, base_url: str, amount: int, environment: Environment) -> dict[str, Entrant]:

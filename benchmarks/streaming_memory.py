@@ -1,7 +1,8 @@
-"""Let a million keys pass, and keep none: how far the memory of the process grows meanwhile.
+"""Stream a million keys, keep none, and measure how far the memory of the process grows.
 
-`python -m benchmarks.passing --contestant NAME --base-url URL --keys 1000000` is one round in a process of
-its own, against a mirror server whose organizations have that many keys. For `list_many` they have 200 each.
+`python -m benchmarks.streaming_memory --contestant NAME --base-url URL --keys 1000000` is one round in a
+process of its own, against a mirror server whose organizations have that many keys. For `list_many` they have
+200 each.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from uuid import UUID
 from attrs import evolve
 
 from accesskeys_async import AccessKeysClient
-from benchmarks.keeping import resident
 from benchmarks.latency import name_organizations
 from benchmarks.measurement import Round, highest, report, time_after
 from benchmarks.mirror_server import MAX_KEYS
+from benchmarks.retained_memory import resident
 from benchmarks.static_server import TOKEN
 
 __all__ = ["CONTESTANTS", "SHARE", "main"]
@@ -54,7 +55,7 @@ CONTESTANTS: Final[Mapping[str, Callable[[AccessKeysClient, Sequence[UUID]], Awa
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one round."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.passing", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.streaming_memory", description=__doc__)
     parser.add_argument("--contestant", choices=CONTESTANTS, required=True)
     parser.add_argument("--base-url", required=True, help="of a mirror server that runs already")
     parser.add_argument("--keys", type=int, default=MAX_KEYS, help=f"{SHARE} to {MAX_KEYS:,}")

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from benchmarks import keeping
+from benchmarks import retained_memory
 from benchmarks.measurement import Round
 from benchmarks.static_server import PROJECT, Target, serve
 
@@ -21,9 +21,17 @@ def target() -> Iterator[Target]:
         yield target
 
 
-@pytest.mark.parametrize("name", keeping.CONTESTANTS)
+@pytest.mark.parametrize("name", retained_memory.CONTESTANTS)
 def test_a_round_keeps_every_key_and_counts_memory(name: str, target: Target) -> None:
-    command = ["benchmarks.keeping", "--contestant", name, "--base-url", target.base_url, "--keys", "20000"]
+    command = [
+        "benchmarks.retained_memory",
+        "--contestant",
+        name,
+        "--base-url",
+        target.base_url,
+        "--keys",
+        "20000",
+    ]
     done = subprocess.run(
         [sys.executable, "-m", *command], capture_output=True, check=True, cwd=PROJECT, timeout=60
     )
@@ -34,11 +42,11 @@ def test_a_round_keeps_every_key_and_counts_memory(name: str, target: Target) ->
 
 async def test_the_collector_is_back_after_the_round_without_it(target: Target) -> None:
     few = Target(target.base_url, 100)
-    assert len(await keeping.keep_records_without_collector(few)) == 100
+    assert len(await retained_memory.keep_records_without_collector(few)) == 100
     assert gc.isenabled()
 
 
 def test_more_keys_than_there_are_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        keeping.main(["--contestant", "bare", "--base-url", "http://[::1]:1", "--keys", "1000001"])
+        retained_memory.main(["--contestant", "bare", "--base-url", "http://[::1]:1", "--keys", "1000001"])
     assert "--keys is 1000001; it takes 1 to 1,000,000" in capsys.readouterr().err

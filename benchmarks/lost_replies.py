@@ -13,15 +13,15 @@ from accesskeys_async import AccessKeysClient, CreatedAccessKey, RetryBudget, Re
 from accesskeys_async.emulator import Emulator
 from benchmarks.dropping_proxy import DroppingProxy
 
-__all__ = ["Storm", "rage"]
+__all__ = ["LostReplies", "create_over_lossy_network"]
 
 SETTLE: Final = 0.3
-"""Seconds; the service on this machine lists a key as soon as it has made it."""
+"""Seconds; the service on this machine lists a key as soon as it has created it."""
 
 
 @frozen
-class Storm:
-    """What was asked for, and what there is afterwards."""
+class LostReplies:
+    """The requested creates, and the result."""
 
     creates: int
     tasks: int
@@ -29,30 +29,32 @@ class Storm:
     dropped_before: int
     dropped_after: int
     keys: int
-    """Living keys, without the one that the creates were made with."""
+    """Live keys, without the client's own."""
     usable_tokens: int
-    """Tokens in hand that belong to a living key, each to another."""
+    """Tokens that were returned and belong to a live key, each to another."""
     marked: int
-    """Keys whose description still ends with a mark."""
+    """Keys whose description still ends with a marker."""
     seconds: float
 
     @property
     def orphans(self) -> int:
-        """Living keys whose token nobody has."""
+        """Live keys whose token nobody has."""
         return self.keys - self.usable_tokens
 
 
-async def rage(*, creates: int = 1_000, tasks: int = 32, share: float = 0.3, seed: int = 0) -> Storm:
-    """Make so many creates from so many tasks, and count."""
+async def create_over_lossy_network(
+    *, creates: int = 1_000, tasks: int = 32, share: float = 0.3, seed: int = 0
+) -> LostReplies:
+    """Create `creates` keys from `tasks` tasks, and count the results."""
     began = time.perf_counter()
     with Emulator() as emulator:
         port = urlsplit(emulator.base_url).port
         assert port is not None
         async with DroppingProxy(port, share=share, seed=seed).run() as proxy:
-            made = await _create(emulator, proxy.base_url, creates=creates, tasks=tasks)
+            created = await _create(emulator, proxy.base_url, creates=creates, tasks=tasks)
         keys = emulator.keys(emulator.organization_id)
-        bearers = {emulator.verify(emulator.organization_id, key.token.reveal()) for key in made}
-    return Storm(
+        bearers = {emulator.verify(emulator.organization_id, key.token.reveal()) for key in created}
+    return LostReplies(
         creates=creates,
         tasks=tasks,
         requests=proxy.requests,
@@ -67,8 +69,8 @@ async def rage(*, creates: int = 1_000, tasks: int = 32, share: float = 0.3, see
 
 async def _create(emulator: Emulator, base_url: str, *, creates: int, tasks: int) -> list[CreatedAccessKey]:
     numbers = iter(range(creates))
-    made: list[CreatedAccessKey] = []
-    # Retries are what is asked for here, so nothing but their number bounds them.
+    created: list[CreatedAccessKey] = []
+    # Retries are measured here, so only their number is bounded.
     policy = RetryPolicy(max_retries=20, base_delay=0.002, max_delay=0.02, budget=RetryBudget(capacity=1e9))
     client = AccessKeysClient(
         emulator.token, base_url=base_url, retry=policy, timeout=Timeout(attempt=30.0), deadline=None
@@ -78,14 +80,14 @@ async def _create(emulator: Emulator, base_url: str, *, creates: int, tasks: int
         for number in numbers:
             key = await client.create(
                 emulator.organization_id,
-                name=f"storm-{number % 7}",
-                description="one of many alike",
+                name=f"lost-{number % 7}",
+                description="one of many similar keys",
                 recover=True,
                 settle=SETTLE,
             )
-            made.append(key)
+            created.append(key)
 
     async with client, asyncio.TaskGroup() as group:
         for _ in range(tasks):
             group.create_task(work())
-    return made
+    return created
