@@ -36,4 +36,7 @@ async def main() -> int:
 
 
 if __name__ == "__main__":
+    if "ACCESSKEYS_ORGANIZATION" not in os.environ:
+        print("set these environment variables: ACCESSKEYS_ORGANIZATION", file=sys.stderr)
+        sys.exit(2)
     sys.exit(asyncio.run(main()))
