@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from typing import Final
 
@@ -174,24 +173,33 @@ class AdvertisedQuota:
         "_first",
         "_first_at",
         "_first_sequence",
+        "_is_probing",
+        "_remaining",
         "_sequence",
         "limit",
         "rate",
         "reserve",
-        "reset_at",
+        "resets",
     )
 
     LEAST_TIME: Final = 1.0
     LEAST_USE: Final = 4
+    AT_ONCE: Final = 0.5
+    """A window is recognized by this share of its limit that is found to be back after a wait."""
+    MOST_RESETS: Final = 1_000
+    """The latest ones are kept, however large the limit is."""
     RELAX: Final = 0.98
     """How much of an unusual reserve is left each second."""
 
     def __init__(self, reading: Reading, now: float) -> None:
         self.limit = reading.limit or max(1.0, reading.remaining)
         self.rate = _guess(reading, self.limit)
-        self.reset_at = math.inf
+        self.resets: deque[float] = deque(maxlen=self.MOST_RESETS)
+        """For each request that is used up, when it is back at the latest, earliest first."""
         self.reserve = self._least_reserve
         self._sequence = -1
+        self._remaining = reading.remaining
+        self._is_probing = False
         self._restart(reading, now, 0)
 
     def _restart(self, reading: Reading, now: float, sequence: int) -> None:
@@ -200,7 +208,7 @@ class AdvertisedQuota:
     @property
     def _least_reserve(self) -> float:
         """How many requests are left unused, against readings that overtake one another."""
-        return min(2.0, self.limit / 20)
+        return min(2.0, self.limit / 50)
 
     def refuse(self) -> None:
         """Keep more in reserve: somebody else uses this quota as well, and what is told is old news."""
@@ -215,14 +223,40 @@ class AdvertisedQuota:
         if sequence < self._sequence:
             return None
         self._sequence = sequence
-        self.reset_at = math.inf if reading.reset is None else now + reading.reset
         limit = reading.limit or max(self.limit, reading.remaining)
         if limit != self.limit:
             self.rate *= limit / self.limit
             self.limit = limit
             self._restart(reading, now, sequence)
+        if self._is_probing and reading.remaining - self._remaining >= limit * self.AT_ONCE:
+            self.rate = 0.0
+            self._restart(reading, now, sequence)
+        self._is_probing = False
+        self._remaining = reading.remaining
         self._measure(reading, now, sequence)
         return reading.remaining - under_way
+
+    def count_use(self, reading: Reading, used_at: float) -> None:
+        """Note when a request that was served at that moment is back at the latest."""
+        if reading.reset is None:
+            return
+        # A reset is told in whole seconds: the earliest one holds for all that was used before it was told.
+        reset_at = used_at + reading.reset
+        later = 1
+        while self.resets and self.resets[-1] > reset_at:
+            self.resets.pop()
+            later += 1
+        self.resets.extend([reset_at] * later)
+        while len(self.resets) > max(1.0, self.limit - reading.remaining):
+            self.resets.popleft()
+
+    def take_resets(self, now: float) -> bool:
+        """Tell whether something is back since this was last called."""
+        is_back = False
+        while self.resets and self.resets[0] <= now:
+            self.resets.popleft()
+            is_back = self._is_probing = True
+        return is_back
 
     def _measure(self, reading: Reading, now: float, sequence: int) -> None:
         used = sequence - self._first_sequence

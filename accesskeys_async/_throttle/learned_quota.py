@@ -147,6 +147,10 @@ class LearnedQuota:
                     self._serve(now, sent_at)
                 if reading is not None:
                     self._follow(reading, now, sequence)
+                    if self._advertised is not None and (
+                        outcome.status != 429 or not self._advertised.resets
+                    ):
+                        self._advertised.count_use(reading, now - outcome.elapsed / 2)
                 self._silent = 0 if reading is not None else self._silent + 1
                 if self._silent > SILENT:
                     self._advertised = None
@@ -214,16 +218,16 @@ class LearnedQuota:
         return self._bucket.take(now)
 
     def _take_advertised(self, advertised: AdvertisedQuota, now: float) -> float:
-        if advertised.reset_at <= now:
-            # The window is over, and only a response can tell what the new one holds.
-            self._bucket.level = max(self._bucket.level, 1 + advertised.reserve)
-            advertised.reset_at = math.inf
         self._bucket.fill(now)
         # While responses are on their way, they tell what there is; only without them it has to be guessed.
         pending = len(self._pending)
+        reserve = advertised.reserve if advertised.rate else 0.0
+        if not pending and (advertised.take_resets(now) or not (advertised.resets or advertised.rate)):
+            # Something is back, and only a response can tell how much.
+            self._bucket.level = max(self._bucket.level, 1 + reserve)
         self._bucket.rate = advertised.rate if DEPTH * pending > advertised.limit or not pending else 0.0
-        seconds = self._bucket.take(now, reserve=advertised.reserve)
-        return seconds if seconds <= 0 else min(seconds, max(advertised.reset_at - now, 1e-3))
+        seconds = self._bucket.take(now, reserve=reserve)
+        return seconds if pending or not advertised.resets else min(seconds, advertised.resets[0] - now)
 
     def _count_queue(self, now: float, *, joining: bool = False) -> None:
         """Count the seconds in which requests were queued."""

@@ -182,6 +182,43 @@ def test_a_window_that_is_filled_only_at_its_end_shows_a_rate_that_vanishes() ->
     assert quota.rate < 0.1
 
 
+def test_a_window_is_recognized_once_half_of_it_is_back_after_a_wait() -> None:
+    quota = AdvertisedQuota(Reading(20, 50, 10), 0.0)
+    quota.count_use(Reading(0, 50, 10), 0.0)
+    follow(quota, 0, 0.1, 1)
+    rate = quota.rate
+    assert rate > 0
+    assert not quota.take_resets(9.9)
+    assert quota.take_resets(10.0)
+    follow(quota, 49, 10.1, 2)
+    assert quota.rate == 0
+
+
+def test_the_earliest_reset_that_was_told_holds_for_all_that_was_used_before() -> None:
+    quota = AdvertisedQuota(Reading(50, 50, 10), 0.0)
+    for remaining, used_at, reset in ((49, 0.4, 10), (48, 0.9, 10), (47, 1.1, 9)):
+        quota.count_use(Reading(remaining, 50, reset), used_at)
+    assert list(quota.resets) == pytest.approx([10.1, 10.1, 10.1])
+    assert quota.take_resets(10.2)
+    assert not quota.resets
+
+
+def test_what_the_service_counts_no_longer_is_not_waited_for() -> None:
+    quota = AdvertisedQuota(Reading(50, 50, 10), 0.0)
+    for number in range(1, 6):
+        quota.count_use(Reading(50 - number, 50, 10), float(number))
+    assert list(quota.resets) == [11, 12, 13, 14, 15]
+    quota.count_use(Reading(49, 50, 10), 6.0)
+    assert list(quota.resets) == [16]
+
+
+def test_a_huge_limit_takes_no_more_memory() -> None:
+    quota = AdvertisedQuota(Reading(10**9, 10**9, 3600), 0.0)
+    for number in range(2 * AdvertisedQuota.MOST_RESETS):
+        quota.count_use(Reading(0, 10**9, 3600), number / 100)
+    assert len(quota.resets) == AdvertisedQuota.MOST_RESETS
+
+
 def test_a_reading_that_was_overtaken_is_left_alone() -> None:
     quota = AdvertisedQuota(Reading(20, 50, 1), 0.0)
     assert follow(quota, 10, 0.1, 7) == 10
@@ -203,13 +240,13 @@ def test_another_limit_is_taken_over_at_once() -> None:
 
 def test_a_refusal_that_was_not_foreseen_keeps_more_in_reserve_for_a_time() -> None:
     quota = AdvertisedQuota(Reading(20, 50, 1), 0.0)
-    assert quota.reserve == 2
-    for reserve in (4, 8, 16, 25, 25):
+    assert quota.reserve == 1
+    for reserve in (2, 4, 8, 16, 25, 25):
         quota.refuse()
         assert quota.reserve == reserve
     for second in range(1, 300):
         follow(quota, 20, float(second), 50 * second)
-    assert quota.reserve == 2
+    assert quota.reserve == 1
 
 
 def test_a_reading_without_a_reset_is_taken_for_a_second_s_worth() -> None:
