@@ -11,7 +11,7 @@ from typing import Final
 
 from accesskeys_async._http.messages import Request, Response
 from accesskeys_async._public import public
-from accesskeys_async._throttle.learned_quota import LearnedQuota
+from accesskeys_async._throttle.learned_quota import EVIDENCE, LearnedQuota
 from accesskeys_async._throttle.rate_limit_headers import Reading, read_quota
 from accesskeys_async._throttle.shared_quota import SharedQuotaDetector
 from accesskeys_async.errors import AccessKeysError
@@ -127,7 +127,7 @@ class Adaptive:
         """Hold all organizations to one quota, unless this one's own explains its refusals."""
         if self._shared is None and (quota is None or not quota.is_on):
             self._shared = self._make_quota()
-            self._shared.switch_on()
+            self._shared.switch_on(organizations=EVIDENCE)
 
     def _make_quota(self) -> LearnedQuota:
         return LearnedQuota(longest=self._longest, clock=self._clock, draw=self._draw)

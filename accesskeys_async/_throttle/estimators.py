@@ -29,7 +29,7 @@ class RateEstimator:
     )
 
     FIRST_RATE: Final = 8.0
-    """Requests a second to begin with, doubled each second until the first refusal."""
+    """Requests a second to begin with, for each organization; doubled each second until the first refusal."""
     PROBES: Final = 1.0
     """Requests a second while nothing is served."""
     SLOWEST: Final = 0.1
@@ -71,8 +71,8 @@ class RateEstimator:
     LONGEST_WINDOW: Final = 60.0
     """A window is held for as long as it was measured, but for at most so many seconds."""
 
-    def __init__(self) -> None:
-        self._held = self.FIRST_RATE
+    def __init__(self, *, organizations: int = 1) -> None:
+        self._held = self.FIRST_RATE * organizations
         self._is_starting = True
         self._since: float | None = None
         self._hold = 0.0

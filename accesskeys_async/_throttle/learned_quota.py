@@ -86,10 +86,10 @@ class LearnedQuota:
         """Tell whether it was last used by then, and nothing of it is in flight."""
         return self.used_at <= since and not (self._turnstile or self._pending)
 
-    def switch_on(self) -> None:
-        """Begin to look for a rate."""
+    def switch_on(self, *, organizations: int = 1) -> None:
+        """Begin to look for a rate, which so many organizations use together."""
         now = self._clock()
-        self._estimator = RateEstimator()
+        self._estimator = RateEstimator(organizations=organizations)
         self._queue_seconds, self._queued_at, self._counted_until = 0.0, now, now
         self._served_at = now
         self._is_served = False

@@ -45,6 +45,12 @@ def test_an_estimator_begins_slowly_and_doubles_each_second_once_something_is_se
     assert [estimator.rate(10.0 + second) for second in range(4)] == [8, 16, 32, 64]
 
 
+def test_a_quota_of_many_organizations_begins_with_a_rate_for_each() -> None:
+    estimator = RateEstimator(organizations=20)
+    estimator.resume(10.0, pause=0.25, is_window=False, told=False)
+    assert [estimator.rate(10.0 + second) for second in range(3)] == [160, 320, 640]
+
+
 def test_one_request_a_second_is_tried_while_nothing_is_served() -> None:
     estimator = make_estimator()
     assert estimator.refuse(12.0) == pytest.approx(52.5)
