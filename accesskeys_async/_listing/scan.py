@@ -136,6 +136,7 @@ class TwoWayScan:
 
     @property
     def failure(self) -> AccessKeysError | None:
+        """The error that ended the scan, or None."""
         return self._failure if isinstance(self._failure, AccessKeysError) else None
 
     async def start(self, pages: int) -> None:
