@@ -137,7 +137,7 @@ class AccessKeysClient(FanOut):
             ssl_context=read_ssl(ssl),
             trust_env=trust_env,
             proxy=None if proxy is None else read_proxy(proxy),
-            made_at=f"{frame.f_code.co_filename}:{frame.f_lineno}",
+            created_at=f"{frame.f_code.co_filename}:{frame.f_lineno}",
         )
         shared = Shared(
             pool,
@@ -408,5 +408,5 @@ class AccessKeysClient(FanOut):
 
         Raises ClientClosedError here, so that no call waits for a place among those of another loop.
         """
-        alarms = self._shared.pool.enter()
-        return None if self._deadline is None else alarms.now() + self._deadline
+        timer = self._shared.pool.check_usable()
+        return None if self._deadline is None else timer.now() + self._deadline

@@ -162,7 +162,7 @@ async def watch_borrowed(
     return await stop_resending(request, handler)
 
 
-class OwnRequest(aiohttp.ClientRequest):
+class PreparedHeadersRequest(aiohttp.ClientRequest):
     """Takes its headers as the session has merged them, where aiohttp copies them one by one."""
 
     def update_host(self, url: URL) -> None:

@@ -145,11 +145,11 @@ def describe_attempt(
 def is_effect_unknown(outcome: Outcome) -> bool:
     """Tell whether a request may have taken effect though no success was reported."""
     if isinstance(outcome, Response):
-        return outcome.status >= 500 and not is_turned_away(outcome)
+        return outcome.status >= 500 and not is_rejected_unprocessed(outcome)
     return not (isinstance(outcome, APIConnectionError) and outcome.sent is False)
 
 
-def is_turned_away(response: Response) -> bool:
+def is_rejected_unprocessed(response: Response) -> bool:
     """Tell whether the API declined to begin: 429, or 503 with a usable Retry-After."""
     return response.status == 429 or (response.status == 503 and response.retry_after is not None)
 

@@ -17,8 +17,8 @@ from weakref import WeakValueDictionary
 import aiohttp
 from yarl import URL
 
-from accesskeys_async._http.aiohttp_compat import OwnRequest
-from accesskeys_async._http.deadlines import Alarms
+from accesskeys_async._http.aiohttp_compat import PreparedHeadersRequest
+from accesskeys_async._http.deadlines import DeadlineTimer
 from accesskeys_async._http.failures import stop_resending
 from accesskeys_async._http.settings import Proxy
 from accesskeys_async._version import __version__
@@ -34,22 +34,21 @@ COMMON_HEADERS: Final = {
     "User-Agent": USER_AGENT,
 }
 """What is the same in every request; small answers are not worth packing."""
-PACKED: Final = {"Accept-Encoding": "gzip, deflate"}
+ACCEPT_GZIP: Final = {"Accept-Encoding": "gzip, deflate"}
 """What a request says instead whose answer is worth packing."""
 
 
-RESEND: Final = "_retry_connection"
+RETRY_SWITCH: Final = "_retry_connection"
 """What aiohttp calls its sending a request once more where a connection that was kept is found to be lost."""
 
 
-class _Family:
-    """Knows how often this process, or the one that it was forked from, has forked."""
-
-    forks = 0
+_fork_count = 0
+"""How often this process, or the one that it was forked from, has forked."""
 
 
 def _note_fork() -> None:
-    _Family.forks += 1
+    global _fork_count
+    _fork_count += 1
 
 
 if hasattr(os, "register_at_fork"):
@@ -57,26 +56,26 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_note_fork)
 
 
-class Lines:
+class SessionPair:
     """Two aiohttp sessions of one token and one service, on the connections of a pool.
 
     What is the same in all requests, the token included, lies in the session: aiohttp copies that as a whole,
     where it goes through the headers of a request one by one.
     """
 
-    __slots__ = ("__weakref__", "packed", "plain")
+    __slots__ = ("__weakref__", "gzip", "identity")
 
-    plain: aiohttp.ClientSession
-    packed: aiohttp.ClientSession
+    identity: aiohttp.ClientSession
+    gzip: aiohttp.ClientSession
     """For answers that are worth packing."""
 
     def __init__(
         self, connector: aiohttp.BaseConnector, headers: Mapping[str, str], timeout: aiohttp.ClientTimeout
     ) -> None:
-        self.plain = _open_line(connector, headers, timeout)
-        self.packed = _open_line(connector, {**headers, **PACKED}, timeout)
+        self.identity = _open_session(connector, headers, timeout)
+        self.gzip = _open_session(connector, {**headers, **ACCEPT_GZIP}, timeout)
         # Not __del__: in a cycle the collector may come to the sessions first, which then warn.
-        weakref.finalize(self, _detach, self.plain, self.packed).atexit = False
+        weakref.finalize(self, _detach, self.identity, self.gzip).atexit = False
 
 
 def _detach(*sessions: aiohttp.ClientSession) -> None:
@@ -85,7 +84,7 @@ def _detach(*sessions: aiohttp.ClientSession) -> None:
         session.detach()
 
 
-def _open_line(
+def _open_session(
     connector: aiohttp.BaseConnector, headers: Mapping[str, str], timeout: aiohttp.ClientTimeout
 ) -> aiohttp.ClientSession:
     open_session = functools.partial(
@@ -95,14 +94,14 @@ def _open_line(
         cookie_jar=aiohttp.DummyCookieJar(),
         headers=headers,
         timeout=timeout,
-        request_class=OwnRequest,
+        request_class=PreparedHeadersRequest,
     )
-    line = open_session()
+    session = open_session()
     # aiohttp's own switch for what the middleware does, at no cost; a release without it gets the middleware.
-    if hasattr(line, RESEND):
-        setattr(line, RESEND, False)
-        return line
-    line.detach()
+    if hasattr(session, RETRY_SWITCH):
+        setattr(session, RETRY_SWITCH, False)
+        return session
+    session.detach()
     return open_session(middlewares=(stop_resending,))
 
 
@@ -130,11 +129,11 @@ class Pool:
         size: int,
         ssl_context: ssl.SSLContext | None,
         trust_env: bool,
-        made_at: str,
+        created_at: str,
         proxy: Proxy | None = None,
     ) -> None:
         self.closed = False
-        self.made_at = made_at
+        self.created_at = created_at
         self.borrowed = borrowed
         self.ssl_context = ssl_context
         self.trust_env = trust_env
@@ -142,60 +141,61 @@ class Pool:
         """Given by the caller; the environment's is not asked for then."""
         self._size = size
         self._connector: aiohttp.BaseConnector | None = None
-        self._lines: WeakValueDictionary[_Key, Lines] = WeakValueDictionary()
+        self._sessions: WeakValueDictionary[_Key, SessionPair] = WeakValueDictionary()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self.alarms: Alarms | None = None
+        self.timer: DeadlineTimer | None = None
         """Of the pool's loop; None before the first call, and after `close`."""
         self._thread = 0
         self._process = os.getpid()
-        self._forks = _Family.forks
+        self._created_at_fork = _fork_count
         if borrowed is not None and borrowed.auth is not None:
             raise ConfigurationError(
                 "the session given has auth of its own; give one without, the token goes there"
             )
 
-    def enter(self) -> Alarms:
-        """Return the alarms of the pool's loop. Raises ClientClosedError where it can't be used from here."""
-        alarms = self.alarms
+    def check_usable(self) -> DeadlineTimer:
+        """Return the timer of the pool's loop. Raises ClientClosedError where it can't be used from here."""
+        timer = self.timer
         # The running loop would tell as well; to ask for it asks the system for the process each time.
         if (
-            alarms is None
+            timer is None
             or self._thread != threading.get_ident()
-            or self._forks != _Family.forks
+            or self._created_at_fork != _fork_count
             or asyncio.current_task(self._loop) is None
         ):
-            alarms = self._open(asyncio.get_running_loop())
+            timer = self._open(asyncio.get_running_loop())
         if self.borrowed is not None and self.borrowed.closed:
             raise ClientClosedError("the session given was closed; give an open one")
-        return alarms
+        return timer
 
-    def _open(self, loop: asyncio.AbstractEventLoop) -> Alarms:
+    def _open(self, loop: asyncio.AbstractEventLoop) -> DeadlineTimer:
         if self.closed:
             raise self._closed_error()
         if self._loop is None and self.borrowed is None:
             # There is nothing yet that a process could not use.
-            self._process, self._forks = os.getpid(), _Family.forks
+            self._process, self._created_at_fork = os.getpid(), _fork_count
         if self._is_forked():
             raise ClientClosedError(
-                f"the client made at {self.made_at} belongs to process {self._process}; make one after a fork"
+                f"the client made at {self.created_at} belongs to process {self._process}; "
+                "make one after a fork"
             )
         if self._loop is not None and loop is not self._loop:
             raise ClientClosedError(
-                f"the client made at {self.made_at} belongs to another event loop; make one in each loop"
+                f"the client made at {self.created_at} belongs to another event loop; make one in each loop"
             )
         self._loop, self._thread = loop, threading.get_ident()
-        if self.alarms is None:
-            self.alarms = Alarms(loop)
+        if self.timer is None:
+            self.timer = DeadlineTimer(loop)
             keep_receive_buffers()
-        return self.alarms
+        return self.timer
 
     def _closed_error(self) -> ClientClosedError:
-        return ClientClosedError(f"the client made at {self.made_at} is closed; make a new one")
+        return ClientClosedError(f"the client made at {self.created_at} is closed; make a new one")
 
     def _is_forked(self) -> bool:
-        return self._forks != _Family.forks
+        return self._created_at_fork != _fork_count
 
-    def lines(self, base_url: URL, token: Token | None, timeout: aiohttp.ClientTimeout) -> Lines:
+    def sessions_for(self, base_url: URL, token: Token | None, timeout: aiohttp.ClientTimeout) -> SessionPair:
         """Return the sessions for a token at a service; None: the token comes with each request.
 
         Those who ask for the same share them, and when the last lets go, they are gone.
@@ -204,21 +204,21 @@ class Pool:
             raise self._closed_error()
         host = base_url.host_port_subcomponent or ""
         key = host, token, timeout.connect
-        lines = self._lines.get(key)
-        if lines is None:
+        sessions = self._sessions.get(key)
+        if sessions is None:
             if self._connector is None:
                 self._connector = aiohttp.TCPConnector(limit=self._size, ssl=self.ssl_context or True)
             secret = {} if token is None else {"Authorization": f"AccessKey {token.reveal()}"}
-            lines = Lines(self._connector, {"Host": host, **COMMON_HEADERS, **secret}, timeout)
-            self._lines[key] = lines
-        return lines
+            sessions = SessionPair(self._connector, {"Host": host, **COMMON_HEADERS, **secret}, timeout)
+            self._sessions[key] = sessions
+        return sessions
 
     async def close(self) -> None:
         """Close what is ours; a borrowed session stays as it is. Twice is fine."""
         self.closed = True
-        alarms, self.alarms = self.alarms, None
-        if alarms is not None:
-            alarms.close()
+        timer, self.timer = self.timer, None
+        if timer is not None:
+            timer.close()
         connector, self._connector = self._connector, None
         if connector is not None and not self._is_forked():
             await connector.close()
@@ -227,7 +227,7 @@ class Pool:
         # Whether the connector is closed says nothing: the collector may have come to it first.
         if getattr(self, "_connector", None) is not None and not self._is_forked():
             warnings.warn(
-                f"the client made at {self.made_at} was never closed; use `async with` or `aclose()`",
+                f"the client made at {self.created_at} was never closed; use `async with` or `aclose()`",
                 ResourceWarning,
                 source=self,
                 stacklevel=1,

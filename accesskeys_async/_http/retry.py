@@ -18,7 +18,7 @@ from accesskeys_async._http.messages import (
     Request,
     Response,
     describe_attempt,
-    is_turned_away,
+    is_rejected_unprocessed,
 )
 from accesskeys_async._http.settings import is_number
 from accesskeys_async._public import public
@@ -34,7 +34,7 @@ from accesskeys_async.records import Attempt
 
 logger: Final = logging.getLogger("accesskeys_async")
 
-PASSING_STATUSES: Final = frozenset({500, 502, 503, 504})
+TRANSIENT_STATUSES: Final = frozenset({500, 502, 503, 504})
 BUDGET_EMPTY: Final = "the retry budget is empty"
 CLOCK_GRAIN: Final = 0.002
 """Seconds by which a loop's timers may run ahead of the clock (uvloop counts in milliseconds)."""
@@ -129,7 +129,9 @@ def decide(
     if isinstance(outcome, APIResponseError):
         return Stop("an answer out of contract stays so")
     if not _may_repeat(outcome, repeatable=repeatable):
-        return Stop("it may have happened" if _would_pass(outcome) else "this status does not pass by itself")
+        return Stop(
+            "it may have happened" if _is_transient(outcome) else "this status does not pass by itself"
+        )
     if attempt > policy.max_retries:
         return Stop(f"{policy.max_retries} retries are used up")
     seconds = jitter * min(policy.max_delay, policy.base_delay * 2 ** min(attempt - 1, 60))
@@ -147,12 +149,12 @@ def decide(
 
 def _may_repeat(outcome: Response | APIConnectionError, *, repeatable: bool) -> bool:
     if isinstance(outcome, Response):
-        return is_turned_away(outcome) or (repeatable and _would_pass(outcome))
+        return is_rejected_unprocessed(outcome) or (repeatable and _is_transient(outcome))
     return repeatable or outcome.sent is False
 
 
-def _would_pass(outcome: Response | APIConnectionError) -> bool:
-    return not isinstance(outcome, Response) or outcome.status in PASSING_STATUSES
+def _is_transient(outcome: Response | APIConnectionError) -> bool:
+    return not isinstance(outcome, Response) or outcome.status in TRANSIENT_STATUSES
 
 
 class Retry:

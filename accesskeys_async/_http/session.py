@@ -16,7 +16,7 @@ from yarl import URL
 from accesskeys_async._http.aiohttp_compat import needs_fresh_connection, watch_borrowed
 from accesskeys_async._http.failures import StaleConnectionError, classify
 from accesskeys_async._http.messages import Request, Response, describe_attempt
-from accesskeys_async._http.pool import COMMON_HEADERS, PACKED, Lines, Pool
+from accesskeys_async._http.pool import ACCEPT_GZIP, COMMON_HEADERS, Pool, SessionPair
 from accesskeys_async._http.settings import (
     Proxy,
     Timeout,
@@ -35,7 +35,7 @@ from accesskeys_async.errors import (
 )
 from accesskeys_async.records import Attempt, Token
 
-MASK: Final = "***"
+REDACTED: Final = "***"
 FOREIGN_PREFIX: Final = "bk_"
 FOREIGN_ADVICE: Final = (
     "tokens that begin with bk_ belong to Bird's newer platform and are not access keys of an organization: "
@@ -67,8 +67,8 @@ class Session:
         self._attempt_timeout = timeout.attempt
         self._timeout = aiohttp.ClientTimeout(connect=timeout.connect, sock_connect=timeout.connect)
         self._max_bytes = max_response_bytes
-        self._lines: Lines | None = None
-        self._ready: Lines | None = None
+        self._sessions: SessionPair | None = None
+        self._sessions_with_token: SessionPair | None = None
         """The same, where the token lies in them."""
         self._options = self._make_options()
         # aiohttp shows a proxy what lies in the session.
@@ -99,7 +99,7 @@ class Session:
         from here. What a token callable raises goes through as it is.
         """
         # That this is the pool's loop was seen to when the call began.
-        alarms = self._pool.alarms or self._pool.enter()
+        timer = self._pool.timer or self._pool.check_usable()
         started_at, began = time.time(), time.perf_counter()
         reply: aiohttp.ClientResponse | None = None
         sent: Literal[False] | None = False
@@ -108,13 +108,13 @@ class Session:
         body: bytes | None = None
         lost: list[Attempt] = []
         failure: AccessKeysError
-        alarm = alarms.arm(request.deadline, within=self._attempt_timeout)
+        time_limit = timer.start(request.deadline, within=self._attempt_timeout)
         try:
-            lines = self._ready if request.body is None else None
-            if lines is not None:
-                http = lines.packed if request.compress else lines.plain
+            sessions = self._sessions_with_token if request.body is None else None
+            if sessions is not None:
+                http = sessions.gzip if request.compress else sessions.identity
             else:
-                http, headers = self._dress(request, await self._find_token())
+                http, headers = self._session_and_headers(request, await self._find_token())
             sent = None
             try:
                 reply = await http.request(
@@ -127,10 +127,10 @@ class Session:
             body = await reply.content.readany()
             whole = len(body) <= self._max_bytes and reply.content.at_eof()
             if not whole:
-                body = await self._read_on(reply.content, body)
+                body = await self._read_rest(reply.content, body)
                 whole = body is not None
         except (aiohttp.ClientError, OSError, ValueError, RuntimeError, asyncio.CancelledError) as error:
-            if alarms.stop(alarm):
+            if timer.cancel(time_limit):
                 failure = self._too_late(request, began, sent=sent)
             elif sent is False:
                 raise
@@ -138,17 +138,17 @@ class Session:
                 error.__traceback__ = None  # aiohttp's frames know the headers
                 raise
             else:
-                failure = self._explain(error, request)
+                failure = self._classify(error, request)
         else:
             if body is None:
                 failure = self._too_large(request)
             else:
                 elapsed = time.perf_counter() - began
                 if reply.status >= 300:
-                    return self._mask(reply, body, started_at, elapsed, tuple(lost))
+                    return self._redact_token(reply, body, started_at, elapsed, tuple(lost))
                 return Response(reply.status, reply.headers, body, started_at, elapsed, tuple(lost))
         finally:
-            alarms.stop(alarm)
+            timer.cancel(time_limit)
             headers = body = None  # a traceback with locals shows no secret
             if reply is not None and not whole:
                 reply.close()
@@ -194,21 +194,25 @@ class Session:
             if fresh is not None:
                 needs_fresh_connection.reset(fresh)
 
-    def _dress(self, request: Request, token: Token) -> tuple[aiohttp.ClientSession, dict[str, str] | None]:
+    def _session_and_headers(
+        self, request: Request, token: Token
+    ) -> tuple[aiohttp.ClientSession, dict[str, str] | None]:
         """Return the session that a request goes through, and the headers which that does not add itself."""
         if self._pool.borrowed is not None:
-            headers = {**COMMON_HEADERS, **(PACKED if request.compress else {}), **_secret(token)}
+            headers = {**COMMON_HEADERS, **(ACCEPT_GZIP if request.compress else {}), **_secret(token)}
             if request.body is not None:
                 headers |= JSON_BODY
             return self._pool.borrowed, headers
-        lines = self._lines
-        if lines is None:
-            lines = self._lines = self._pool.lines(self._base_url, self._fixed_token, self._timeout)
-            self._ready = None if self._fixed_token is None else lines
-        line = lines.packed if request.compress else lines.plain
+        sessions = self._sessions
+        if sessions is None:
+            sessions = self._sessions = self._pool.sessions_for(
+                self._base_url, self._fixed_token, self._timeout
+            )
+            self._sessions_with_token = None if self._fixed_token is None else sessions
+        session = sessions.gzip if request.compress else sessions.identity
         if token is self._fixed_token:
-            return line, None if request.body is None else JSON_BODY
-        return line, {**_secret(token), **({} if request.body is None else JSON_BODY)}
+            return session, None if request.body is None else JSON_BODY
+        return session, {**_secret(token), **({} if request.body is None else JSON_BODY)}
 
     async def _find_token(self) -> Token:
         token = read_token(self._token if isinstance(self._token, Token) else await self._token())
@@ -231,10 +235,10 @@ class Session:
             encoded=True,
         )
 
-    async def _read_on(self, content: aiohttp.StreamReader, begun: bytes) -> bytes | None:
+    async def _read_rest(self, content: aiohttp.StreamReader, first: bytes) -> bytes | None:
         """Read the rest of a body, and return the whole, or None where it is too large."""
-        chunks = [begun]
-        size = len(begun)
+        chunks = [first]
+        size = len(first)
         while size <= self._max_bytes:
             chunks.append(await content.readany())
             size += len(chunks[-1])
@@ -255,7 +259,7 @@ class Session:
         error.context = str(request)
         return error
 
-    def _explain(
+    def _classify(
         self, error: Exception, request: Request
     ) -> APIConnectionError | APIResponseError | ClientClosedError:
         borrowed = self._pool.borrowed
@@ -265,7 +269,7 @@ class Session:
             raise error.with_traceback(None)
         return classify(error, request)
 
-    def _mask(
+    def _redact_token(
         self,
         reply: aiohttp.ClientResponse,
         body: bytes,
@@ -275,10 +279,12 @@ class Session:
     ) -> Response:
         # A refusal may end up in an error, and so in a log: should it echo the token, it goes no further.
         secret = reply.request_info.headers["Authorization"].removeprefix("AccessKey ")
-        headers = CIMultiDict((name, value.replace(secret, MASK)) for name, value in reply.headers.items())
-        body = body.replace(secret.encode(), MASK.encode())
+        headers = CIMultiDict(
+            (name, value.replace(secret, REDACTED)) for name, value in reply.headers.items()
+        )
+        body = body.replace(secret.encode(), REDACTED.encode())
         if b"\\" in body:
-            body = _escaped(secret).sub(MASK.encode(), body)
+            body = _escaped(secret).sub(REDACTED.encode(), body)
         advice = FOREIGN_ADVICE if reply.status == 401 and secret.startswith(FOREIGN_PREFIX) else None
         return Response(reply.status, headers, body, started_at, elapsed, earlier, advice=advice)
 

@@ -148,17 +148,17 @@ UNCLOSED = """
 
 def test_a_client_dropped_unclosed_warns_and_says_where_it_was_made() -> None:
     done = run_script(UNCLOSED.format(last="pass"), "-W", "always::ResourceWarning")
-    line = next(
+    session = next(
         number for number, text in enumerate(UNCLOSED.split("\n"), start=1) if "it is made here" in text
     )
-    assert f"the client made at <string>:{line} was never closed" in done.stderr
+    assert f"the client made at <string>:{session} was never closed" in done.stderr
 
 
 async def test_it_warns_even_where_the_collector_came_to_its_connections_first() -> None:
-    pool = Pool(borrowed=None, size=1, ssl_context=None, trust_env=False, made_at="here.py:7")
-    lines = pool.lines(URL("http://127.0.0.1"), Token("a-token-of-a-key"), ClientTimeout())
-    assert lines.plain.connector is not None
-    await lines.plain.connector.close()
+    pool = Pool(borrowed=None, size=1, ssl_context=None, trust_env=False, created_at="here.py:7")
+    sessions = pool.sessions_for(URL("http://127.0.0.1"), Token("a-token-of-a-key"), ClientTimeout())
+    assert sessions.identity.connector is not None
+    await sessions.identity.connector.close()
     with pytest.warns(ResourceWarning, match=r"made at here\.py:7 was never closed"):
         del pool
 

@@ -5,14 +5,14 @@ import asyncio
 from multidict import CIMultiDict
 from yarl import URL
 
-from accesskeys_async._http.aiohttp_compat import OwnRequest, can_watch
+from accesskeys_async._http.aiohttp_compat import PreparedHeadersRequest, can_watch
 
 
 async def test_headers_stay_as_the_session_merged_them() -> None:
     headers = CIMultiDict({"Host": "127.0.0.1:8080", "Authorization": "AccessKey secret"})
     loop = asyncio.get_running_loop()
 
-    request = OwnRequest("GET", URL("http://127.0.0.1:8080/path"), headers=headers, loop=loop)
+    request = PreparedHeadersRequest("GET", URL("http://127.0.0.1:8080/path"), headers=headers, loop=loop)
 
     assert [*request.headers.items()] == [("Host", "127.0.0.1:8080"), ("Authorization", "AccessKey secret")]
 

@@ -7,29 +7,29 @@ from collections.abc import Callable
 
 import pytest
 
-from accesskeys_async._http.deadlines import Alarms
+from accesskeys_async._http.deadlines import DeadlineTimer
 
 SOON = 0.002
 NEVER = 1e6
 
 
-async def wait_under(alarms: Alarms, when: float | None) -> bool:
-    """Wait until cancelled, and return what the alarm says it was."""
-    alarm = alarms.arm(when)
+async def wait_under(timer: DeadlineTimer, when: float | None) -> bool:
+    """Wait until cancelled, and return what the time_limit says it was."""
+    time_limit = timer.start(when)
     try:
         await asyncio.Event().wait()
     except asyncio.CancelledError:
-        if alarms.stop(alarm):
+        if timer.cancel(time_limit):
             return True
         raise
     finally:
-        alarms.stop(alarm)
+        timer.cancel(time_limit)
     raise AssertionError("nothing sets that event")
 
 
 @pytest.fixture
-async def alarms() -> Alarms:
-    return Alarms(asyncio.get_running_loop())
+async def timer() -> DeadlineTimer:
+    return DeadlineTimer(asyncio.get_running_loop())
 
 
 @pytest.fixture
@@ -44,16 +44,16 @@ def current_task() -> asyncio.Task[object]:
 
 
 @pytest.mark.slow
-async def test_an_alarm_cancels_its_task_and_leaves_no_trace_of_it(alarms: Alarms, now: float) -> None:
+async def test_an_alarm_cancels_its_task_and_leaves_no_trace_of_it(timer: DeadlineTimer, now: float) -> None:
     for when in (now + SOON, now, now - 1, -math.inf):
-        assert await wait_under(alarms, when)
+        assert await wait_under(timer, when)
         assert current_task().cancelling() == 0
     await asyncio.sleep(0)
 
 
-async def test_a_task_that_somebody_else_cancels_stays_cancelled(alarms: Alarms) -> None:
+async def test_a_task_that_somebody_else_cancels_stays_cancelled(timer: DeadlineTimer) -> None:
     for when in (None, NEVER + asyncio.get_running_loop().time()):
-        task = asyncio.create_task(wait_under(alarms, when))
+        task = asyncio.create_task(wait_under(timer, when))
         await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -61,17 +61,17 @@ async def test_a_task_that_somebody_else_cancels_stays_cancelled(alarms: Alarms)
         assert task.cancelled()
 
 
-@pytest.mark.parametrize("first", ["alarm", "somebody"])
-async def test_a_task_cancelled_by_both_stays_cancelled(first: str, alarms: Alarms) -> None:
+@pytest.mark.parametrize("first", ["time_limit", "somebody"])
+async def test_a_task_cancelled_by_both_stays_cancelled(first: str, timer: DeadlineTimer) -> None:
     async def work() -> bool:
-        alarm = alarms.arm(asyncio.get_running_loop().time() + NEVER)
-        rings: list[Callable[[], object]] = [lambda: alarms.ring(alarm), current_task().cancel]
-        for ring in rings if first == "alarm" else reversed(rings):
+        time_limit = timer.start(asyncio.get_running_loop().time() + NEVER)
+        rings: list[Callable[[], object]] = [lambda: timer.expire(time_limit), current_task().cancel]
+        for ring in rings if first == "time_limit" else reversed(rings):
             ring()
         try:
             await asyncio.sleep(0)
         except asyncio.CancelledError:
-            if not alarms.stop(alarm):
+            if not timer.cancel(time_limit):
                 raise
         return True
 
@@ -81,33 +81,33 @@ async def test_a_task_cancelled_by_both_stays_cancelled(first: str, alarms: Alar
     assert task.cancelling() == 1
 
 
-async def test_a_task_that_was_being_cancelled_before_is_told_of_the_alarm(alarms: Alarms) -> None:
+async def test_a_task_that_was_being_cancelled_before_is_told_of_the_alarm(timer: DeadlineTimer) -> None:
     async def work() -> bool:
         current_task().cancel()
         with pytest.raises(asyncio.CancelledError):
             await asyncio.sleep(0)
         # Cleaning up, under a time limit, in a task that is on its way out.
-        return await wait_under(alarms, asyncio.get_running_loop().time())
+        return await wait_under(timer, asyncio.get_running_loop().time())
 
     task = asyncio.create_task(work())
     assert await task
     assert task.cancelling() == 1
 
 
-async def test_an_alarm_that_was_stopped_never_rings(alarms: Alarms, now: float) -> None:
-    early, late = alarms.arm(now), alarms.arm(now + SOON)
-    assert not alarms.stop(early)
-    assert not alarms.stop(late)
+async def test_an_alarm_that_was_stopped_never_rings(timer: DeadlineTimer, now: float) -> None:
+    early, late = timer.start(now), timer.start(now + SOON)
+    assert not timer.cancel(early)
+    assert not timer.cancel(late)
     await asyncio.sleep(2 * SOON)
     assert current_task().cancelling() == 0
 
 
-async def test_stopping_twice_says_only_once_that_it_rang(alarms: Alarms) -> None:
-    alarm = alarms.arm(NEVER)
-    alarms.ring(alarm)
+async def test_stopping_twice_says_only_once_that_it_rang(timer: DeadlineTimer) -> None:
+    time_limit = timer.start(NEVER)
+    timer.expire(time_limit)
     with pytest.raises(asyncio.CancelledError):
         await asyncio.sleep(0)
-    assert [alarms.stop(alarm), alarms.stop(alarm)] == [True, False]
+    assert [timer.cancel(time_limit), timer.cancel(time_limit)] == [True, False]
     assert current_task().cancelling() == 0
 
 
@@ -141,19 +141,19 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 def test_every_task_is_woken_in_its_own_time_whatever_the_order(order: tuple[int, ...]) -> None:
     woken: list[tuple[int, float]] = []
 
-    async def wait(alarms: Alarms, when: int) -> None:
-        assert await wait_under(alarms, when)
+    async def wait(timer: DeadlineTimer, when: int) -> None:
+        assert await wait_under(timer, when)
         woken.append((when, asyncio.get_running_loop().time()))
 
     async def main() -> None:
-        alarms = Alarms(asyncio.get_running_loop())
+        timer = DeadlineTimer(asyncio.get_running_loop())
         async with asyncio.TaskGroup() as tasks:
             for when in order:
-                tasks.create_task(wait(alarms, when))
+                tasks.create_task(wait(timer, when))
             await asyncio.sleep(0)
-            spare = alarms.arm(NEVER)
+            spare = timer.start(NEVER)
             await asyncio.sleep(10)
-            assert not alarms.stop(spare)
+            assert not timer.cancel(spare)
 
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         runner.run(main())
@@ -164,32 +164,32 @@ def test_a_thousand_requests_that_end_in_time_set_one_timer() -> None:
     async def main() -> int:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop)
-        alarms = Alarms(loop)
+        timer = DeadlineTimer(loop)
         before = loop.timers
         for _ in range(1000):
-            alarms.stop(alarms.arm(loop.time() + NEVER))
-        alarms.close()
+            timer.cancel(timer.start(loop.time() + NEVER))
+        timer.close()
         return loop.timers - before
 
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         assert runner.run(main()) == 1
 
 
-async def test_closed_alarms_do_not_ring(alarms: Alarms, now: float) -> None:
-    alarm = alarms.arm(now)
-    alarms.close()
-    alarms.close()
+async def test_closed_alarms_do_not_ring(timer: DeadlineTimer, now: float) -> None:
+    time_limit = timer.start(now)
+    timer.close()
+    timer.close()
     await asyncio.sleep(SOON)
-    assert not alarms.stop(alarm)
+    assert not timer.cancel(time_limit)
     assert current_task().cancelling() == 0
 
 
-async def test_an_alarm_needs_a_task(alarms: Alarms) -> None:
+async def test_an_alarm_needs_a_task(timer: DeadlineTimer) -> None:
     done = asyncio.get_running_loop().create_future()
 
     def call() -> None:
         try:
-            alarms.arm(NEVER)
+            timer.start(NEVER)
         except RuntimeError as error:
             done.set_result(str(error))
 
@@ -198,15 +198,15 @@ async def test_an_alarm_needs_a_task(alarms: Alarms) -> None:
 
 
 @pytest.mark.parametrize("rings", ["inner", "outer"])
-async def test_one_within_another_is_told_apart(rings: str, alarms: Alarms) -> None:
+async def test_one_within_another_is_told_apart(rings: str, timer: DeadlineTimer) -> None:
     """A call for a token, in the midst of a call, is bounded for itself."""
-    outer = alarms.arm(NEVER)
-    inner = alarms.arm(NEVER)
-    alarms.ring(inner if rings == "inner" else outer)
+    outer = timer.start(NEVER)
+    inner = timer.start(NEVER)
+    timer.expire(inner if rings == "inner" else outer)
     with pytest.raises(asyncio.CancelledError):
         await asyncio.sleep(0)
-    assert alarms.stop(inner) == (rings == "inner")
-    assert alarms.stop(outer) == (rings == "outer")
+    assert timer.cancel(inner) == (rings == "inner")
+    assert timer.cancel(outer) == (rings == "outer")
     assert current_task().cancelling() == 0
 
 
@@ -214,11 +214,11 @@ async def test_one_within_another_is_told_apart(rings: str, alarms: Alarms) -> N
 def test_of_a_time_and_a_span_the_sooner_counts(when: int | None, within: int | None, rings: int) -> None:
     async def main() -> float:
         loop = asyncio.get_running_loop()
-        alarms = Alarms(loop)
-        alarm = alarms.arm(when, within=within)
+        timer = DeadlineTimer(loop)
+        time_limit = timer.start(when, within=within)
         with pytest.raises(asyncio.CancelledError):
             await asyncio.sleep(9)
-        assert alarms.stop(alarm)
+        assert timer.cancel(time_limit)
         return loop.time()
 
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
@@ -232,12 +232,12 @@ def test_a_loop_that_was_blocked_gets_as_long_as_it_was_late_up_to_a_second(
     async def main() -> float:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop)
-        alarms = Alarms(loop)
-        alarm = alarms.arm(2.0)
+        timer = DeadlineTimer(loop)
+        time_limit = timer.start(2.0)
         loop.selector.now += blocked
         with pytest.raises(asyncio.CancelledError):
             await asyncio.sleep(NEVER)
-        assert alarms.stop(alarm)
+        assert timer.cancel(time_limit)
         return loop.time()
 
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
@@ -248,12 +248,12 @@ def test_what_came_together_with_the_time_counts() -> None:
     async def main() -> bool:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop)
-        alarms = Alarms(loop)
+        timer = DeadlineTimer(loop)
         came = loop.create_future()
         loop.call_at(2.0, came.set_result, "it")
-        alarm = alarms.arm(2.0)
+        time_limit = timer.start(2.0)
         await came
-        return alarms.stop(alarm)
+        return timer.cancel(time_limit)
 
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         assert not runner.run(main())

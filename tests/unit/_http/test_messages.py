@@ -20,7 +20,7 @@ from accesskeys_async._http.messages import (
     compose,
     describe_attempt,
     is_effect_unknown,
-    is_turned_away,
+    is_rejected_unprocessed,
     read_retry_after,
 )
 from accesskeys_async.errors import APIConnectionError, APIResponseError
@@ -163,7 +163,7 @@ def test_what_may_have_taken_effect(outcome: Outcome, unknown: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "retry_after", "turned_away"),
+    ("status", "retry_after", "rejected"),
     [
         (429, None, True),
         (429, "1", True),
@@ -174,10 +174,10 @@ def test_what_may_have_taken_effect(outcome: Outcome, unknown: bool) -> None:
     ],
 )
 def test_the_api_declined_to_begin(
-    status: int, retry_after: str | None, turned_away: bool, make_response: MakeResponse
+    status: int, retry_after: str | None, rejected: bool, make_response: MakeResponse
 ) -> None:
     response = make_response(status, **({"retry_after": retry_after} if retry_after else {}))
-    assert is_turned_away(response) is turned_away
+    assert is_rejected_unprocessed(response) is rejected
 
 
 def test_the_attempt_that_brought_the_answer_comes_last(make_response: MakeResponse) -> None:
