@@ -7,23 +7,23 @@ import math
 from typing import Final, TypeAlias
 
 MAX_GRACE: Final = 1.0
-"""Seconds that the loop gets at most to read what came while it was blocked."""
+"""For how many seconds at most a loop that was blocked may read what came meanwhile."""
 
 TimeLimit: TypeAlias = object
-"""One task's time limit, to be told apart from all others that are running."""
+"""Identifies one task's time limit among all that are running."""
 
 
 class DeadlineTimer:
-    """Ring timer when their time has come, on one event loop.
+    """Cancel tasks of one event loop when their time limits expire.
 
-    What `asyncio.timeout_at` does, at a fraction of its cost: a request that ends in time, as nearly all
-    do, leaves no timer behind to be made, sorted and cancelled. One timer stands at the earliest time of
-    all, and is set anew only when it fires or an earlier time comes in.
+    It does what `asyncio.timeout_at` does, at a fraction of its cost. Nearly all requests end in time, and
+    they create, sort and cancel no timer. One timer is set to the earliest time limit. It is set again only
+    when it fires, or when an earlier time limit starts.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.now = loop.time
-        """What time it is, in seconds on the loop's clock."""
+        """Returns the time, in seconds on the loop's clock."""
         self._loop = loop
         self._running: dict[TimeLimit, tuple[float, asyncio.Task[object], int]] = {}
         self._expired: set[TimeLimit] = set()
@@ -31,9 +31,10 @@ class DeadlineTimer:
         self._next = math.inf
 
     def start(self, when: float | None, *, within: float | None = None) -> TimeLimit:
-        """Cancel the running task at a time on the loop's clock, or within so many seconds; never, for None.
+        """Start a time limit of the current task, and return it; `cancel` it at the end in any case.
 
-        Returns the time limit: `cancel` it at the end in any case. Raises RuntimeError outside a task.
+        It expires at `when` on the loop's clock or in `within` seconds, whichever is earlier; never, if both
+        are None. Raises RuntimeError outside a task.
         """
         task = asyncio.current_task(self._loop)
         if task is None:
@@ -41,7 +42,7 @@ class DeadlineTimer:
         if within is not None:
             bound = self.now() + within
             when = bound if when is None or bound < when else when
-        # The task itself will do, unless it has one already: a call for a token, in the midst of a call.
+        # The task identifies its time limit, unless it has one already: a call within a call, for a token.
         time_limit: TimeLimit = object() if task in self._running else task
         self._running[time_limit] = (math.inf if when is None else when, task, task.cancelling())
         if when is not None and when < self._next:
@@ -49,7 +50,10 @@ class DeadlineTimer:
         return time_limit
 
     def cancel(self, time_limit: TimeLimit) -> bool:
-        """Switch it off, and tell whether it rang while nobody else cancelled the task. Twice is fine."""
+        """End a time limit, and return whether it expired and nobody else cancelled the task.
+
+        To cancel it twice is harmless.
+        """
         running = self._running.pop(time_limit, None)
         if running is None or time_limit not in self._expired:
             return False
@@ -58,14 +62,14 @@ class DeadlineTimer:
         return task.uncancel() <= cancelling
 
     def expire(self, time_limit: TimeLimit) -> None:
-        """Cancel the task of a time limit that is running."""
+        """Cancel the task of a running time limit."""
         _, task, cancelling = self._running[time_limit]
         self._running[time_limit] = (math.inf, task, cancelling)
         self._expired.add(time_limit)
         task.cancel()
 
     def close(self) -> None:
-        """Take the timer off the loop."""
+        """Remove the timer from the loop."""
         if self._timer is not None:
             self._timer.cancel()
         self._timer, self._next = None, math.inf
@@ -77,11 +81,11 @@ class DeadlineTimer:
         self._timer = self._loop.call_at(when, self._await_input)
 
     def _await_input(self) -> None:
-        """Let the loop read what lies in its sockets, for as long as it was late; then ring what is due.
+        """Let the loop read its sockets for as long as it was late, then expire what is due.
 
-        A loop that was blocked learns of a response and of the time at once, and the response counts.
+        A loop that was blocked finds a response and an expired time limit at once: the response counts.
         """
-        # What it was set for is due, though the loop's clock may read a grain less.
+        # The time that the timer was set to has come, though the loop's clock may show slightly less.
         due = max(self._loop.time(), self._next)
         grace = min(due - self._next, MAX_GRACE)
         self._timer = self._loop.call_at(due + grace, self._expire_until, due)

@@ -44,14 +44,14 @@ def current_task() -> asyncio.Task[object]:
 
 
 @pytest.mark.slow
-async def test_an_alarm_cancels_its_task_and_leaves_no_trace_of_it(timer: DeadlineTimer, now: float) -> None:
+async def test_an_expired_time_limit_cancels_its_task_and_is_gone(timer: DeadlineTimer, now: float) -> None:
     for when in (now + SOON, now, now - 1, -math.inf):
         assert await wait_under(timer, when)
         assert current_task().cancelling() == 0
     await asyncio.sleep(0)
 
 
-async def test_a_task_that_somebody_else_cancels_stays_cancelled(timer: DeadlineTimer) -> None:
+async def test_a_task_that_another_one_cancels_stays_cancelled(timer: DeadlineTimer) -> None:
     for when in (None, NEVER + asyncio.get_running_loop().time()):
         task = asyncio.create_task(wait_under(timer, when))
         await asyncio.sleep(0)
@@ -61,13 +61,13 @@ async def test_a_task_that_somebody_else_cancels_stays_cancelled(timer: Deadline
         assert task.cancelled()
 
 
-@pytest.mark.parametrize("first", ["time_limit", "somebody"])
+@pytest.mark.parametrize("first", ["expiry", "somebody"])
 async def test_a_task_cancelled_by_both_stays_cancelled(first: str, timer: DeadlineTimer) -> None:
     async def work() -> bool:
         time_limit = timer.start(asyncio.get_running_loop().time() + NEVER)
-        rings: list[Callable[[], object]] = [lambda: timer.expire(time_limit), current_task().cancel]
-        for ring in rings if first == "time_limit" else reversed(rings):
-            ring()
+        endings: list[Callable[[], object]] = [lambda: timer.expire(time_limit), current_task().cancel]
+        for end in endings if first == "expiry" else reversed(endings):
+            end()
         try:
             await asyncio.sleep(0)
         except asyncio.CancelledError:
@@ -81,7 +81,9 @@ async def test_a_task_cancelled_by_both_stays_cancelled(first: str, timer: Deadl
     assert task.cancelling() == 1
 
 
-async def test_a_task_that_was_being_cancelled_before_is_told_of_the_alarm(timer: DeadlineTimer) -> None:
+async def test_a_task_cancelled_before_sees_its_time_limit_expire(
+    timer: DeadlineTimer,
+) -> None:
     async def work() -> bool:
         current_task().cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -94,7 +96,7 @@ async def test_a_task_that_was_being_cancelled_before_is_told_of_the_alarm(timer
     assert task.cancelling() == 1
 
 
-async def test_an_alarm_that_was_stopped_never_rings(timer: DeadlineTimer, now: float) -> None:
+async def test_a_cancelled_time_limit_never_expires(timer: DeadlineTimer, now: float) -> None:
     early, late = timer.start(now), timer.start(now + SOON)
     assert not timer.cancel(early)
     assert not timer.cancel(late)
@@ -102,7 +104,7 @@ async def test_an_alarm_that_was_stopped_never_rings(timer: DeadlineTimer, now: 
     assert current_task().cancelling() == 0
 
 
-async def test_stopping_twice_says_only_once_that_it_rang(timer: DeadlineTimer) -> None:
+async def test_cancelling_twice_returns_only_once_that_it_expired(timer: DeadlineTimer) -> None:
     time_limit = timer.start(NEVER)
     timer.expire(time_limit)
     with pytest.raises(asyncio.CancelledError):
@@ -175,7 +177,7 @@ def test_a_thousand_requests_that_end_in_time_set_one_timer() -> None:
         assert runner.run(main()) == 1
 
 
-async def test_closed_alarms_do_not_ring(timer: DeadlineTimer, now: float) -> None:
+async def test_a_closed_timer_expires_nothing(timer: DeadlineTimer, now: float) -> None:
     time_limit = timer.start(now)
     timer.close()
     timer.close()
@@ -184,7 +186,7 @@ async def test_closed_alarms_do_not_ring(timer: DeadlineTimer, now: float) -> No
     assert current_task().cancelling() == 0
 
 
-async def test_an_alarm_needs_a_task(timer: DeadlineTimer) -> None:
+async def test_a_time_limit_needs_a_task(timer: DeadlineTimer) -> None:
     done = asyncio.get_running_loop().create_future()
 
     def call() -> None:
@@ -197,21 +199,21 @@ async def test_an_alarm_needs_a_task(timer: DeadlineTimer) -> None:
     assert await done == "a call must be awaited from within a task"
 
 
-@pytest.mark.parametrize("rings", ["inner", "outer"])
-async def test_one_within_another_is_told_apart(rings: str, timer: DeadlineTimer) -> None:
+@pytest.mark.parametrize("expires", ["inner", "outer"])
+async def test_a_time_limit_within_another_is_distinguished(expires: str, timer: DeadlineTimer) -> None:
     """A call for a token, in the midst of a call, is bounded for itself."""
     outer = timer.start(NEVER)
     inner = timer.start(NEVER)
-    timer.expire(inner if rings == "inner" else outer)
+    timer.expire(inner if expires == "inner" else outer)
     with pytest.raises(asyncio.CancelledError):
         await asyncio.sleep(0)
-    assert timer.cancel(inner) == (rings == "inner")
-    assert timer.cancel(outer) == (rings == "outer")
+    assert timer.cancel(inner) == (expires == "inner")
+    assert timer.cancel(outer) == (expires == "outer")
     assert current_task().cancelling() == 0
 
 
-@pytest.mark.parametrize(("when", "within", "rings"), [(2, 5, 2), (5, 2, 2), (None, 2, 2), (2, None, 2)])
-def test_of_a_time_and_a_span_the_sooner_counts(when: int | None, within: int | None, rings: int) -> None:
+@pytest.mark.parametrize(("when", "within", "expires"), [(2, 5, 2), (5, 2, 2), (None, 2, 2), (2, None, 2)])
+def test_of_a_time_and_a_span_the_sooner_counts(when: int | None, within: int | None, expires: int) -> None:
     async def main() -> float:
         loop = asyncio.get_running_loop()
         timer = DeadlineTimer(loop)
@@ -222,12 +224,12 @@ def test_of_a_time_and_a_span_the_sooner_counts(when: int | None, within: int | 
         return loop.time()
 
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        assert runner.run(main()) == pytest.approx(rings)
+        assert runner.run(main()) == pytest.approx(expires)
 
 
-@pytest.mark.parametrize(("blocked", "rings"), [(5.0, 6.0), (2.25, 2.5), (1.0, 2.0)])
+@pytest.mark.parametrize(("blocked", "expires"), [(5.0, 6.0), (2.25, 2.5), (1.0, 2.0)])
 def test_a_loop_that_was_blocked_gets_as_long_as_it_was_late_up_to_a_second(
-    blocked: float, rings: float
+    blocked: float, expires: float
 ) -> None:
     async def main() -> float:
         loop = asyncio.get_running_loop()
@@ -241,7 +243,7 @@ def test_a_loop_that_was_blocked_gets_as_long_as_it_was_late_up_to_a_second(
         return loop.time()
 
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        assert runner.run(main()) == rings
+        assert runner.run(main()) == expires
 
 
 def test_what_came_together_with_the_time_counts() -> None:
