@@ -112,6 +112,10 @@ def test_a_text_is_in_plain_words(path: Path) -> None:
         assert find_phrases(path) == []
 
 
+def test_each_exempt_file_still_has_such_phrases() -> None:
+    assert {name for name in PENDING if not (ROOT / name).exists() or not find_phrases(ROOT / name)} == set()
+
+
 @pytest.mark.parametrize(
     ("text", "found"),
     [
