@@ -26,16 +26,17 @@ class Listings(Generic[AnyId, AnyStream]):
     pages are in flight. Iterate the listing inside the loop, or in a task of your own. If one organization
     fails, its listing's `error` is set and iterating that listing raises it; the other listings go on.
 
-    `at_once` organizations are started at a time, and as many wait for the caller. No further one is started
-    while they wait. A listing that was yielded belongs to the caller and does not count here. It fetches
-    `prefetch` pages after its first, and nothing more until it is iterated.
+    At most `at_once` organizations are being started, and at most `at_once` started ones wait for the caller.
+    No further one is started while they wait. A listing that was yielded belongs to the caller and does not
+    count here. It fetches `prefetch` pages after its first, and nothing more until it is iterated.
 
     Inside the loop one organization is read page after page while the others wait. `pages` yields the pages
     of all of them as fast as they come.
 
     Args:
         orgs: The organizations' ids.
-        begin: Returns the key stream of an organization that prefetches as many pages as its second argument.
+        begin: Returns the key stream of an organization. Its second argument is the number of pages to
+            prefetch.
         prefetch: How many pages of each organization to fetch before they are wanted.
         at_once: How many organizations to read at a time, 1 or more.
 

@@ -54,7 +54,7 @@ class Direction:
             len(common) > len(expected) and self._followed < OVERLAP_KEYS
         ):
             return False
-        # A direction in the very same order reaches the other's first key, and goes on.
+        # If both directions have the same order, one reaches the other's first key and continues after it.
         return self.is_over or other.first not in common
 
     def has_met(self, other: Direction) -> bool:

@@ -20,7 +20,7 @@ INLINE_PAGES: Final = 2
 MIN_PAGES_TO_SPECULATE: Final = 8
 """How many pages a direction must have brought before its next request is sent on a peek.
 
-If the directions have met, that request is wasted; after so many pages it costs little."""
+If the directions have met, that request is wasted. After this number of pages it costs little."""
 
 
 @public()

@@ -87,7 +87,7 @@ class LearnedQuota:
         return self.used_at <= since and not (self._turnstile or self._pending)
 
     def switch_on(self, *, organizations: int = 1) -> None:
-        """Begin to look for a rate, which so many organizations use together."""
+        """Begin to look for a rate that this number of organizations share."""
         now = self._clock()
         self._estimator = RateEstimator(organizations=organizations)
         self._queue_seconds, self._queued_at, self._counted_until = 0.0, now, now

@@ -87,7 +87,7 @@ RULES: Final = (
             "The key has a role, or workspaces of a role, that it did not have at the last complete "
             "reading. The severity is critical for a managed role."
         ),
-        remedy="Ask who added the role, and remove it if nobody knows: accesskeys update --role.",
+        remedy="Find out who added the role, and remove it if it had no reason: accesskeys update --role.",
         scope=Scope.HISTORY,
         controls=("NIST AC-2", "NIST AC-6(1)"),
         false_positives="A planned change: somebody gave the key a role that it needs.",

@@ -202,7 +202,7 @@ async def test_what_is_there_is_opened_without_a_write(tmp_path: Path) -> None:
         await database.aclose()
 
 
-async def test_an_earlier_version_is_brought_to_this_one_even_if_nothing_is_to_be_created(
+async def test_an_earlier_version_is_migrated_even_if_no_database_may_be_created(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "box.sqlite"
@@ -214,6 +214,7 @@ async def test_an_earlier_version_is_brought_to_this_one_even_if_nothing_is_to_b
     database = _open(path, create=False)
     await database.open()
     await _add(database, 1)
+    assert len(await _read(database)) == 1
     await database.aclose()
 
 

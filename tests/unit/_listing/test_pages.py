@@ -157,8 +157,9 @@ async def test_a_scan_whose_ends_do_not_mirror_reads_on_through_what_the_other_b
     assert scan.mirrored is False
 
 
-async def test_a_key_now_and_then_begins_the_count_anew() -> None:
+async def test_a_new_key_resets_the_count_of_empty_pages() -> None:
     service = Endless(1, every=MAX_EMPTY_PAGES)
     pager = Pager(service)
     for _ in range(3 * MAX_EMPTY_PAGES):
         await step(pager)
+    assert service.fetched == 3 * MAX_EMPTY_PAGES
