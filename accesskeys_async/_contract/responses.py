@@ -8,8 +8,7 @@ from uuid import UUID
 from accesskeys_async._contract import created_key, decoding
 from accesskeys_async._contract.arguments import MAX_PAGE_TOKEN_LENGTH
 from accesskeys_async._contract.requests import UUID_LENGTH
-from accesskeys_async._http.messages import Request, Response
-from accesskeys_async._http.retry import BUDGET_EMPTY
+from accesskeys_async._http.messages import Request, Response, StopReason
 from accesskeys_async.errors import (
     AccessKeysError,
     APIResponseError,
@@ -84,8 +83,8 @@ def _refuse(request: Request, response: Response, *, expected: int) -> NoReturn:
     error.attempts = response.attempts
     if response.stopped is not None:
         error.add_note(f"not tried again: {response.stopped}")
-    if response.stopped == BUDGET_EMPTY:
-        raise error from BudgetExhaustedError(f"{request}: {BUDGET_EMPTY}; the API fails too often")
+        if response.stopped.reason is StopReason.BUDGET_EMPTY:
+            raise error from BudgetExhaustedError(f"{request}: {response.stopped}; the API fails too often")
     raise error
 
 

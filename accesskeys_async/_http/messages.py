@@ -7,11 +7,12 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from enum import Enum
 from types import FunctionType, MethodType
 from typing import Final, TypeAlias
 from uuid import UUID
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from accesskeys_async._public import public
 from accesskeys_async.errors import APIConnectionError, APIResponseError
@@ -49,6 +50,32 @@ class Request:
         return f"{self.method} {self.path}"
 
 
+class StopReason(Enum):
+    """Why a failed attempt was not repeated."""
+
+    OUT_OF_CONTRACT = "out of contract"
+    """The response breaks the contract, and the next one would, too."""
+    MAY_HAVE_HAPPENED = "may have happened"
+    """The request must not be sent twice, and may have been processed."""
+    PERMANENT_STATUS = "permanent status"
+    """The status says that the request itself is refused."""
+    RETRIES_USED_UP = "retries used up"
+    RETRY_AFTER_TOO_LONG = "Retry-After too long"
+    PAST_DEADLINE = "past deadline"
+    BUDGET_EMPTY = "budget empty"
+
+
+@frozen
+class Stop:
+    """The decision not to repeat a failed attempt; `str` gives its text."""
+
+    reason: StopReason
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
 @public()
 @define
 class Response:
@@ -65,8 +92,8 @@ class Response:
     """Seconds that this attempt took."""
     earlier: tuple[Attempt, ...] = field(default=(), repr=False)
     """The attempts before this one."""
-    stopped: str | None = None
-    """Why a failure was not tried again; None if it need not have been."""
+    stopped: Stop | None = None
+    """Why a failure was not repeated (`str` gives the text); None after a success."""
     advice: str | None = None
     """What to do about a refusal, if the client knows more than the status says."""
 

@@ -17,6 +17,8 @@ from accesskeys_async._http.messages import (
     Outcome,
     Request,
     Response,
+    Stop,
+    StopReason,
     describe_attempt,
     is_rejected_unprocessed,
 )
@@ -35,7 +37,6 @@ from accesskeys_async.records import Attempt
 logger: Final = logging.getLogger("accesskeys_async")
 
 TRANSIENT_STATUSES: Final = frozenset({500, 502, 503, 504})
-BUDGET_EMPTY: Final = "the retry budget is empty"
 CLOCK_GRAIN: Final = 0.002
 """Seconds by which a loop's timers may run ahead of the clock (uvloop counts in milliseconds)."""
 
@@ -105,13 +106,6 @@ class Wait:
     """Whether the retry takes from the budget."""
 
 
-@frozen
-class Stop:
-    """Let the outcome stand."""
-
-    reason: str
-
-
 def decide(
     outcome: Outcome,
     *,
@@ -127,21 +121,24 @@ def decide(
     `jitter` is a random number from 0 to 1.
     """
     if isinstance(outcome, APIResponseError):
-        return Stop("an answer out of contract stays so")
+        return Stop(StopReason.OUT_OF_CONTRACT, "a response out of contract stays so")
     if not _may_repeat(outcome, repeatable=repeatable):
-        return Stop(
-            "it may have happened" if _is_transient(outcome) else "this status does not pass by itself"
-        )
+        if _is_transient(outcome):
+            return Stop(StopReason.MAY_HAVE_HAPPENED, "it may have happened")
+        return Stop(StopReason.PERMANENT_STATUS, "this status does not pass by itself")
     if attempt > policy.max_retries:
-        return Stop(f"{policy.max_retries} retries are used up")
+        return Stop(StopReason.RETRIES_USED_UP, f"{policy.max_retries} retries are used up")
     seconds = jitter * min(policy.max_delay, policy.base_delay * 2 ** min(attempt - 1, 60))
     asked = outcome.retry_after if isinstance(outcome, Response) else None
     if asked is not None:
         if asked > policy.max_retry_after:
-            return Stop(f"Retry-After is {asked:g} s, over max_retry_after of {policy.max_retry_after:g} s")
+            bound = f"max_retry_after of {policy.max_retry_after:g} s"
+            return Stop(StopReason.RETRY_AFTER_TOO_LONG, f"Retry-After is {asked:g} s, over {bound}")
         seconds += asked
     if remaining is not None and seconds >= remaining:
-        return Stop(f"the next attempt would begin in {seconds:.3g} s, past the deadline")
+        return Stop(
+            StopReason.PAST_DEADLINE, f"the next attempt would begin in {seconds:.3g} s, past the deadline"
+        )
     if isinstance(outcome, Response):
         return Wait(seconds, f"status {outcome.status}", charged=outcome.status != 429)
     return Wait(seconds, type(outcome).__name__, charged=True)
@@ -220,7 +217,7 @@ class Retry:
             )
             if isinstance(decision, Stop):
                 if isinstance(outcome, Response):
-                    return evolve(outcome, earlier=earlier, stopped=decision.reason)
+                    return evolve(outcome, earlier=earlier, stopped=decision)
                 # Raised here, and not in the handler, so that nothing of aiohttp hangs on to it.
                 raise self._conclude(request, outcome, (*earlier, attempt), decision)
             earlier = (*earlier, attempt)
@@ -237,7 +234,7 @@ class Retry:
             jitter=self._draw(),
         )
         if isinstance(decision, Wait) and decision.charged and not self._budget.take():
-            return Stop(BUDGET_EMPTY)
+            return Stop(StopReason.BUDGET_EMPTY, "the retry budget is empty")
         return decision
 
     def _remaining(self, request: Request) -> float | None:
@@ -253,8 +250,8 @@ class Retry:
         error.attempts = attempts
         if isinstance(error, APIResponseError):
             return error
-        if stop.reason == BUDGET_EMPTY:
-            error.__cause__ = BudgetExhaustedError(f"{request}: {stop.reason}; the API fails too often")
+        if stop.reason is StopReason.BUDGET_EMPTY:
+            error.__cause__ = BudgetExhaustedError(f"{request}: {stop}; the API fails too often")
         remaining = self._remaining(request)
         known = request.repeatable or error.sent is False
         if remaining is None or remaining > CLOCK_GRAIN or not known:

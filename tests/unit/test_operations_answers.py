@@ -10,8 +10,7 @@ from multidict import CIMultiDict
 
 from accesskeys_async._contract import requests, responses
 from accesskeys_async._contract.writing import dump_key
-from accesskeys_async._http.messages import Request, Response, describe_attempt
-from accesskeys_async._http.retry import BUDGET_EMPTY
+from accesskeys_async._http.messages import Request, Response, Stop, StopReason, describe_attempt
 from accesskeys_async.errors import (
     AccessKeysError,
     APIResponseError,
@@ -37,7 +36,7 @@ CREATE = requests.build_create(ORG, name="ci", description="deploys")
 UPDATE = requests.build_update(ORG, KEY, name="ci")
 
 
-def answer(status: int, body: object = None, *, stopped: str | None = None, **headers: str) -> Response:
+def answer(status: int, body: object = None, *, stopped: Stop | None = None, **headers: str) -> Response:
     data = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
     named = CIMultiDict({name.replace("_", "-"): value for name, value in headers.items()})
     return Response(status, named, data, stopped=stopped)
@@ -244,7 +243,8 @@ def test_a_missing_key_is_deleted_only_where_that_is_fine() -> None:
 
 
 def test_why_it_was_not_tried_again_stands_in_a_note() -> None:
-    for stopped, notes in ((None, []), ("4 retries are used up", ["not tried again: 4 retries are used up"])):
+    used_up = Stop(StopReason.RETRIES_USED_UP, "4 retries are used up")
+    for stopped, notes in ((None, []), (used_up, ["not tried again: 4 retries are used up"])):
         with pytest.raises(ServerError) as caught:
             responses.read_key(GET, answer(500, stopped=stopped), key_id=KEY)
         assert getattr(caught.value, "__notes__", []) == notes
@@ -253,7 +253,7 @@ def test_why_it_was_not_tried_again_stands_in_a_note() -> None:
 
 def test_an_empty_budget_is_the_cause_of_the_first_error() -> None:
     with pytest.raises(ServerError) as caught:
-        responses.read_key(GET, answer(500, stopped=BUDGET_EMPTY), key_id=KEY)
+        responses.read_key(GET, answer(500, stopped=Stop(StopReason.BUDGET_EMPTY, "empty")), key_id=KEY)
     assert isinstance(caught.value.__cause__, BudgetExhaustedError)
 
 

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accesskeys_async._http.messages import Request
+from accesskeys_async._http.messages import Request, StopReason
 from accesskeys_async._http.retry import (
-    BUDGET_EMPTY,
     Retry,
     RetryBudget,
     RetryPolicy,
@@ -73,7 +72,8 @@ async def test_an_empty_budget_lets_the_first_error_stand(
 ) -> None:
     budget = RetryBudget(capacity=0)
     response = await make_retry(budget=budget)(make_request(), Server(answer(503)))
-    assert response.stopped == BUDGET_EMPTY
+    assert response.stopped is not None
+    assert response.stopped.reason is StopReason.BUDGET_EMPTY
     with pytest.raises(APIConnectionError) as caught:
         await make_retry(budget=budget)(make_request(), Server(lost()))
     assert isinstance(caught.value.__cause__, BudgetExhaustedError)
