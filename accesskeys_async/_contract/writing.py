@@ -14,6 +14,7 @@ from cattrs import Converter
 from cattrs.gen import make_dict_unstructure_fn, override
 
 from accesskeys_async._contract.fields import JSON, wire_name
+from accesskeys_async._escaping import escape_json
 from accesskeys_async.records import UNSET, AccessKey, Policy, PolicyDefinition, Role, RoleRef, Unset
 
 T = TypeVar("T", bound=AttrsInstance)
@@ -83,3 +84,11 @@ def dump_json(value: object) -> bytes:
         return msgspec.json.encode(value)
     except UnicodeEncodeError:
         return json.dumps(value, separators=(",", ":"), default=_write).encode()
+
+
+def dump_printable(value: object) -> bytes:
+    """Write compact JSON that loses nothing, and is safe to show in a terminal."""
+    data = dump_json(value)
+    if data.isascii() and b"\x7f" not in data:
+        return data
+    return escape_json(data.decode()).encode()

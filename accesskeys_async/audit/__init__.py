@@ -21,14 +21,15 @@ from accesskeys_async.audit.records import (
     Outcome,
     RuleResult,
     Severity,
-    Snapshot,
     Subject,
     Summary,
     Unreadable,
+    UnreadableReason,
 )
 from accesskeys_async.audit.rules.parameters import Parameter, Parameters
 from accesskeys_async.audit.rules.registry import Registry, find_rules
 from accesskeys_async.audit.rules.rule import Hit, Rule, Scope, Verdict
+from accesskeys_async.audit.rules.snapshot import Snapshot
 from accesskeys_async.audit.run.checkpoint import Checkpoint, Reading
 from accesskeys_async.audit.run.engine import audit
 from accesskeys_async.audit.run.progress import Progress
@@ -74,6 +75,7 @@ __all__ = [
     "Summary",
     "Suppression",
     "Unreadable",
+    "UnreadableReason",
     "Verdict",
     "apply",
     "audit",

@@ -46,6 +46,7 @@ TESTED_IN: Final = {
     "audit/rules/key_changes.py": "unit/audit/rules/test_changes.py",
     "audit/rules/name_folding.py": "properties/test_audit.py",
     "audit/rules/parameters.py": "unit/audit/rules/test_rule.py",
+    "audit/rules/snapshot.py": "properties/test_audit.py",
     "audit/rules/text_patterns.py": "properties/test_audit.py",
     "audit/run/progress.py": "unit/audit/run/test_engine.py",
     "audit/run/totals.py": "unit/audit/test_audit_tally.py",

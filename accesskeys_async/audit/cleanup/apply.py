@@ -10,8 +10,8 @@ from attrs import frozen
 
 from accesskeys_async.audit.cleanup.plan import Candidate, Plan
 from accesskeys_async.audit.cleanup.removal_journal import Act, RemovalJournal
-from accesskeys_async.audit.records import Unreadable
-from accesskeys_async.audit.run.fetching import Access, name_reason
+from accesskeys_async.audit.records import Unreadable, UnreadableReason
+from accesskeys_async.audit.run.fetching import Access, find_reason
 from accesskeys_async.audit.scope.credentials import Credential
 from accesskeys_async.client import AccessKeysClient
 from accesskeys_async.errors import (
@@ -32,8 +32,8 @@ class Removal:
     act: Act
     reason: str = ""
     """Why it was left alone, or what failed; empty where it was deleted."""
-    failure: str | None = None
-    """Of one that failed: `authentication`, `timeout` and so on, as in `Unreadable.reason`."""
+    failure: UnreadableReason | None = None
+    """The kind of a failure; None if the key was not left because of one."""
 
 
 def compare(candidate: Candidate, key: AccessKey) -> tuple[Act, str] | None:
@@ -129,7 +129,7 @@ class _Run:
                 return Removal(candidate, Act.DELETED)
             return Removal(candidate, Act.GONE, one_line_of(error))
         except AccessKeysError as error:
-            return Removal(candidate, Act.FAILED, one_line_of(error), name_reason(error))
+            return Removal(candidate, Act.FAILED, one_line_of(error), find_reason(error))
         return Removal(candidate, Act.DELETED)
 
     async def _open(self, organization_id: UUID) -> tuple[AccessKeysClient, str] | Unreadable:

@@ -13,11 +13,11 @@ from uuid import UUID
 from attrs import define, field, frozen
 
 from accesskeys_async._contract.fields import parse_uuid
-from accesskeys_async._contract.writing import dump_key
+from accesskeys_async._contract.writing import dump_key, dump_printable
 from accesskeys_async.audit.errors import AuditError
 from accesskeys_async.audit.records import Finding, OrganizationAudit, Summary
-from accesskeys_async.audit.reports.json_rows import SECRET_RULE, WITHHELD, encode
 from accesskeys_async.audit.rules.rule import Rule, Scope
+from accesskeys_async.audit.rules.withheld_names import SECRET_RULE, WITHHELD
 from accesskeys_async.errors import one_line
 from accesskeys_async.records import AccessKey, Unset
 
@@ -191,8 +191,8 @@ def dump_plan(plan: Plan) -> bytes:
         "isComplete": plan.is_complete,
         "inventory": plan.inventory,
     }
-    rows = b",\n".join(encode(_write_candidate(candidate)) for candidate in plan.candidates)
-    return encode(head).removesuffix(b"}") + b',"keys":[\n' + rows + (b"\n]}\n" if rows else b"]}\n")
+    rows = b",\n".join(dump_printable(_write_candidate(candidate)) for candidate in plan.candidates)
+    return dump_printable(head).removesuffix(b"}") + b',"keys":[\n' + rows + (b"\n]}\n" if rows else b"]}\n")
 
 
 def load_plan(path: Path) -> Plan:

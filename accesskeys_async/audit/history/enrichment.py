@@ -10,10 +10,11 @@ from uuid import UUID
 from attrs import evolve
 
 from accesskeys_async.audit.policies.policy import RuleSetting
-from accesskeys_async.audit.records import Finding, OrganizationAudit, RuleResult, Severity, Snapshot
+from accesskeys_async.audit.records import Finding, OrganizationAudit, RuleResult, Severity
 from accesskeys_async.audit.rules.changes import JUDGES
 from accesskeys_async.audit.rules.key_changes import Changes
 from accesskeys_async.audit.rules.rule import Hit, Verdict
+from accesskeys_async.audit.rules.snapshot import Snapshot
 from accesskeys_async.audit.run.evaluation import MAX_MESSAGE, by_weight, make_findings
 from accesskeys_async.errors import one_line
 

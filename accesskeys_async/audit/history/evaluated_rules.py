@@ -10,9 +10,10 @@ from attrs import evolve, field, frozen
 
 from accesskeys_async.audit.history.enrichment import UNREADABLE_RULE
 from accesskeys_async.audit.policies.policy import RuleSetting
-from accesskeys_async.audit.records import OrganizationAudit, RuleResult, Snapshot
+from accesskeys_async.audit.records import OrganizationAudit, RuleResult
 from accesskeys_async.audit.rules.changes import JUDGES
 from accesskeys_async.audit.rules.key_changes import Changes
+from accesskeys_async.audit.rules.snapshot import Snapshot
 from accesskeys_async.audit.run.evaluation import judge
 from accesskeys_async.records import AccessKey
 

@@ -28,8 +28,9 @@ from accesskeys_async.audit.history.previous import BatchLoader, PreviousReading
 from accesskeys_async.audit.history.reading_writer import ReadingEntry, write_readings
 from accesskeys_async.audit.history.stored_keys import StoredKeys, encode, find_changes
 from accesskeys_async.audit.policies.policy import Policy, RuleSetting
-from accesskeys_async.audit.records import OrganizationAudit, Snapshot, Summary
+from accesskeys_async.audit.records import OrganizationAudit, Summary
 from accesskeys_async.audit.rules.key_changes import Changes
+from accesskeys_async.audit.rules.snapshot import Snapshot
 
 BUFFERED_ORGANIZATIONS: Final = 64
 BUFFERED_RECORDS: Final = 50_000

@@ -6,10 +6,10 @@ from typing import Final
 
 from attrs import define, field
 
+from accesskeys_async._contract.writing import dump_printable
 from accesskeys_async.audit.records import OrganizationAudit, Summary
 from accesskeys_async.audit.reports.context import ReportContext
 from accesskeys_async.audit.reports.json_rows import (
-    encode,
     finding_row,
     generator_row,
     organization_row,
@@ -31,14 +31,14 @@ class JsonReport:
     def begin(self) -> bytes:
         """Return the start of the document."""
         head = {"$schema": SCHEMA_ID, "schemaVersion": SCHEMA_VERSION, "generator": generator_row()}
-        return encode(head).removesuffix(b"}") + b',"organizations":['
+        return dump_printable(head).removesuffix(b"}") + b',"organizations":['
 
     def organization(self, audit: OrganizationAudit) -> bytes:
         """Return an item of the organizations."""
         comma, self._begun = (b",\n" if self._begun else b"\n"), True
         row = organization_row(audit)
         row["findings"] = [finding_row(finding) for finding in audit.findings]
-        return comma + encode(row)
+        return comma + dump_printable(row)
 
     def end(self, summary: Summary) -> bytes:
         """Return the findings across organizations, the rules, and the summary."""
@@ -47,7 +47,7 @@ class JsonReport:
             "rules": [rule_row(rule) for rule in self._context.rules],
             "summary": summary_row(summary),
         }
-        return b"\n]," + encode(tail).removeprefix(b"{") + b"\n"
+        return b"\n]," + dump_printable(tail).removeprefix(b"{") + b"\n"
 
 
 class JsonLinesReport:
@@ -62,12 +62,14 @@ class JsonLinesReport:
 
     def organization(self, audit: OrganizationAudit) -> bytes:
         """Return the findings of the organization, and the organization."""
-        lines = [encode({"kind": "finding", **finding_row(finding)}) for finding in audit.findings]
-        lines.append(encode({"kind": "organization", **organization_row(audit)}))
+        lines = [dump_printable({"kind": "finding", **finding_row(finding)}) for finding in audit.findings]
+        lines.append(dump_printable({"kind": "organization", **organization_row(audit)}))
         return b"\n".join(lines) + b"\n"
 
     def end(self, summary: Summary) -> bytes:
         """Return the findings across organizations, and the summary."""
-        lines = [encode({"kind": "finding", **finding_row(finding)}) for finding in summary.findings]
-        lines.append(encode({"kind": "summary", "generator": generator_row(), **summary_row(summary)}))
+        lines = [dump_printable({"kind": "finding", **finding_row(finding)}) for finding in summary.findings]
+        lines.append(
+            dump_printable({"kind": "summary", "generator": generator_row(), **summary_row(summary)})
+        )
         return b"\n".join(lines) + b"\n"

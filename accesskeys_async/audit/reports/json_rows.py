@@ -5,12 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Final, TypeAlias
-from uuid import UUID
 
-from attrs import evolve
-
-from accesskeys_async._contract.writing import dump_json
-from accesskeys_async._escaping import escape_json
 from accesskeys_async._version import __version__
 from accesskeys_async.audit.records import (
     Finding,
@@ -28,30 +23,6 @@ from accesskeys_async.records import AccessKey, Unset
 Row: TypeAlias = dict[str, object]
 
 SEVERITIES: Final[Mapping[Severity, str]] = {severity: severity.name.lower() for severity in Severity}
-SECRET_RULE: Final = "AK024"  # noqa: S105 - a rule's id
-WITHHELD: Final = f"(withheld: {SECRET_RULE})"
-"""Stands for the name of a key that has a secret in its metadata."""
-
-
-def encode(row: object) -> bytes:
-    """Write a row as compact JSON that loses nothing and is safe to look at in a terminal."""
-    data = dump_json(row)
-    if data.isascii() and b"\x7f" not in data:
-        return data
-    return escape_json(data.decode()).encode()
-
-
-def withhold(findings: tuple[Finding, ...], secret_keys: set[UUID]) -> tuple[Finding, ...]:
-    """Take the names out of findings about keys that have a secret in their metadata; `secret_keys` grows."""
-    secret_keys.update(finding.key.id for finding in findings if finding.rule == SECRET_RULE and finding.key)
-    if not secret_keys:
-        return findings
-    return tuple(
-        evolve(finding, key=evolve(finding.key, name=WITHHELD, description=None))
-        if finding.key and finding.key.id in secret_keys
-        else finding
-        for finding in findings
-    )
 
 
 def finding_row(finding: Finding) -> Row:

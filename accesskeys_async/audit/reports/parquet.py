@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Final, Protocol
 from attrs import define, field
 
 from accesskeys_async._contract.fields import format_uuid
+from accesskeys_async._contract.writing import dump_printable
 from accesskeys_async._escaping import utf8_text
 from accesskeys_async.audit.records import OrganizationAudit, Summary
 from accesskeys_async.audit.reports.finding_table import COLUMNS, FindingRow, list_rows, table_row
-from accesskeys_async.audit.reports.json_rows import encode, summary_row
+from accesskeys_async.audit.reports.json_rows import summary_row
 from accesskeys_async.audit.reports.report_writer import import_optional
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class ParquetReport:
         groups = self._add(table_row(finding, None) for finding in summary.findings)
         if self._rows:
             self._write(self._rows)
-        self._writer.add_key_value_metadata({SUMMARY_KEY: encode(summary_row(summary)).decode()})
+        self._writer.add_key_value_metadata({SUMMARY_KEY: dump_printable(summary_row(summary)).decode()})
         self._writer.close()
         return groups + self._buffer.take()
 

@@ -17,12 +17,12 @@ from accesskeys_async.audit.reports.context import ReportContext
 from accesskeys_async.audit.reports.csv_table import CsvReport
 from accesskeys_async.audit.reports.html import HtmlReport
 from accesskeys_async.audit.reports.json_document import JsonLinesReport, JsonReport
-from accesskeys_async.audit.reports.json_rows import withhold
 from accesskeys_async.audit.reports.markdown import MarkdownReport
 from accesskeys_async.audit.reports.parquet import ParquetReport
 from accesskeys_async.audit.reports.report_file import ReportError, ReportFile, ReportStream
 from accesskeys_async.audit.reports.report_writer import ReportWriter
 from accesskeys_async.audit.reports.sarif import SarifReport
+from accesskeys_async.audit.rules.withheld_names import withhold_names
 from accesskeys_async.errors import ConfigurationError, one_line
 
 PathLikeText: TypeAlias = str | PathLike[str]
@@ -82,7 +82,7 @@ class Reports:
         Raises:
             ReportError: A report could not be written.
         """
-        findings = withhold(audit.findings, self._secret_keys)
+        findings = withhold_names(audit.findings, self._secret_keys)
         if findings is not audit.findings:
             audit = evolve(audit, findings=findings)
         for writer, file in self._parts:
@@ -97,7 +97,7 @@ class Reports:
         Raises:
             ReportError: A report could not be written. None of the reports is at its path then.
         """
-        summary = evolve(summary, findings=withhold(summary.findings, self._secret_keys))
+        summary = evolve(summary, findings=withhold_names(summary.findings, self._secret_keys))
         for writer, file in self._parts:
             file.write(writer.end(summary))
             file.sync()

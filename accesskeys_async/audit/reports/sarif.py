@@ -11,11 +11,12 @@ from uuid import UUID
 
 from attrs import define, field
 
+from accesskeys_async._contract.writing import dump_printable
 from accesskeys_async._escaping import printable, sarif_text
 from accesskeys_async._version import __version__
 from accesskeys_async.audit.records import Finding, OrganizationAudit, Severity, Subject, Summary
 from accesskeys_async.audit.reports.context import ReportContext, list_rule_texts
-from accesskeys_async.audit.reports.json_rows import SEVERITIES, Row, encode, finding_row
+from accesskeys_async.audit.reports.json_rows import SEVERITIES, Row, finding_row
 from accesskeys_async.audit.rules.rule import Rule
 
 MOST_RESULTS: Final = 25_000
@@ -85,8 +86,15 @@ class SarifReport:
         log = {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0"}
         return b"".join(
             [
-                *(encode(log).removesuffix(b"}"), b',"runs":[', encode(run).removesuffix(b"}")),
-                *(b',"results":[\n', b",\n".join(encode(self._result(one)) for one in self._findings)),
+                *(
+                    dump_printable(log).removesuffix(b"}"),
+                    b',"runs":[',
+                    dump_printable(run).removesuffix(b"}"),
+                ),
+                *(
+                    b',"results":[\n',
+                    b",\n".join(dump_printable(self._result(one)) for one in self._findings),
+                ),
                 b"\n]}]}\n",
             ]
         )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from typing import Final
 
-from accesskeys_async.audit.records import Severity, Snapshot
+from accesskeys_async.audit.records import Severity
 from accesskeys_async.audit.rules.parameters import Parameter, Parameters
 from accesskeys_async.audit.rules.rule import PASSED, Hit, Rule, Verdict, conclude, make_hit
+from accesskeys_async.audit.rules.snapshot import Snapshot
 
 
 def judge_rotation_overdue(snapshot: Snapshot, parameters: Parameters) -> Verdict:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from attrs import field, frozen
 
-from accesskeys_async.audit.records import Snapshot
+from accesskeys_async.audit.rules.snapshot import Snapshot
 from accesskeys_async.records import UNSET, AccessKey
 
 

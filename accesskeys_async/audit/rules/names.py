@@ -6,9 +6,10 @@ from collections import Counter
 from itertools import pairwise
 from typing import Final
 
-from accesskeys_async.audit.records import Severity, Snapshot
+from accesskeys_async.audit.records import Severity
 from accesskeys_async.audit.rules.parameters import Parameter, Parameters
 from accesskeys_async.audit.rules.rule import PASSED, Hit, Rule, Verdict
+from accesskeys_async.audit.rules.snapshot import Snapshot
 from accesskeys_async.records import UNSET, AccessKey
 
 OVERLAP: Final = Parameter("overlap_days", 14, "days for which a rotation may have both keys")

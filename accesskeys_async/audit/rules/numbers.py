@@ -9,9 +9,10 @@ from datetime import date, datetime, timedelta
 from operator import sub
 from typing import Final
 
-from accesskeys_async.audit.records import Severity, Snapshot
+from accesskeys_async.audit.records import Severity
 from accesskeys_async.audit.rules.parameters import Parameter, Parameters
 from accesskeys_async.audit.rules.rule import PASSED, Hit, Rule, Scope, Verdict
+from accesskeys_async.audit.rules.snapshot import Snapshot
 
 HOUR: Final = timedelta(hours=1)
 DAY: Final = timedelta(days=1)

@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 from operator import le
 from typing import Final
 
-from accesskeys_async.audit.records import Severity, Snapshot
+from accesskeys_async.audit.records import Severity
 from accesskeys_async.audit.rules.columns import count_unset
 from accesskeys_async.audit.rules.parameters import Parameter, Parameters
 from accesskeys_async.audit.rules.rule import Hit, Rule, Verdict, conclude
+from accesskeys_async.audit.rules.snapshot import Snapshot
 from accesskeys_async.records import UNSET, AccessKey
 
 SAME_MOMENT: Final = timedelta(minutes=1)

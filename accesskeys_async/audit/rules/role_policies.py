@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable
 from operator import attrgetter
 from typing import Final, TypeAlias
 
-from accesskeys_async.audit.records import Severity, Snapshot
+from accesskeys_async.audit.records import Severity
 from accesskeys_async.audit.rules.parameters import Parameters
 from accesskeys_async.audit.rules.permissions import NOT_TOLD, Permissions
 from accesskeys_async.audit.rules.rule import Hit, Rule, Verdict, conclude, make_hit
+from accesskeys_async.audit.rules.snapshot import Snapshot
 from accesskeys_async.records import UNSET, AccessKey
 
 NOT_REQUESTED: Final = "roles were not requested; use --roles, which sends one more request for each key"

@@ -11,10 +11,11 @@ from datetime import datetime
 from itertools import compress
 from typing import Final, TypeAlias
 
-from accesskeys_async.audit.records import Severity, Snapshot
+from accesskeys_async.audit.records import Severity
 from accesskeys_async.audit.rules.parameters import Parameter, Parameters
 from accesskeys_async.audit.rules.role_policies import find_unevaluated, take_full_access
 from accesskeys_async.audit.rules.rule import Hit, Rule, Scope, Verdict, conclude, make_hit
+from accesskeys_async.audit.rules.snapshot import Snapshot
 from accesskeys_async.records import UNSET, Grant, RoleRef, Unset
 
 MANAGED: Final = "managed"

@@ -11,8 +11,9 @@ from typing import Final, TypeAlias
 from attrs import evolve, field, frozen, validators
 
 from accesskeys_async._fast_attrs import open_twin
-from accesskeys_async.audit.records import Severity, Snapshot
+from accesskeys_async.audit.records import Severity
 from accesskeys_async.audit.rules.parameters import Parameter, Parameters
+from accesskeys_async.audit.rules.snapshot import Snapshot
 from accesskeys_async.records import AccessKey
 
 

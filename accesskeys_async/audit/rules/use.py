@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-from accesskeys_async.audit.records import Severity, Snapshot
+from accesskeys_async.audit.records import Severity
 from accesskeys_async.audit.rules.parameters import Parameter, Parameters
 from accesskeys_async.audit.rules.rule import PASSED, Hit, Rule, Scope, Verdict, conclude, make_hit
+from accesskeys_async.audit.rules.snapshot import Snapshot
 
 NOT_SAID: Final = "the response did not include when the key was last used"
 

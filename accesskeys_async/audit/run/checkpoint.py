@@ -20,14 +20,13 @@ from accesskeys_async._atomic_file import sync_folder
 from accesskeys_async._contract.decoding import read_page
 from accesskeys_async._contract.writing import dump_key
 from accesskeys_async.audit.errors import CheckpointError, CheckpointWriteError
+from accesskeys_async.audit.records import UnreadableReason
 from accesskeys_async.audit.run.sealed_lines import open_line, seal_line
 from accesskeys_async.errors import APIResponseError
 from accesskeys_async.records import AccessKey
 
 FORMAT: Final = "accesskeys audit checkpoint 2"
 OLD_FORMATS: Final = frozenset({"accesskeys audit checkpoint 1"})
-GONE: Final = "missing"
-"""Why the roles of a key could not be read that was deleted after it was listed."""
 _PAGE: Final = b',"page":'
 
 
@@ -38,13 +37,13 @@ class Reading:
     keys: tuple[AccessKey, ...] = field(repr=False)
     own_suffix: str = ""
     """The suffix of the token that they were read with."""
-    unread_roles: Mapping[UUID, str] | None = field(default=None, repr=False)
+    unread_roles: Mapping[UUID, UnreadableReason] | None = field(default=None, repr=False)
     """Why the roles of some keys could not be read; None if nobody requested roles."""
 
     @property
     def failed_roles(self) -> int:
-        """How many keys are there whose roles could not be read."""
-        return sum(reason != GONE for reason in (self.unread_roles or {}).values())
+        """How many keys there are with roles that could not be read; without those deleted since the list."""
+        return sum(reason is not UnreadableReason.MISSING for reason in (self.unread_roles or {}).values())
 
 
 class Checkpoint:
@@ -127,7 +126,11 @@ class Checkpoint:
         try:
             said = json.loads(head + b"}")
             own_suffix, unread = said["own_suffix"], said["unread_roles"]
-            unread_roles = None if unread is None else {UUID(name): why for name, why in unread.items()}
+            unread_roles = (
+                None
+                if unread is None
+                else {UUID(name): UnreadableReason(why) for name, why in unread.items()}
+            )
             keys = read_page(page[:-2], organization_id=organization_id).results
         except (ValueError, KeyError, AttributeError, APIResponseError) as error:
             raise CheckpointError(

@@ -20,7 +20,8 @@ from accesskeys_async._contract.arguments import read_id
 from accesskeys_async._workers import Emit, Items, WorkerPool
 from accesskeys_async.audit.policies.policy import Policy, RuleSetting
 from accesskeys_async.audit.policies.suppressions import Suppressor
-from accesskeys_async.audit.records import Finding, OrganizationAudit, Snapshot, Subject, Summary, Unreadable
+from accesskeys_async.audit.records import Finding, OrganizationAudit, Subject, Summary, Unreadable
+from accesskeys_async.audit.rules.snapshot import Snapshot
 from accesskeys_async.audit.run.checkpoint import Checkpoint, Reading
 from accesskeys_async.audit.run.evaluation import Judgement, judge, mute
 from accesskeys_async.audit.run.fetching import Access, KeyFetcher

@@ -16,8 +16,9 @@ from accesskeys_async._contract.fields import format_uuid
 from accesskeys_async._fast_attrs import open_twin
 from accesskeys_async.audit.policies.policy import RuleSetting
 from accesskeys_async.audit.policies.suppressions import Suppressor
-from accesskeys_async.audit.records import Finding, RuleResult, Snapshot, start_fingerprint
+from accesskeys_async.audit.records import Finding, RuleResult, start_fingerprint
 from accesskeys_async.audit.rules.rule import PASSED, Hit, Scope, Verdict
+from accesskeys_async.audit.rules.snapshot import Snapshot
 from accesskeys_async.errors import one_line
 
 MAX_MESSAGE: Final = 200
@@ -62,7 +63,7 @@ def judge(
             if hits:
                 found[rule.id] = make_findings(snapshot, setting, hits, own_keys=own_keys)
         except Exception as error:  # noqa: BLE001 - a rule may be anybody's, and the audit goes on
-            results.append(RuleResult(rule.id, not_evaluated=units, reason=_tell(error)))
+            results.append(RuleResult(rule.id, not_evaluated=units, reason=_tell(error), raised=True))
         else:
             passed = verdict is PASSED
             results.append(_make_result(rule.id, units) if passed else _count(setting, verdict, units))

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from accesskeys_async._contract.arguments import MAX_PAGE_SIZE
 from accesskeys_async._listing.pages import Pager
-from accesskeys_async.audit.records import Unreadable
+from accesskeys_async.audit.records import Unreadable, UnreadableReason
 from accesskeys_async.audit.run.progress import Progress
 from accesskeys_async.audit.scope.credentials import Credential
 from accesskeys_async.client import AccessKeysClient
@@ -34,22 +34,22 @@ from accesskeys_async.records import AccessKey
 MAX_UNDECODED_PAGES: Final = 20
 """How many pages of an organization may wait undecoded."""
 
-_REASONS: Final[tuple[tuple[type[AccessKeysError], str], ...]] = (
-    (AuthenticationError, "authentication"),
-    (PermissionDeniedError, "permission"),
-    (NotFoundError, "missing"),
-    (RateLimitError, "unavailable"),
-    (ServerError, "unavailable"),
-    (APITimeoutError, "timeout"),
-    (DeadlineExceededError, "timeout"),
-    (APIConnectionError, "connection"),
-    (ConfigurationError, "credential"),
+_REASONS: Final[tuple[tuple[type[AccessKeysError], UnreadableReason], ...]] = (
+    (AuthenticationError, UnreadableReason.AUTHENTICATION),
+    (PermissionDeniedError, UnreadableReason.PERMISSION),
+    (NotFoundError, UnreadableReason.MISSING),
+    (RateLimitError, UnreadableReason.UNAVAILABLE),
+    (ServerError, UnreadableReason.UNAVAILABLE),
+    (APITimeoutError, UnreadableReason.TIMEOUT),
+    (DeadlineExceededError, UnreadableReason.TIMEOUT),
+    (APIConnectionError, UnreadableReason.CONNECTION),
+    (ConfigurationError, UnreadableReason.CREDENTIAL),
 )
 
 
-def name_reason(error: AccessKeysError) -> str:
-    """Name why an organization could not be read, as `Unreadable.reason` has it."""
-    return next((reason for kind, reason in _REASONS if isinstance(error, kind)), "response")
+def find_reason(error: AccessKeysError) -> UnreadableReason:
+    """Return why an organization or a key could not be read."""
+    return next((reason for kind, reason in _REASONS if isinstance(error, kind)), UnreadableReason.RESPONSE)
 
 
 class Access:
@@ -68,9 +68,11 @@ class Access:
                 client = client.with_options(token=await credential.resolve())
             return client, await client._session.own_suffix()
         except AccessKeysError as error:
-            return Unreadable("credential", one_line_of(error))
+            return Unreadable(UnreadableReason.CREDENTIAL, one_line_of(error))
         except Exception as error:  # noqa: BLE001 - a token's callable is the user's
-            return Unreadable("credential", f"what gives the token raised {type(error).__name__}")
+            return Unreadable(
+                UnreadableReason.CREDENTIAL, f"what gives the token raised {type(error).__name__}"
+            )
 
 
 class KeyFetcher:
@@ -125,7 +127,9 @@ class KeyFetcher:
             return None
         keys, self._keys = self._keys, {}
         if len(keys) > self._max_keys:
-            return Unreadable("response", f"has more than {self._max_keys:,} keys; raise max_keys")
+            return Unreadable(
+                UnreadableReason.RESPONSE, f"has more than {self._max_keys:,} keys; raise max_keys"
+            )
         return tuple(keys.values())
 
     def _decode(self) -> None:
@@ -150,6 +154,6 @@ class KeyFetcher:
             pager.undecoded.clear()
 
     def _fail(self, error: AccessKeysError) -> None:
-        self._unreadable = Unreadable(name_reason(error), one_line_of(error))
+        self._unreadable = Unreadable(find_reason(error), one_line_of(error))
         self._is_over = True
         self._keys.clear()

@@ -11,8 +11,9 @@ from uuid import UUID
 from attrs import evolve
 
 from accesskeys_async._workers import call_each
-from accesskeys_async.audit.run.checkpoint import GONE, Reading
-from accesskeys_async.audit.run.fetching import name_reason
+from accesskeys_async.audit.records import UnreadableReason
+from accesskeys_async.audit.run.checkpoint import Reading
+from accesskeys_async.audit.run.fetching import find_reason
 from accesskeys_async.audit.run.progress import Progress
 from accesskeys_async.client import AccessKeysClient
 from accesskeys_async.errors import ClientClosedError
@@ -40,13 +41,13 @@ class RoleReader:
 
     async def _request(
         self, client: AccessKeysClient, organization_id: UUID, keys: Sequence[AccessKey]
-    ) -> tuple[dict[UUID, _Roles], dict[UUID, str]]:
+    ) -> tuple[dict[UUID, _Roles], dict[UUID, UnreadableReason]]:
         async def get(key: AccessKey) -> AccessKey:
             async with self._slots:
                 return await client.get(organization_id, key.id)
 
         found: dict[UUID, _Roles] = {}
-        unread: dict[UUID, str] = {}
+        unread: dict[UUID, UnreadableReason] = {}
         self._progress.roles_wanted += len(keys)
         async with aclosing(call_each(keys, get, workers=self._at_once)) as outcomes:
             async for outcome in outcomes:
@@ -56,6 +57,5 @@ class RoleReader:
                 elif isinstance(outcome.error, ClientClosedError):
                     raise outcome.error
                 else:
-                    reason = name_reason(outcome.error)
-                    unread[outcome.item.id] = GONE if reason == "missing" else reason
+                    unread[outcome.item.id] = find_reason(outcome.error)
         return found, unread

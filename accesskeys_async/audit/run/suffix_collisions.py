@@ -9,7 +9,8 @@ from uuid import UUID
 
 from attrs import frozen
 
-from accesskeys_async.audit.records import Finding, RuleResult, Severity, Snapshot, fingerprint
+from accesskeys_async.audit.records import Finding, RuleResult, Severity, fingerprint
+from accesskeys_async.audit.rules.snapshot import Snapshot
 from accesskeys_async.errors import one_line
 from accesskeys_async.records import SUFFIX_LENGTH
 

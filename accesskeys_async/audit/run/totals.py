@@ -74,7 +74,7 @@ class Tally:
         if counts is None:
             counts = self._by_rule[result.rule] = _Counts()
         counts.add(result)
-        if result.reason is not None and result.reason.startswith("the rule raised "):
+        if result.raised:
             self._failed_rules.add(f"{result.rule}: {result.reason}")
 
     def summarize(

@@ -50,9 +50,14 @@ def _tell_unread_roles(summary: Summary) -> str:
 
 
 def _tell_unreadable(summary: Summary) -> Verdict:
+    from accesskeys_async.audit import UnreadableReason
+
     count = len(summary.unreadable)
     reasons = {unreadable.reason for _, unreadable in summary.unreadable}
-    if count == summary.organizations and reasons <= {"authentication", "credential"}:
+    if count == summary.organizations and reasons <= {
+        UnreadableReason.AUTHENTICATION,
+        UnreadableReason.CREDENTIAL,
+    }:
         return Verdict(ExitCode.AUTHENTICATION, "no organization could be read: there is no token that works")
     return Verdict(
         ExitCode.INCOMPLETE,

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from accesskeys_async.audit import Finding, OrganizationAudit, Summary
     from accesskeys_async.audit.reports.worst_findings import WorstFindings
 
-RAISED: Final = "the rule raised "
 WORST: Final = 5
 SHOWN: Final = 10
 MARGIN: Final = 2
@@ -67,14 +66,14 @@ class Overview:
         findings = self.withhold(audited.findings)
         self.tally.add(audited if findings is audited.findings else evolve(audited, findings=findings))
         for result in audited.results:
-            if result.reason is not None and result.reason.startswith(RAISED):
+            if result.raised:
                 self.failed_rules.add(result.rule)
 
     def withhold(self, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
         """Take the names of keys that have a secret in their metadata out of findings."""
-        from accesskeys_async.audit.reports.json_rows import withhold
+        from accesskeys_async.audit.rules.withheld_names import withhold_names
 
-        return withhold(findings, self._secret_keys)
+        return withhold_names(findings, self._secret_keys)
 
 
 def draw_summary(

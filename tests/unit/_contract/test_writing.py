@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accesskeys_async._contract.decoding import read_key, read_page
-from accesskeys_async._contract.writing import dump_changes, dump_json, dump_key
+from accesskeys_async._contract.writing import dump_changes, dump_json, dump_key, dump_printable
 from accesskeys_async.records import (
     UNSET,
     AccessKey,
@@ -129,3 +129,11 @@ def test_any_json_is_written_with_uuids_and_times_as_the_api_writes_them() -> No
             "name": name,
             "labels": ["a", "b"],
         }
+
+
+@given(st.text(st.characters(exclude_categories=())))
+def test_printable_json_keeps_any_text_and_moves_no_cursor(text: str) -> None:
+    data = dump_printable({"name": text})
+    shown = data.decode()
+    assert json.loads(shown) == {"name": text}
+    assert shown.isprintable() or not set(shown) & set("\x1b\x7f\x9b\u202e\u2066\u2028\n")

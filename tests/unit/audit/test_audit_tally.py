@@ -22,7 +22,7 @@ AUDITED = OrganizationAudit(
     AT,
     (make_key(), make_key()),
     (FINDING, evolve(FINDING, severity=Severity.LOW), evolve(FINDING, suppressed="why")),
-    (RuleResult("AK001", 1, 1), RuleResult("AK002", 0, 0, 2, "the rule raised KeyError at a.py:1")),
+    (RuleResult("AK001", 1, 1), RuleResult("AK002", 0, 0, 2, "the rule raised KeyError at a.py:1", True)),
 )
 LOST = OrganizationAudit(Subject(UUID(int=1)), AT, unreadable=Unreadable("missing", "m"))
 

@@ -47,6 +47,7 @@ def test_a_rule_that_raises_is_not_evaluated_and_the_others_are() -> None:
     first, second = judged.results
     assert (first.passed, first.failed, first.not_evaluated) == (0, 0, 2)
     assert first.reason is not None
+    assert first.raised
     assert first.reason.startswith("the rule raised LookupError at test_evaluation.py:")
     assert SECRET not in str(judged.results)
     assert second == RuleResult("OUR2", 0, 2, 0)

@@ -233,7 +233,7 @@ def test_hostile_text_does_nothing_to_the_terminal(draw: Callable[..., str], ter
 
 def test_rules_that_raised_are_counted_each_once() -> None:
     overview = Overview()
-    raised = RuleResult("OURS1", not_evaluated=1, reason="the rule raised KeyError at ours.py:3")
+    raised = RuleResult("OURS1", not_evaluated=1, reason="the rule raised KeyError at ours.py:3", raised=True)
     unknown = RuleResult("AK001", not_evaluated=1, reason="the answer did not say when")
     for number in range(3):
         overview.add(OrganizationAudit(Subject(UUID(int=number)), T, results=(raised, unknown)))
