@@ -23,4 +23,8 @@ async def main(orgs: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1:] or [os.environ["ACCESSKEYS_ORGANIZATION"]]))
+    orgs = sys.argv[1:]
+    if not orgs and "ACCESSKEYS_ORGANIZATION" not in os.environ:
+        print("set these environment variables: ACCESSKEYS_ORGANIZATION", file=sys.stderr)
+        sys.exit(2)
+    asyncio.run(main(orgs or [os.environ["ACCESSKEYS_ORGANIZATION"]]))

@@ -1,6 +1,7 @@
 """A web app with one client for its whole lifetime: GET /keys/ID returns when a key was last used."""
 
 import os
+import sys
 from collections.abc import AsyncIterator
 
 from aiohttp import web
@@ -35,4 +36,7 @@ def make_app() -> web.Application:
 
 
 if __name__ == "__main__":
+    if "ACCESSKEYS_ORGANIZATION" not in os.environ:
+        print("set these environment variables: ACCESSKEYS_ORGANIZATION", file=sys.stderr)
+        sys.exit(2)
     web.run_app(make_app())

@@ -24,6 +24,8 @@ SET = {"ACCESSKEYS_TOKEN": "t", "PATH": "/usr/bin:/bin"}
             "ACCESSKEYS_JOURNAL, TOKEN_DIR, ACCESSKEYS_ORGANIZATION",
         ),
         (("examples/event_worker.py",), "ACCESSKEYS_ORGANIZATION"),
+        (("examples/bulk_audit.py",), "ACCESSKEYS_ORGANIZATION"),
+        (("examples/web_app.py",), "ACCESSKEYS_ORGANIZATION"),
     ],
 )
 def test_an_example_ends_with_one_line_that_names_the_missing_variables(
