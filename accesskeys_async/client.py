@@ -130,7 +130,7 @@ class AccessKeysClient(FanOut):
             middlewares=take_callables("middlewares", middlewares),
             hooks=take_callables("hooks", hooks),
         )
-        frame = sys._getframe(1)
+        frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage] - the documented way to the caller
         pool = Pool(
             borrowed=session,
             size=max_concurrency,
@@ -200,6 +200,22 @@ class AccessKeysClient(FanOut):
             await self._shared.pool.close()
 
     @property
+    def hooks(self) -> tuple[Hook, ...]:
+        """The hooks of this client, to extend them in `with_options`."""
+        return self._options.hooks
+
+    async def token_suffix(self) -> str:
+        """Return the last six characters of the token in use, as `AccessKey.suffix` has them.
+
+        Returns:
+            The suffix; empty if the token is too short to show a part of it.
+
+        Raises:
+            ConfigurationError: The token, or what its callable returned, is invalid.
+        """
+        return await self._session.own_suffix()
+
+    @property
     def max_concurrency(self) -> int:
         """How many requests may be under way at once, clones included."""
         return self._shared.limit.limit
@@ -227,7 +243,7 @@ class AccessKeysClient(FanOut):
         Raises InvalidRequestError at once; iterating raises what `get` does, and PaginationError.
         """
         arguments.check_list(limit=limit, page_token=page_token, prefetch=prefetch)
-        fetch = self._pages_of(arguments.read_id("org", org), limit=limit, reverse=reverse)
+        fetch = self.page_source(arguments.read_id("org", org), limit=limit, reverse=reverse)
         return Listing(fetch, page_token=page_token, prefetch=prefetch)
 
     def scan(self, org: Id, *, limit: int = arguments.MAX_PAGE_SIZE) -> Scan:
@@ -240,11 +256,33 @@ class AccessKeysClient(FanOut):
         arguments.check_list(limit=limit, page_token=None)
         organization_id = arguments.read_id("org", org)
         return Scan(
-            self._pages_of(organization_id, limit=limit),
-            self._pages_of(organization_id, limit=limit, reverse=True),
+            self.page_source(organization_id, limit=limit),
+            self.page_source(organization_id, limit=limit, reverse=True),
         )
 
-    def _pages_of(self, org: Id, *, limit: int, reverse: bool = False) -> FetchPage:
+    def page_source(
+        self, org: Id, *, limit: int = arguments.MAX_PAGE_SIZE, reverse: bool = False
+    ) -> FetchPage:
+        """Return an async callable that fetches one page of an organization's keys (`listAccessKeys`).
+
+        It is for callers with a pagination of their own; `list` and `scan` guard against loops and prefetch.
+
+        Args:
+            org: The organization's id. It is checked when a page is fetched.
+            limit: The page size, 1 to 100.
+            reverse: Whether the order is reversed.
+
+        Returns:
+            A callable that takes a page token, or None for the first page, and returns an `AccessKeyPage`. It
+            raises what `get` does.
+
+        Example:
+            ```python
+            fetch = client.page_source(org)
+            first = await fetch(None)
+            second = await fetch(first.next_page_token) if first.next_page_token else None
+            ```
+        """
         return KeyPages(
             self._send,
             org,

@@ -100,17 +100,17 @@ class Token:
         return self
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _masked_token, (self.suffix,)
+        return Token._masked, (self.suffix,)
 
     def __setstate__(self, state: object) -> NoReturn:
         raise TypeError("a token takes no state")
 
-
-def _masked_token(suffix: str) -> Token:
-    token = Token("")
-    token._text = None
-    token.suffix = suffix
-    return token
+    @classmethod
+    def _masked(cls, suffix: str) -> Token:
+        token = cls("")
+        token._text = None
+        token.suffix = suffix
+        return token
 
 
 Grant: TypeAlias = tuple[UUID, frozenset[UUID]]

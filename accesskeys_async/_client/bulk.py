@@ -99,8 +99,10 @@ class FanOut(ABC):
         """Delete one key."""
 
     @abstractmethod
-    def _pages_of(self, org: Id, *, limit: int, reverse: bool = False) -> FetchPage:
-        """Return what fetches an organization's pages. Fetching checks `org`."""
+    def page_source(
+        self, org: Id, *, limit: int = arguments.MAX_PAGE_SIZE, reverse: bool = False
+    ) -> FetchPage:
+        """Return an async callable that fetches one page of an organization's keys."""
 
     def get_many(self, org: Id, ids: Items[AnyId]) -> AsyncGenerator[Outcome[AnyId, AccessKey], None]:
         """Read many keys of an organization, and yield an `Outcome` for each id as it completes.
@@ -209,7 +211,7 @@ class FanOut(ABC):
         arguments.check_list(limit=limit, page_token=None, prefetch=prefetch)
 
         def begin(org: AnyId, prefetch: int) -> Listing:
-            return Listing(self._pages_of(org, limit=limit), prefetch=prefetch)
+            return Listing(self.page_source(org, limit=limit), prefetch=prefetch)
 
         _check_items("orgs", orgs)
         return Listings(orgs, begin, prefetch=prefetch, at_once=self._check_at_once(at_once))
@@ -225,7 +227,7 @@ class FanOut(ABC):
         arguments.check_list(limit=limit, page_token=None)
 
         def begin(org: AnyId, _: int) -> Scan:
-            forward, backward = (self._pages_of(org, limit=limit, reverse=turn) for turn in (False, True))
+            forward, backward = (self.page_source(org, limit=limit, reverse=turn) for turn in (False, True))
             return Scan(forward, backward, start_backward_after=one_way_pages)
 
         _check_items("orgs", orgs)

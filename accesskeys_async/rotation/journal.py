@@ -211,11 +211,11 @@ async def _write_candidates(connection: AsyncConnection, before: Rotation, after
 
 
 def _candidate(row: Row[Any]) -> Candidate:
-    return Candidate(**{name: row._mapping[name] for name in attrs.fields_dict(Candidate)})
+    return Candidate(**{name: getattr(row, name) for name in attrs.fields_dict(Candidate)})
 
 
 def _rotation(row: Row[Any], candidates: Iterable[Candidate]) -> Rotation:
-    values = dict(row._mapping)
+    values: dict[str, Any] = {column.name: getattr(row, column.name) for column in ROTATIONS.columns}
     states = (values["state"], values["stuck_at"])
     unknown = [state for state in states if state is not None and state not in _STATES]
     if unknown:

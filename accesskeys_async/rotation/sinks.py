@@ -45,7 +45,8 @@ class FileSink:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = Path(path)
-        self._turn = threading.Lock()
+        self.lock = threading.Lock()
+        """Held while the file is replaced."""
 
     async def __call__(self, delivery: Delivery) -> None:
         """Replace the file. Raises SinkError; SinkUnsureError."""
@@ -70,7 +71,7 @@ class FileSink:
     def _replace(self, token: Token, commit: Commit) -> None:
         with _refusals(self._path):
             path = resolve(self._path)
-            replace_file(path, lambda: f"{token.reveal()}\n".encode(), commit=commit, turn=self._turn)
+            replace_file(path, lambda: f"{token.reveal()}\n".encode(), commit=commit, turn=self.lock)
             _sync(path)
 
 
@@ -79,7 +80,7 @@ class DirectorySink:
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self._folder = Path(folder)
-        self._turn = threading.Lock()
+        self.lock = threading.Lock()
 
     async def __call__(self, delivery: Delivery) -> None:
         """Replace that key's file. Raises SinkError; SinkUnsureError."""
@@ -95,7 +96,7 @@ class DirectorySink:
 
     def _sink(self, key_id: UUID) -> FileSink:
         sink = FileSink(self._folder / str(key_id))
-        sink._turn = self._turn  # one for all: a file has another FileSink at each call
+        sink.lock = self.lock  # one for all keys: each call creates another FileSink
         return sink
 
 
@@ -115,7 +116,7 @@ class EnvFileSink:
         self._path = Path(path)
         self._line = re.compile(rb"(?m)^([ \t]*(?:export[ \t]+)?)%s[ \t]*=.*?(\r?)$" % name.encode())
         self._name = name
-        self._turn = threading.Lock()
+        self.lock = threading.Lock()
 
     async def __call__(self, delivery: Delivery) -> None:
         """Replace the line, or add it. Raises SinkError; SinkUnsureError."""
@@ -138,7 +139,7 @@ class EnvFileSink:
     def _replace(self, token: Token, commit: Commit) -> None:
         path = resolve(self._path)
         with _refusals(path), locked_folder(path.parent):
-            replace_file(path, lambda: self._compose(path, token), commit=commit, turn=self._turn)
+            replace_file(path, lambda: self._compose(path, token), commit=commit, turn=self.lock)
             _sync(path)
 
     def _compose(self, path: Path, token: Token) -> bytes:

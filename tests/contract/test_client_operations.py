@@ -275,3 +275,40 @@ async def test_what_was_not_in_an_answer_is_unset(client: AccessKeysClient, org:
     key = await client.get(org, created.id)
     assert key.role_ids is UNSET
     assert key.last_used_at is None or key.last_used_at is UNSET
+
+
+async def test_a_page_source_fetches_one_page_at_a_time(client: AccessKeysClient, org: str) -> None:
+    fetch = client.page_source(org, limit=5)
+    first = await fetch(None)
+    assert first.next_page_token is not None
+    second = await fetch(first.next_page_token)
+    assert second.next_page_token is None
+    ids = [key.id for key in (*first.results, *second.results)]
+    assert ids == [key.id for key in await client.list(org).collect()]
+    backwards = await client.page_source(org, limit=5, reverse=True)(None)
+    assert [key.id for key in backwards.results] == ids[:-6:-1]
+
+
+async def test_a_page_source_checks_the_organization_when_it_fetches(client: AccessKeysClient) -> None:
+    with pytest.raises(InvalidRequestError, match="org"):
+        await client.page_source("nowhere")(None)
+
+
+async def test_the_suffix_of_the_token_in_use_is_that_of_its_key(
+    client: AccessKeysClient, emulator: Emulator, org: str
+) -> None:
+    async def provide() -> str:
+        return emulator.token
+
+    key_id = emulator.verify(org, emulator.token)
+    assert key_id is not None
+    suffix = (await client.get(org, key_id)).suffix
+    assert await client.token_suffix() == suffix == emulator.token[-6:]
+    assert await client.with_options(token=provide).token_suffix() == suffix
+
+
+async def test_a_clone_may_extend_the_hooks(client: AccessKeysClient) -> None:
+    seen: list[object] = []
+    assert client.hooks == ()
+    watched = client.with_options(hooks=[seen.append])
+    assert watched.with_options(hooks=[*watched.hooks, print]).hooks == (seen.append, print)

@@ -47,7 +47,7 @@ def _select() -> Select[*tuple[Any, ...]]:
 
 
 def _make_run(row: Row[Any]) -> PastRun:
-    counts = ((severity, row._mapping[severity.name.lower()]) for severity in sorted(Severity, reverse=True))
+    counts = ((severity, getattr(row, severity.name.lower())) for severity in sorted(Severity, reverse=True))
     return PastRun(
         number=row.id,
         started_at=row.started_at,

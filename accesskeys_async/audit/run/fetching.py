@@ -58,7 +58,7 @@ class Access:
     def __init__(self, client: AccessKeysClient, progress: Progress | None) -> None:
         self._client = client
         if progress is not None:
-            self._client = client.with_options(hooks=(*client._options.hooks, progress.note))
+            self._client = client.with_options(hooks=(*client.hooks, progress.note))
 
     async def open(self, credential: Credential | None) -> tuple[AccessKeysClient, str] | Unreadable:
         """Return a client, and the suffix of its token; or why there is no token."""
@@ -66,7 +66,7 @@ class Access:
             client = self._client
             if credential is not None:
                 client = client.with_options(token=await credential.resolve())
-            return client, await client._session.own_suffix()
+            return client, await client.token_suffix()
         except AccessKeysError as error:
             return Unreadable(UnreadableReason.CREDENTIAL, one_line_of(error))
         except Exception as error:  # noqa: BLE001 - a token's callable is the user's
@@ -83,7 +83,7 @@ class KeyFetcher:
     """
 
     def __init__(self, client: AccessKeysClient, organization_id: UUID, *, max_keys: int) -> None:
-        self._pager = Pager(client._pages_of(organization_id, limit=MAX_PAGE_SIZE))
+        self._pager = Pager(client.page_source(organization_id, limit=MAX_PAGE_SIZE))
         self._max_keys = max_keys
         # By id: a key that moved while the pages were fetched is kept as it was last seen.
         self._keys: dict[int, AccessKey] = {}

@@ -69,7 +69,7 @@ class Scripted(AccessKeysClient):
             raise found
         return make_key(id=key_id, roles=found, role_refs=UNSET)
 
-    def _pages_of(self, org: object, *, limit: int, reverse: bool = False) -> Pages:
+    def page_source(self, org: object, *, limit: int = 100, reverse: bool = False) -> Pages:
         assert isinstance(org, UUID)
         return self._others.get(org, self._pages)
 
