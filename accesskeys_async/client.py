@@ -7,8 +7,7 @@ import ssl
 import sys
 from collections.abc import Iterable
 from datetime import timedelta
-from types import TracebackType
-from typing import Self, Unpack
+from typing import Unpack
 
 from aiohttp import ClientSession
 from attrs import evolve
@@ -49,6 +48,7 @@ from accesskeys_async._http.settings import (
 from accesskeys_async._listing.listing import Listing
 from accesskeys_async._listing.pages import MAX_EMPTY_PAGES, FetchPage
 from accesskeys_async._listing.scan import Scan
+from accesskeys_async._resources import AsyncResource
 from accesskeys_async._throttle.adaptive import Adaptive
 from accesskeys_async._throttle.concurrency import ConcurrencyLimit
 from accesskeys_async._throttle.throttle import Throttle, Throttled, make_prioritize
@@ -58,7 +58,7 @@ from accesskeys_async.records import UNSET, AccessKey, CreatedAccessKey, Unset
 __all__ = ["AccessKeysClient", "ClientOptions"]
 
 
-class AccessKeysClient(FanOut):
+class AccessKeysClient(AsyncResource, FanOut):
     """Read and change the access keys of organizations.
 
     Use it as `async with AccessKeysClient() as client:`, or call `aclose` when done. Its aiohttp session is
@@ -182,17 +182,6 @@ class AccessKeysClient(FanOut):
         clone = AccessKeysClient.__new__(AccessKeysClient)
         clone._set_up(changed, self._shared, is_clone=True)
         return clone
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.aclose()
 
     async def aclose(self) -> None:
         """Close the connections. Twice is fine; a borrowed session stays open; a clone closes nothing."""

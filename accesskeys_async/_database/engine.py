@@ -9,7 +9,7 @@ import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 from uuid import UUID
 
 from attrs import frozen
@@ -33,6 +33,7 @@ from sqlalchemy.types import TypeDecorator
 from accesskeys_async._contract.fields import format_uuid, parse_uuid
 from accesskeys_async._database.postgresql import create_postgresql_engine
 from accesskeys_async._database.urls import read_database_place
+from accesskeys_async._resources import AsyncResource
 from accesskeys_async.errors import AccessKeysError, ConfigurationError, one_line
 
 BUSY_SECONDS: Final = 30
@@ -313,3 +314,25 @@ async def _pause() -> None:
 def _is_busy(error: BaseException | None) -> bool:
     name = getattr(getattr(error, "orig", None), "sqlite_errorname", "")
     return isinstance(name, str) and name.startswith("SQLITE_BUSY")
+
+
+class DatabaseResource(AsyncResource):
+    """A resource whose rows lie in a database: entering it connects, and creates or migrates the tables."""
+
+    _shown = "<rows of a database that can't be read>"  # a traceback shows even one that is refused
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._shown = repr(database)
+
+    def __repr__(self) -> str:
+        return self._shown
+
+    async def __aenter__(self) -> Self:
+        """Connect, and create or migrate the tables."""
+        await self._database.open()
+        return self
+
+    async def aclose(self) -> None:
+        """Close the connections. Closing twice is harmless."""
+        await self._database.aclose()

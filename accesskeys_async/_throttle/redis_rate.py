@@ -8,11 +8,11 @@ import math
 import time
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Hashable
-from types import TracebackType
-from typing import Final, Literal, Protocol, Self
+from typing import Final, Literal, Protocol
 
 from accesskeys_async._http.messages import Request, Response
 from accesskeys_async._public import public
+from accesskeys_async._resources import AsyncResource
 from accesskeys_async._throttle.fair_queue import Turnstile
 from accesskeys_async._throttle.fixed_rate import MAX_QUOTAS, QuotaKey, check_rate
 from accesskeys_async._throttle.permits import SOON, STALE, Permits
@@ -61,7 +61,7 @@ class _Redis(Protocol):
 
 
 @public()
-class RedisRate:
+class RedisRate(AsyncResource):
     """Let `requests` go in any `per` seconds, for each organization, from all processes that share a Redis.
 
     Each process reserves permits for those of its requests that wait, at most `batch` in one call, and gives
@@ -122,17 +122,6 @@ class RedisRate:
         self._prefix = prefix
         self._clock = clock
         self._lines: OrderedDict[Hashable, _Reserved] = OrderedDict()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.aclose()
 
     async def aclose(self) -> None:
         """Close the connections to Redis. Twice is fine; a borrowed client stays open."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 from uuid import UUID
 
 import attrs
@@ -15,7 +14,7 @@ from sqlalchemy import ColumnElement, Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from accesskeys_async._database.engine import Database
+from accesskeys_async._database.engine import Database, DatabaseResource
 from accesskeys_async.errors import one_line
 from accesskeys_async.rotation.failures import (
     JournalError,
@@ -32,7 +31,7 @@ _STATES: Final = frozenset(state.value for state in State)
 _COLUMNS: Final = tuple(name for name in attrs.fields_dict(Rotation) if name not in _NOT_STORED)
 
 
-class Journal:
+class Journal(DatabaseResource):
     """Keep rotations in a database: `async with Journal("rotation.sqlite") as journal`.
 
     Args:
@@ -49,29 +48,7 @@ class Journal:
 
     def __init__(self, place: str | os.PathLike[str], *, create: bool = True) -> None:
         # FULL: an intent must be on the disk before the act.
-        self._database = Database(place, migrations=MIGRATIONS, synchronous="FULL", create=create)
-        self._shown = repr(self._database)
-
-    def __repr__(self) -> str:
-        return self._shown
-
-    async def __aenter__(self) -> Self:
-        """Connect, and migrate the tables."""
-        await self._database.open()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close the connections."""
-        await self.aclose()
-
-    async def aclose(self) -> None:
-        """Close the connections; twice is fine."""
-        await self._database.aclose()
+        super().__init__(Database(place, migrations=MIGRATIONS, synchronous="FULL", create=create))
 
     async def add(self, rotation: Rotation) -> Rotation:
         """Write a new rotation down, and return it; or the living one of that key, on the same terms.

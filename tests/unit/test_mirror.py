@@ -14,6 +14,7 @@ NO_TESTS: Final = {"__init__", "_version"}
 TESTED_IN: Final = {
     "__main__.py": "unit/cli/test_process.py",
     "_atomic_file.py": "unit/audit/reports/test_report_formats.py",
+    "_resources.py": "unit/test_append_file.py",
     "_client/bulk.py": "contract/test_client_fanout.py",
     "_client/key_pages.py": "unit/_listing/test_listing.py",
     "_client/options.py": "unit/test_client_options.py",

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import enum
-import fcntl
 import json
-import os
-import stat
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 from uuid import UUID
 
+from accesskeys_async._append_file import AppendFile
 from accesskeys_async._contract.fields import parse_uuid
+from accesskeys_async._resources import Resource
 from accesskeys_async.audit.cleanup.plan import Candidate
 from accesskeys_async.audit.errors import AuditError
 
@@ -48,12 +46,12 @@ class Act(enum.Enum):
         return self not in {Act.FAILED, Act.LEFT}
 
 
-class RemovalJournal:
+class RemovalJournal(Resource):
     """A file of one line for each act, on the disk before and after each deletion. It holds no token."""
 
-    def __init__(self, path: Path, descriptor: int) -> None:
-        self._path = path
-        self._descriptor = descriptor
+    def __init__(self, file: AppendFile) -> None:
+        self._path = file.path
+        self._file = file
         self.settled: dict[UUID, Act] = {}
         """Keys that are done with, by id."""
         self.begun: set[UUID] = set()
@@ -63,17 +61,16 @@ class RemovalJournal:
     def open(cls, path: Path, *, plan_hash: str) -> RemovalJournal:
         """Begin a journal, or go on with one of the same plan. Raises RemovalJournalError."""
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            journal = cls(AppendFile(path))
         except OSError as error:
             raise RemovalJournalError(f"{path}: can't be opened: {error.strerror}") from error
-        journal = cls(path, descriptor)
         try:
             journal._lock()
             head = {"format": FORMAT, "plan": plan_hash}
             if not journal._read(head):
                 journal._write(head)
         except BaseException:
-            os.close(descriptor)
+            journal.close()
             raise
         return journal
 
@@ -89,44 +86,25 @@ class RemovalJournal:
             self.settled[candidate.key_id] = act
 
     def close(self) -> None:
-        """Close the file. Twice is fine."""
-        descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
-            os.close(descriptor)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
+        """Close the file. Closing twice is harmless."""
+        self._file.close()
 
     def _lock(self) -> None:
-        if not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
+        if not self._file.is_regular:
             raise RemovalJournalError(f"{self._path}: is no regular file; name another with --journal")
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._file.lock()
         except OSError:
             raise RemovalJournalError(f"{self._path}: another call is applying this plan; wait") from None
 
     def _read(self, head: dict[str, str]) -> bool:
-        """Take in what is there; return whether there is a head, and cut off a torn line."""
-        whole = 0
-        with os.fdopen(os.dup(self._descriptor), "rb") as file:
-            for number, line in enumerate(file, start=1):
-                if number == 1:
-                    self._check_head(line, head)
-                if not line.endswith(b"\n"):
-                    break
-                if number > 1:
-                    self._read_line(number, line)
-                whole += len(line)
-        os.ftruncate(self._descriptor, whole)
-        return whole > 0
+        """Read the file, and return whether it has a head."""
+        for number, _, line in self._file.read():
+            if number == 1:
+                self._check_head(line, head)
+            elif line.endswith(b"\n"):
+                self._read_line(number, line)
+        return self._file.size > 0
 
     def _check_head(self, line: bytes, head: dict[str, str]) -> None:
         expected = json.dumps(head).encode() + b"\n"
@@ -159,10 +137,7 @@ class RemovalJournal:
 
     def _write(self, row: dict[str, str]) -> None:
         # Not in a thread: the next step must not begin before this one is on the disk.
-        rest = memoryview(json.dumps(row).encode() + b"\n")
         try:
-            while rest:
-                rest = rest[os.write(self._descriptor, rest) :]
-            os.fsync(self._descriptor)
+            self._file.append(json.dumps(row).encode() + b"\n")
         except OSError as error:
             raise RemovalJournalError(f"{self._path}: can't be written: {error.strerror}") from error

@@ -6,14 +6,13 @@ import contextlib
 import os
 from collections.abc import AsyncGenerator, Collection
 from datetime import UTC, datetime
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from accesskeys_async._database.engine import Database
+from accesskeys_async._database.engine import Database, DatabaseResource
 from accesskeys_async.audit.history.differences import compare_runs
 from accesskeys_async.audit.history.history_tables import MIGRATIONS, RUNS
 from accesskeys_async.audit.history.reading_writer import reserve_numbers
@@ -26,7 +25,7 @@ from accesskeys_async.errors import InvalidRequestError
 DEFAULT_DATABASE: Final = "accesskeys-history.sqlite"
 
 
-class History:
+class History(DatabaseResource):
     """Stores audits in a database, and compares them.
 
     Use it as an async context manager. Entering it creates missing tables or migrates them to the current
@@ -52,29 +51,7 @@ class History:
     _shown = "<History of a database that can't be read>"
 
     def __init__(self, database: str | os.PathLike[str] = DEFAULT_DATABASE, *, create: bool = True) -> None:
-        self._database = Database(database, migrations=MIGRATIONS, synchronous="NORMAL", create=create)
-        self._shown = repr(self._database)
-
-    def __repr__(self) -> str:
-        return self._shown
-
-    async def __aenter__(self) -> Self:
-        """Connect, and create or migrate the tables."""
-        await self._database.open()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close the connections."""
-        await self.aclose()
-
-    async def aclose(self) -> None:
-        """Close the connections. Closing twice is harmless."""
-        await self._database.aclose()
+        super().__init__(Database(database, migrations=MIGRATIONS, synchronous="NORMAL", create=create))
 
     @contextlib.asynccontextmanager
     async def begin(

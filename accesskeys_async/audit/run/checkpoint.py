@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import json
-import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 from uuid import UUID
 
 from attrs import field, frozen
 
+from accesskeys_async._append_file import AppendFile
 from accesskeys_async._atomic_file import sync_folder
 from accesskeys_async._contract.decoding import read_page
 from accesskeys_async._contract.writing import dump_key
+from accesskeys_async._resources import Resource
 from accesskeys_async.audit.errors import CheckpointError, CheckpointWriteError
 from accesskeys_async.audit.records import UnreadableReason
 from accesskeys_async.audit.run.sealed_lines import open_line, seal_line
@@ -46,7 +45,7 @@ class Reading:
         return sum(reason is not UnreadableReason.MISSING for reason in (self.unread_roles or {}).values())
 
 
-class Checkpoint:
+class Checkpoint(Resource):
     """A file of one line for each organization that was read whole, on the disk before it is reported.
 
     It keeps what was read and not what was found: the rules judge it again, so that a resumed audit ends with
@@ -55,9 +54,9 @@ class Checkpoint:
     not what was written is refused. There are no tokens in it.
     """
 
-    def __init__(self, path: Path, descriptor: int, started_at: datetime, *, roles: bool) -> None:
-        self._path = path
-        self._descriptor = descriptor
+    def __init__(self, file: AppendFile, started_at: datetime, *, roles: bool) -> None:
+        self._path = file.path
+        self._file = file
         self.started_at = started_at
         """The T of the audit that began it."""
         self.roles = roles
@@ -66,8 +65,8 @@ class Checkpoint:
         self._pending: list[bytes] = []
         self._turn = asyncio.Lock()
         self._failure: CheckpointWriteError | None = None
+        self._is_closed = False
         self._head_size = 0
-        self._size = 0
 
     @classmethod
     def open(
@@ -93,13 +92,12 @@ class Checkpoint:
             "roles": "read" if roles else "not read",
         }
         try:
-            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | (0 if resume else os.O_EXCL)
-            descriptor = os.open(path, flags, 0o600)
+            file = AppendFile(path, exclusive=not resume)
         except FileExistsError:
             raise CheckpointError(f"{path}: exists already; resume it, or name another") from None
         except OSError as error:
             raise CheckpointError(f"{path}: can't be opened: {error.strerror}") from error
-        checkpoint = cls(path, descriptor, now.astimezone(UTC), roles=roles)
+        checkpoint = cls(file, now.astimezone(UTC), roles=roles)
         try:
             checkpoint._lock()
             if not checkpoint._read(head):
@@ -120,8 +118,8 @@ class Checkpoint:
         place = self._places.get(organization_id)
         if place is None:
             return None
-        length, start = place
-        line = open_line(await asyncio.to_thread(os.pread, self._descriptor, length, start)) or b""
+        offset, length = place
+        line = open_line(await asyncio.to_thread(self._file.read_at, offset, length)) or b""
         head, _, page = line.partition(_PAGE)
         try:
             said = json.loads(head + b"}")
@@ -160,54 +158,35 @@ class Checkpoint:
                 raise self._failure
 
     def close(self) -> None:
-        """Close the file; one that could not be written and has no organization in it is removed.
+        """Close the file, and remove it if it could not be written and has no organization in it.
 
-        Twice is fine.
+        Closing twice is harmless.
         """
-        descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
-            if self._failure is not None and self._size <= self._head_size:
-                with contextlib.suppress(OSError):
-                    self._path.unlink()
-            os.close(descriptor)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
+        if not self._is_closed and self._failure is not None and self._file.size <= self._head_size:
+            with contextlib.suppress(OSError):
+                self._path.unlink()
+        self._is_closed = True
+        self._file.close()
 
     def _lock(self) -> None:
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._file.lock()
         except OSError:
             raise CheckpointError(
                 f"{self._path}: another audit is writing it; wait, or name another"
             ) from None
 
     def _read(self, head: dict[str, str]) -> bool:
-        """Find what is in the file; return whether it has a head, and cut off what is torn."""
-        whole = 0
-        with os.fdopen(os.dup(self._descriptor), "rb") as file:
-            for number, line in enumerate(file, start=1):
-                if not line.endswith(b"\n"):
-                    self._check_torn(number, line)
-                    break
-                if number == 1:
-                    self._read_head(line, head)
-                    self._head_size = len(line)
-                else:
-                    self._places[self._read_id(number, open_line(line) or b"")] = (len(line), whole)
-                whole += len(line)
-        os.ftruncate(self._descriptor, whole)
-        os.lseek(self._descriptor, whole, os.SEEK_SET)
-        self._size = whole
-        return whole > 0
+        """Find the organizations in the file, and return whether it has a head."""
+        for number, offset, line in self._file.read():
+            if not line.endswith(b"\n"):
+                self._check_torn(number, line)
+            elif number == 1:
+                self._read_head(line, head)
+                self._head_size = len(line)
+            else:
+                self._places[self._read_id(number, open_line(line) or b"")] = (offset, len(line))
+        return self._file.size > 0
 
     def _check_torn(self, number: int, line: bytes) -> None:
         mark = json.dumps({"format": FORMAT})[:-1].encode()
@@ -265,20 +244,13 @@ class Checkpoint:
             raise
 
     def _write(self, lines: bytes) -> None:
-        rest = memoryview(lines)
         try:
-            while rest:
-                rest = rest[os.write(self._descriptor, rest) :]
-            os.fsync(self._descriptor)
+            self._file.append(lines)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                os.ftruncate(self._descriptor, self._size)
             self._fail(error)
-        else:
-            self._size += len(lines)
 
     def _fail(self, error: OSError) -> None:
-        advice = "resume it" if self._size > self._head_size else "begin it again"
+        advice = "resume it" if self._file.size > self._head_size else "begin it again"
         self._failure = CheckpointWriteError(
             f"{self._path}: can't be written: {error.strerror}; see to its disk, then {advice}"
         )
