@@ -44,7 +44,7 @@ class KeyPages(PageSource[tuple[Request, Response]]):
 
     def peek_next_token(self, response: tuple[Request, Response]) -> str | None:
         """Return the next page token; None if it is too long to be sent."""
-        page_token = decoding.glance_at_page_token(response[1].body)
+        page_token = decoding.peek_next_page_token(response[1].body)
         if page_token is None or len(page_token) > arguments.MAX_PAGE_TOKEN_LENGTH:
             return None
         return page_token

@@ -13,7 +13,7 @@ from attrs import fields
 from msgspec import Raw
 
 from accesskeys_async._contract.shared_values import ROLE_REFS
-from accesskeys_async._fast_attrs import open_twin
+from accesskeys_async._fast_attrs import unfrozen_subclass
 from accesskeys_async.records import AccessKey
 
 Fill: TypeAlias = Callable[[Sequence[Any], UUID, str], tuple[AccessKey, ...] | None]
@@ -27,10 +27,10 @@ _TIMES: Final = ("created_at", "last_used_at", "updated_at")
 _UNDECODED: Final = "role_refs"
 _FIELDS: Final = tuple(field.name for field in fields(AccessKey) if field.name != _OWNER)
 
-_open = open_twin(AccessKey)
+_open = unfrozen_subclass(AccessKey)
 
 
-def fill_plainly(rows: Sequence[Any], organization_id: UUID, text: str) -> tuple[AccessKey, ...] | None:
+def build_records_py(rows: Sequence[Any], organization_id: UUID, text: str) -> tuple[AccessKey, ...] | None:
     """Create records from rows in Python."""
     frozen, utc, role_refs = AccessKey, UTC, ROLE_REFS
     # Looked up first: what fails here must not leave a record behind that is not whole.
@@ -86,6 +86,6 @@ def find_compiled(row: type) -> Fill | None:
         return None
 
 
-def choose_fill(row: type) -> Fill:
+def pick_builder(row: type) -> Fill:
     """Return the best way for rows of that class."""
-    return find_compiled(row) or fill_plainly
+    return find_compiled(row) or build_records_py

@@ -31,7 +31,7 @@ def read_page(body: bytes, *, organization_id: UUID) -> AccessKeyPage:
 _NEXT_PAGE: Final = re.compile(rb'"nextPageToken"\s*:\s*"([^"\\]+)"')
 
 
-def glance_at_page_token(body: bytes) -> str | None:
+def peek_next_page_token(body: bytes) -> str | None:
     """Guess the next page's token without reading the page, or return None.
 
     It costs next to nothing where the token comes last, as it mostly does. `read_page` has the word on it.

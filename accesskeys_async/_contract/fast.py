@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 from cattrs import Converter
 
-from accesskeys_async._contract.building import choose_fill, fill_plainly
+from accesskeys_async._contract.building import build_records_py, pick_builder
 from accesskeys_async._contract.fields import Time, format_organization
 from accesskeys_async._contract.shared_values import REFUSALS, ROLES
 from accesskeys_async.records import SUFFIX_LENGTH, UNSET, AccessKey, AccessKeyPage
@@ -53,9 +53,9 @@ class _Rows(msgspec.Struct, rename="camel", gc=False):
     next_page_token: str | None = None
 
 
-_fill_rows = choose_fill(_Row)
-_fill_one = choose_fill(_OneRow)
-IS_COMPILED: Final = _fill_rows is not fill_plainly
+_fill_rows = pick_builder(_Row)
+_fill_one = pick_builder(_OneRow)
+IS_COMPILED: Final = _fill_rows is not build_records_py
 """Whether records are filled in compiled code."""
 
 

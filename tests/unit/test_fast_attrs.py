@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from attrs import exceptions, frozen
 
-from accesskeys_async._fast_attrs import open_twin
+from accesskeys_async._fast_attrs import unfrozen_subclass
 
 
 @frozen
@@ -13,7 +13,7 @@ class Point:
 
 
 def test_what_was_filled_is_a_record_like_any_other() -> None:
-    point = open_twin(Point)()
+    point = unfrozen_subclass(Point)()
     point.x, point.y = 1, 2
     point.__class__ = Point
 
@@ -22,7 +22,7 @@ def test_what_was_filled_is_a_record_like_any_other() -> None:
 
 
 def test_a_finished_record_is_frozen() -> None:
-    point = open_twin(Point)()
+    point = unfrozen_subclass(Point)()
     point.x, point.y = 1, 2
     point.__class__ = Point
 

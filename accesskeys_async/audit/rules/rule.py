@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 
 from attrs import evolve, field, frozen, validators
 
-from accesskeys_async._fast_attrs import open_twin
+from accesskeys_async._fast_attrs import unfrozen_subclass
 from accesskeys_async.audit.records import Severity
 from accesskeys_async.audit.rules.parameters import Parameter, Parameters
 from accesskeys_async.audit.rules.snapshot import Snapshot
@@ -48,7 +48,7 @@ class Hit:
     """Distinguishes findings of one rule about the same key or organization. Stable between audits."""
 
 
-_open = open_twin(Hit)
+_open = unfrozen_subclass(Hit)
 
 
 def make_hit(message: str, key: AccessKey, severity: Severity | None = None) -> Hit:

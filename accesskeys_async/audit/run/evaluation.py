@@ -13,7 +13,7 @@ from uuid import UUID
 from attrs import evolve, frozen
 
 from accesskeys_async._contract.fields import format_uuid
-from accesskeys_async._fast_attrs import open_twin
+from accesskeys_async._fast_attrs import unfrozen_subclass
 from accesskeys_async.audit.policies.policy import RuleSetting
 from accesskeys_async.audit.policies.suppressions import Suppressor
 from accesskeys_async.audit.records import Finding, RuleResult, start_fingerprint
@@ -37,7 +37,7 @@ class Judgement:
     results: tuple[RuleResult, ...]
 
 
-_open = open_twin(Finding)
+_open = unfrozen_subclass(Finding)
 
 
 def judge(

@@ -55,7 +55,7 @@ rows = st.builds(
 
 @pytest.fixture(params=["compiled", "plain"])
 def fill(request: pytest.FixtureRequest) -> building.Fill:
-    return compiled() if request.param == "compiled" else building.fill_plainly
+    return compiled() if request.param == "compiled" else building.build_records_py
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def make_row(**changes: Any) -> Row:
 @pytest.mark.slow
 @given(st.lists(rows))
 def test_both_ways_make_the_same_records_of_the_same_objects(rows: list[Row]) -> None:
-    for fill in (compiled(), building.fill_plainly):
+    for fill in (compiled(), building.build_records_py):
         records = fill(rows, ORGANIZATION, TEXT)
         assert records is not None
         for record, row in zip(records, rows, strict=True):
@@ -241,7 +241,7 @@ def test_what_has_no_slots_is_left_to_python() -> None:
 
     compiled()
     assert building.find_compiled(Loose) is None
-    assert building.choose_fill(Loose) is building.fill_plainly
+    assert building.pick_builder(Loose) is building.build_records_py
 
 
 def test_a_class_of_records_that_is_not_made_plainly_is_refused() -> None:
@@ -268,6 +268,6 @@ def test_a_class_of_records_that_is_not_made_plainly_is_refused() -> None:
 
 def test_the_environment_switches_it_off(monkeypatch: pytest.MonkeyPatch) -> None:
     compiled()
-    assert building.choose_fill(Row) is not building.fill_plainly
+    assert building.pick_builder(Row) is not building.build_records_py
     monkeypatch.setenv("ACCESSKEYS_NO_EXTENSIONS", "1")
-    assert building.choose_fill(Row) is building.fill_plainly
+    assert building.pick_builder(Row) is building.build_records_py

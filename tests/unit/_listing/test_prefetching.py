@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accesskeys_async import APIResponseError, NotFoundError
-from accesskeys_async._contract.decoding import glance_at_page_token
+from accesskeys_async._contract.decoding import peek_next_page_token
 from accesskeys_async._listing.listing import Listing
 from accesskeys_async._listing.pages import PageSource
 from accesskeys_async._listing.scan import MIN_PAGES_TO_SPECULATE, Scan
@@ -165,4 +165,4 @@ async def test_the_error_of_a_page_that_cannot_be_decoded_has_its_page_token() -
     ],
 )
 def test_a_peek_finds_a_plain_page_token_and_never_raises(body: bytes, token: str | None) -> None:
-    assert glance_at_page_token(body) == token
+    assert peek_next_page_token(body) == token
