@@ -12,6 +12,8 @@ from typing import Final
 
 import pytest
 
+pytestmark = pytest.mark.slow  # `nox -s lint` runs it
+
 ROOT: Final = Path(__file__).parents[2]
 
 PLAIN: Final = {
